@@ -1,0 +1,253 @@
+"""The closed family of problems: one class for each thing that a caller can act on.
+
+A problem has a machine code (`lock.held`), a message for people that names the object, and a hint that names the next
+command. It knows no HTTP status, exit code or XML: each protocol owns one table from code to its answer, and a test
+proves each table complete against `ALL_PROBLEMS`. Anything that is not a `Problem` is internal: a request id for the
+user, the stack for the log.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class Problem(Exception):
+    """A refusal that the caller can act on. `details` holds only what every reader of the message may see."""
+
+    code: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, hint: str = "", **details: str | int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.details = details
+
+
+class LockHeld(Problem):
+    """Somebody else holds the lock. `info` is the holder's lock document, byte for byte."""
+
+    code = "lock.held"
+
+    def __init__(self, message: str, *, info: bytes, hint: str = "", **details: str | int) -> None:
+        super().__init__(message, hint=hint, **details)
+        self.info = info
+
+
+class LockMismatch(Problem):
+    """An unlock names (or last read) another lock than the one that is held. `info` is what is held, if anything."""
+
+    code = "lock.mismatch"
+
+    def __init__(self, message: str, *, info: bytes = b"", hint: str = "", **details: str | int) -> None:
+        super().__init__(message, hint=hint, **details)
+        self.info = info
+
+
+class LockNotFound(Problem):
+    """There is no lock at this address."""
+
+    code = "lock.not_found"
+
+
+class WriteLocked(Problem):
+    """A write while somebody else holds the lock. The bytes were parked."""
+
+    code = "write.locked"
+
+
+class WriteFenced(Problem):
+    """A write by a run whose lock was taken away. The bytes were parked."""
+
+    code = "write.fenced"
+
+
+class WriteUnlocked(Problem):
+    """A write without a lock where `require_lock` is set. The bytes were parked."""
+
+    code = "write.lock_required"
+
+
+class SerialConflict(Problem):
+    """The serial is not newer than the current one and the bytes differ. The bytes were parked."""
+
+    code = "write.serial"
+
+
+class LineageConflict(Problem):
+    """The body belongs to another lineage than the state. The bytes were parked."""
+
+    code = "write.lineage"
+
+
+class BodyInvalid(Problem):
+    """The body is empty, cut off or not JSON, so it cannot be a state."""
+
+    code = "body.invalid"
+
+
+class BodyTooLarge(Problem):
+    """The body is over the documented limit; nothing was read."""
+
+    code = "body.too_large"
+
+
+class BodyIncomplete(Problem):
+    """The client went away before the whole body had come."""
+
+    code = "body.incomplete"
+
+
+class BodyDigestMismatch(Problem):
+    """A digest or checksum that came with the body does not match its bytes."""
+
+    code = "body.digest"
+
+
+class DeleteLocked(Problem):
+    """A state cannot be deleted while any lock is held on it."""
+
+    code = "delete.locked"
+
+
+class StateNotFound(Problem):
+    """There is no state (or object) at this address, or its newest version is a delete marker."""
+
+    code = "state.not_found"
+
+
+class StateDeleted(StateNotFound):
+    """The newest version is a delete marker. Details: `version_id` of the marker."""
+
+    code = "state.deleted"
+
+
+class VersionNotFound(Problem):
+    """The state has no such version."""
+
+    code = "version.not_found"
+
+
+class ParkedNotFound(Problem):
+    """There is no such parked write."""
+
+    code = "parked.not_found"
+
+
+class NamespaceNotFound(Problem):
+    """There is no such namespace (bucket, organization)."""
+
+    code = "namespace.not_found"
+
+
+class NamespaceExists(Problem):
+    """The namespace exists already."""
+
+    code = "namespace.exists"
+
+
+class NamespaceInvalid(Problem):
+    """The name is not a permitted namespace name."""
+
+    code = "namespace.invalid"
+
+
+class NamespaceNotEmpty(Problem):
+    """The namespace still holds versions, delete markers or unfinished uploads."""
+
+    code = "namespace.not_empty"
+
+
+class NamespaceConflict(Problem):
+    """The namespace cannot be created: ordinary table items already use its name as their prefix."""
+
+    code = "namespace.conflict"
+
+
+class DocumentNotFound(Problem):
+    """A sub-resource of a namespace (policy, lifecycle, …) is not set. Details: `kind`."""
+
+    code = "namespace.document_not_found"
+
+
+class UploadNotFound(Problem):
+    """There is no such multipart upload."""
+
+    code = "upload.not_found"
+
+
+class UploadPartInvalid(Problem):
+    """A listed part is missing, out of order, too small or has another ETag."""
+
+    code = "upload.part_invalid"
+
+
+class ConditionFailed(Problem):
+    """An If-Match, If-None-Match or other precondition does not hold."""
+
+    code = "condition.failed"
+
+
+class TableNotFound(Problem):
+    """There is no such lock table."""
+
+    code = "table.not_found"
+
+
+class TableExists(Problem):
+    """The table exists already."""
+
+    code = "table.exists"
+
+
+class AccessDenied(Problem):
+    """The principal has no grant for this. Details: `right`."""
+
+    code = "access.denied"
+
+
+class CredentialUnknown(Problem):
+    """The credential is not known, revoked or expired, or none was sent."""
+
+    code = "credential.unknown"
+
+
+class PrincipalNotFound(Problem):
+    """There is no such key or principal."""
+
+    code = "principal.not_found"
+
+
+class RequestInvalid(Problem):
+    """The request breaks a rule of its protocol. Details: `argument` where one is at fault."""
+
+    code = "request.invalid"
+
+
+class SlowDown(Problem):
+    """Too much at once: ask again later. Details: `retry_after` in seconds."""
+
+    code = "slow_down"
+
+
+class StorageFull(Problem):
+    """The disk or a quota is full: nothing was changed. Reads and unlocks still work."""
+
+    code = "storage.full"
+
+
+class StorageUnavailable(Problem):
+    """The storage did not answer: whether the change happened is unknown; the same request again is safe."""
+
+    code = "storage.unavailable"
+
+
+def _family(root: type[Problem]) -> dict[str, type[Problem]]:
+    found: dict[str, type[Problem]] = {}
+    for child in root.__subclasses__():
+        found[child.code] = child
+        found.update(_family(child))
+    return found
+
+
+ALL_PROBLEMS: dict[str, type[Problem]] = _family(Problem)
+"""Every code that a user can meet, for the completeness tests of the protocol tables and of the documentation."""

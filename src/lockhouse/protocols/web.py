@@ -1,0 +1,108 @@
+"""HTTP as values: what a protocol room is given and what it gives back.
+
+A `Request` holds exactly what the client sent: the raw path and query stay undecoded (signatures cover them) and headers
+keep their order and repetition. Its body is an asynchronous iterator of chunks that raises `BodyIncomplete` when the
+client goes away, so that "no more bytes" can never be mistaken for "all bytes". A `Response` is a status, headers and
+a body that is bytes, or a stream with a known length. Nothing here knows a protocol, a store or the ASGI server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
+
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+
+class Headers:
+    """Header fields in the order sent; names are lower case bytes (RFC 9110 section 5)."""
+
+    __slots__ = ("_first", "raw")
+
+    def __init__(self, raw: RawHeaders) -> None:
+        self.raw = raw
+        first: dict[bytes, bytes] = {}
+        for name, value in raw:
+            if name not in first:
+                first[name] = value
+        self._first = first
+
+    def get(self, name: str) -> str | None:
+        """The first field of this name (lower case), decoded as ISO-8859-1, or None."""
+        value = self._first.get(name.encode("ascii"))
+        return None if value is None else value.decode("latin-1")
+
+    def all(self, name: str) -> list[str]:
+        wanted = name.encode("ascii")
+        return [value.decode("latin-1") for key, value in self.raw if key == wanted]
+
+    def __contains__(self, name: str) -> bool:
+        return name.encode("ascii") in self._first
+
+
+Chunks = AsyncIterator[bytes]
+
+
+@dataclass(slots=True)
+class Request:
+    """One HTTP request as it came."""
+
+    method: str
+    raw_path: bytes
+    """The path as sent, undecoded, without the query; starts with `/`."""
+    raw_query: bytes
+    headers: Headers
+    scheme: str
+    peer: str
+    """The client's network address, without port; only for display."""
+    request_id: str
+    chunks: Callable[[], Chunks]
+    """Call once: the body's chunks. Raises BodyIncomplete if the client leaves before the end."""
+    disconnected: Callable[[], Awaitable[None]]
+    """Returns when the client has closed the connection; await it only after the body was read."""
+    query: list[tuple[str, str]] = field(init=False)
+    """Decoded query parameters in order; a parameter without `=` has the value ``""``."""
+
+    def __post_init__(self) -> None:
+        self.query = split_query(self.raw_query) if self.raw_query else []
+
+    def parameter(self, name: str) -> str | None:
+        return next((value for key, value in self.query if key == name), None)
+
+
+def split_query(raw: bytes) -> list[tuple[str, str]]:
+    """Decode a query string; `+` is a plus sign, not a space (AWS signs a space as %20 and clients send it so)."""
+    pairs = []
+    for piece in raw.split(b"&"):
+        if piece:
+            name, _, value = piece.partition(b"=")
+            pairs.append((unescape(name), unescape(value)))
+    return pairs
+
+
+def unescape(raw: bytes) -> str:
+    """Percent-decode as UTF-8; bytes that are not UTF-8 survive as surrogates and are refused where names are checked."""
+    return unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
+
+
+@dataclass(slots=True)
+class Stream:
+    """A response body of known length in bytes, sent chunk by chunk; `chunks` is called at most once."""
+
+    length: int
+    chunks: Callable[[], AsyncIterator[bytes]]
+
+
+@dataclass(slots=True)
+class Response:
+    """One HTTP response; the edge adds Content-Length, Date and the request id."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    body: bytes | Stream = b""
+    head_length: int | None = None
+    """For answers to HEAD: the Content-Length to announce while the body stays empty."""
+
+
+Handler = Callable[[Request], Awaitable[Response]]
