@@ -103,6 +103,18 @@ class BodyDigestMismatch(Problem):
     code = "body.digest"
 
 
+class BodyDigestInvalid(Problem):
+    """A digest or checksum that came with the body cannot be one: wrong length, wrong alphabet, or several."""
+
+    code = "body.digest_invalid"
+
+
+class BodyLengthMissing(Problem):
+    """The body's length must be announced here and is not."""
+
+    code = "body.length_missing"
+
+
 class DeleteLocked(Problem):
     """A state cannot be deleted while any lock is held on it."""
 
@@ -211,6 +223,48 @@ class CredentialUnknown(Problem):
     code = "credential.unknown"
 
 
+class CredentialExpired(CredentialUnknown):
+    """The credential was temporary and its time is over."""
+
+    code = "credential.expired"
+
+
+class SignatureMissing(Problem):
+    """The request is not signed and this operation has no anonymous form."""
+
+    code = "signature.missing"
+
+
+class SignatureMalformed(Problem):
+    """The signature's own fields break a rule (scope, date, signed headers …). Details: `place`, `header` or `query`."""
+
+    code = "signature.malformed"
+
+
+class SignatureUnsupported(Problem):
+    """The request is signed by a scheme that is not spoken here (Signature Version 2, version 4A)."""
+
+    code = "signature.unsupported"
+
+
+class SignatureMismatch(Problem):
+    """The signature is not the one that the credential's secret makes over this request."""
+
+    code = "signature.mismatch"
+
+
+class SignatureSkewed(Problem):
+    """The client's clock and ours differ by more than 15 minutes. Details: `request_time`, `server_time`."""
+
+    code = "signature.skewed"
+
+
+class SignatureExpired(Problem):
+    """The presigned address was valid for a while, and that is over."""
+
+    code = "signature.expired"
+
+
 class PrincipalNotFound(Problem):
     """There is no such key or principal."""
 
@@ -221,6 +275,36 @@ class RequestInvalid(Problem):
     """The request breaks a rule of its protocol. Details: `argument` where one is at fault."""
 
     code = "request.invalid"
+
+
+class DocumentMalformed(Problem):
+    """The XML or JSON of the request is broken, too deep, too large, or not of the expected form."""
+
+    code = "request.document"
+
+
+class MethodNotAllowed(Problem):
+    """What is named exists and cannot be used with this method. Details: `allow`."""
+
+    code = "request.method"
+
+
+class OperationUnsupported(Problem):
+    """The operation, or what it asks for, is known and deliberately not offered."""
+
+    code = "request.unsupported"
+
+
+class RangeUnsatisfiable(Problem):
+    """The byte range lies outside the body. Details: `size` in bytes."""
+
+    code = "range.unsatisfiable"
+
+
+class EncryptionKeyInvalid(Problem):
+    """A customer key is missing, malformed or another one than the body was written with. Details: `reason`."""
+
+    code = "encryption.key"
 
 
 class SlowDown(Problem):
