@@ -134,18 +134,19 @@ class Reader(Protocol):
     def states(
         self, namespace: str, prefix: str = "", after: str = "", limit: int = 1000, *, live_only: bool = True
     ) -> Sequence[tuple[StateRecord, Version | None]]:
-        """Addresses in key order with their newest version (None when there is none). `live_only` leaves out those
-        without versions and those whose newest version is a delete marker. `after` compares with keys; to skip a
-        whole common prefix pass the prefix followed by U+10FFFF."""
+        """Addresses in key order with their newest version (None when there is none), without its packed bytes.
+        `live_only` leaves out those without versions and those whose newest version is a delete marker. `after`
+        compares with keys; to skip a whole common prefix pass the prefix followed by U+10FFFF."""
         ...
 
-    def current(self, state: StateRecord) -> Version | None:
-        """The newest version, delete marker or not."""
+    def current(self, state: StateRecord, *, packed: bool = True) -> Version | None:
+        """The newest version (`state.current`), delete marker or not. Without `packed` a body kept in a row comes
+        without its bytes (both `packed` and `blob` empty): ask so wherever only the facts and digests are needed."""
         ...
 
-    def version(self, state: StateRecord, seq: int) -> Version | None: ...
+    def version(self, state: StateRecord, seq: int, *, packed: bool = True) -> Version | None: ...
     def versions(self, state: StateRecord, before: int = 0, limit: int = 1000) -> Sequence[Version]:
-        """Newest first; with `before` > 0 only seq < before."""
+        """Newest first, without packed bytes; with `before` > 0 only seq < before."""
         ...
 
     def lock(self, state: StateRecord) -> LockRecord: ...
@@ -158,7 +159,9 @@ class Reader(Protocol):
     def lock_events(self, state: StateRecord, before: int = 0, limit: int = 100) -> Sequence[LockEvent]: ...
 
     def parked(self, parked_id: str) -> Parked | None: ...
-    def parked_writes(self, address: Address | None = None, after: str = "", limit: int = 1000) -> Sequence[Parked]: ...
+    def parked_writes(self, address: Address | None = None, after: str = "", limit: int = 1000) -> Sequence[Parked]:
+        """Ordered by id, without packed bytes."""
+        ...
 
     def upload(self, upload_id: str) -> Upload | None: ...
     def uploads(
