@@ -327,6 +327,10 @@ class Blobs(Protocol):
         """Raises StorageUnavailable when the blob is missing or cannot be read: never an empty body."""
         ...
 
+    def local_path(self, name: str) -> str | None:
+        """Where the blob is as a plain file that a child process may map; None when it is not one."""
+        ...
+
     def delete(self, name: str) -> None: ...
     def names(self) -> Iterator[tuple[str, float]]:
         """(name, seconds since 1970 when it was finished) of every blob."""

@@ -12,13 +12,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
+from lockhouse.runtime.streams import Stream as Stream
+
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 class Headers:
     """Header fields in the order sent; names are lower case bytes (RFC 9110 section 5)."""
 
-    __slots__ = ("_first", "raw")
+    __slots__ = ("first", "raw")
 
     def __init__(self, raw: RawHeaders) -> None:
         self.raw = raw
@@ -26,11 +28,12 @@ class Headers:
         for name, value in raw:
             if name not in first:
                 first[name] = value
-        self._first = first
+        self.first = first
+        """The first field of each name."""
 
     def get(self, name: str) -> str | None:
         """The first field of this name (lower case), decoded as ISO-8859-1, or None."""
-        value = self._first.get(name.encode("ascii"))
+        value = self.first.get(name.encode("ascii"))
         return None if value is None else value.decode("latin-1")
 
     def all(self, name: str) -> list[str]:
@@ -38,7 +41,7 @@ class Headers:
         return [value.decode("latin-1") for key, value in self.raw if key == wanted]
 
     def __contains__(self, name: str) -> bool:
-        return name.encode("ascii") in self._first
+        return name.encode("ascii") in self.first
 
 
 Chunks = AsyncIterator[bytes]
@@ -84,14 +87,6 @@ def split_query(raw: bytes) -> list[tuple[str, str]]:
 def unescape(raw: bytes) -> str:
     """Percent-decode as UTF-8; bytes that are not UTF-8 survive as surrogates and are refused where names are checked."""
     return unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
-
-
-@dataclass(slots=True)
-class Stream:
-    """A response body of known length in bytes, sent chunk by chunk; `chunks` is called at most once."""
-
-    length: int
-    chunks: Callable[[], AsyncIterator[bytes]]
 
 
 @dataclass(slots=True)

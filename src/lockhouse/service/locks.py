@@ -129,8 +129,10 @@ def document_of(address: Address, lock: Lock, hold: Hold) -> bytes:
     )
 
 
-def take(tx: Transaction, caller: Caller, command: TakeLock) -> Taken:
+def take(tx: Transaction, caller: Caller, command: TakeLock, *, behind: bool = False) -> Taken | None:
     """The lock, or LockHeld (`lock.held`) with the holder's whole document.
+
+    With `behind`, others wait in front of the caller: a free lock is left for them and the answer is None.
 
     Needs `lock` there. Errors: `access.denied`, `namespace.not_found`, `request.invalid` (key, empty lock id).
     """
@@ -142,6 +144,8 @@ def take(tx: Transaction, caller: Caller, command: TakeLock) -> Taken:
     lock_id = command.id or document.id
     state = tx.ensure_state(address)
     record = tx.lock(state)
+    if behind and record.lock is None:
+        return None
     outcome = rule.take(
         record,
         rule.Take(
@@ -252,7 +256,7 @@ def withdraw(tx: Transaction, caller: Caller, address: Address, epoch: int) -> N
 
 
 def show(tx: Reader, caller: Caller, address: Address, facet: Facet) -> tuple[str, bytes] | None:
-    """(lock id, document) as this facet shows it to this caller, or None when there is no lock. Needs `lock` or `read`."""
+    """(lock id, document) as this facet shows it to this caller, or None when there is none. Needs `lock` or `read`."""
     namespaces.address_in(tx, caller, address)
     _require_sight(caller, address)
     state = tx.state(address)

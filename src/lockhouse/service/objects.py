@@ -149,7 +149,7 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     check_key(address.key)
     require(caller.who, Right.WRITE, address.namespace, address.key)
     state = tx.ensure_state(address)
-    current = tx.current(state) if state.current else None
+    current = tx.current(state, packed=False) if state.current else None
     live = current if current is not None and not current.is_delete_marker else None
     check_conditions(address, live, command.conditions)
     if not (state.is_state or is_state_key(address.key) or command.facts is not None):
@@ -194,11 +194,13 @@ def read(
     version_id: str = "",
     seq: int = 0,
     conditions: Conditions | None = None,
+    *,
+    packed: bool = True,
 ) -> Found:
     """The version to serve: the newest, the one with this id, or (for a burst of ranged reads) the one numbered `seq`.
 
-    Needs `read`. Errors: `access.denied` (whether or not it exists), `namespace.not_found`, `state.not_found`,
-    `state.deleted`, `version.not_found`, `condition.failed`.
+    Needs `read`. Without `packed` the version comes without bytes (HEAD). Errors: `access.denied` (whether or not it
+    exists), `namespace.not_found`, `state.not_found`, `state.deleted`, `version.not_found`, `condition.failed`.
     """
     namespaces.address_in(tx, caller, address)
     require(caller.who, Right.READ, address.namespace, address.key)
@@ -208,10 +210,10 @@ def read(
             raise _no_version(address, version_id)
         raise _no_state(address)
     if version_id:
-        version = find_version(tx, state, version_id)
+        version = find_version(tx, state, version_id, packed=packed)
     else:
-        found = tx.version(state, seq) if seq else None
-        version_or_none = found or tx.current(state)
+        found = tx.version(state, seq, packed=packed) if seq else None
+        version_or_none = found or tx.current(state, packed=packed)
         assert version_or_none is not None
         version = version_or_none
         if version.is_delete_marker:
@@ -235,14 +237,14 @@ def digest(tx: Reader, caller: Caller, address: Address) -> str | None:
     state = tx.state(address)
     if state is None or not state.live:
         return None
-    version = tx.current(state)
+    version = tx.current(state, packed=False)
     return None if version is None or version.body is None else version.body.md5.hex()
 
 
-def find_version(tx: Reader, state: StateRecord, version_id: str) -> Version:
+def find_version(tx: Reader, state: StateRecord, version_id: str, *, packed: bool = False) -> Version:
     """The version with this id, or VersionNotFound (`version.not_found`)."""
     parsed = parse_version_id(version_id)
-    version = tx.version(state, parsed[0]) if parsed is not None else None
+    version = tx.version(state, parsed[0], packed=packed) if parsed is not None else None
     if version is None or parsed is None or version.nonce != parsed[1]:
         raise _no_version(state.address, version_id)
     return version
@@ -273,7 +275,7 @@ def delete(
             f"cannot delete {address.lock_id}: {record.lock.name} holds its lock since {timestamp(record.lock.at)}",
             hint=f"unlock first: lockhouse lock show {address.namespace} {address.key}",
         )
-    current = tx.current(state)
+    current = tx.current(state, packed=False)
     assert current is not None
     if conditions is not None:
         check_conditions(address, None if current.is_delete_marker else current, conditions)

@@ -1,0 +1,71 @@
+"""Giving a body out: whole or a range, byte for byte, with memory that does not grow with its size.
+
+A body in a row is unpacked at once. A blob is read in pieces of `PIECE_BYTES` in a thread, the next piece while the
+last one is being sent. What cannot be read is an error, never an empty or a shorter body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import zstandard
+
+from lockhouse.core.ports import BlobReader, Blobs
+from lockhouse.core.versions import Body
+from lockhouse.errors import StorageUnavailable
+from lockhouse.runtime.streams import Stream
+
+PIECE_BYTES = 1024 * 1024
+_decompress = zstandard.ZstdDecompressor()
+
+
+def unpack(body: Body) -> bytes:
+    """The bytes of a body that is kept in a row."""
+    raw = _decompress.decompress(body.packed, max_output_size=body.size or 1)
+    if len(raw) != body.size:
+        raise StorageUnavailable("cannot read a version: its stored bytes are damaged", hint="restore from a backup")
+    return raw
+
+
+async def give_out(body: Body, blobs: Blobs, start: int = 0, end: int | None = None) -> bytes | Stream:
+    """The bytes from `start` up to `end` (exclusive; None: to the end). Errors: `storage.unavailable`."""
+    stop = body.size if end is None else min(end, body.size)
+    if body.packed or not body.blob:
+        raw = unpack(body) if body.size else b""
+        return raw if (start, stop) == (0, body.size) else raw[start:stop]
+    reader = await asyncio.to_thread(blobs.open, body.blob)
+    if reader.size != body.size:
+        reader.close()
+        raise StorageUnavailable("cannot read a version: its blob is damaged", hint="restore from a backup")
+    return Stream(stop - start, lambda: _pieces(reader, start, stop), reader.close)
+
+
+async def whole(body: Body, blobs: Blobs) -> bytes:
+    """All bytes at once: only for bodies that the caller knows to be of bounded size."""
+    given = await give_out(body, blobs)
+    if isinstance(given, bytes):
+        return given
+    return b"".join([piece async for piece in given.chunks()])
+
+
+async def _pieces(reader: BlobReader, start: int, stop: int) -> AsyncIterator[bytes]:
+    ahead = asyncio.create_task(_piece(reader, start, stop))
+    try:
+        while start < stop:
+            piece = await ahead
+            start += len(piece)
+            if start < stop:
+                ahead = asyncio.create_task(_piece(reader, start, stop))
+            yield piece
+    finally:
+        await asyncio.wait([ahead])
+        reader.close()
+
+
+async def _piece(reader: BlobReader, start: int, stop: int) -> bytes:
+    size = min(PIECE_BYTES, stop - start)
+    piece = await asyncio.to_thread(reader.read, start, size)
+    if len(piece) != size:
+        raise StorageUnavailable("cannot read a version: its blob is cut off", hint="restore from a backup")
+    return piece
