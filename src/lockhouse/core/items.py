@@ -15,6 +15,7 @@ import msgspec
 
 from lockhouse.core.attributes import Item, Kind, encode_key, item_size, kind_of
 from lockhouse.core.conditions import Path
+from lockhouse.core.ports import TableRecord
 from lockhouse.errors import RequestInvalid
 
 MAX_ITEM_BYTES = 400 * 1024
@@ -75,6 +76,8 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
     """Point-in-time recovery, as asked for: the whole server's backups are Lockhouse's own."""
     backups_at: float = 0.0
     tags: dict[str, str] = {}
+    owner: str = ""
+    """The principal that created it."""
 
 
 class ItemKey(msgspec.Struct, frozen=True):
@@ -82,6 +85,29 @@ class ItemKey(msgspec.Struct, frozen=True):
 
     hash: bytes
     range: bytes = b""
+
+
+_decode_table = msgspec.msgpack.Decoder(Table).decode
+
+
+def encode_table(table: Table) -> TableRecord:
+    """A definition as stored."""
+    return TableRecord(name=table.name, body=msgspec.msgpack.encode(table))
+
+
+def decode_table(record: TableRecord) -> Table:
+    """The inverse of `encode_table`."""
+    return _decode_table(record.body)
+
+
+def check_table_name(name: str) -> str:
+    """The name itself, or RequestInvalid (`request.invalid`)."""
+    if not TABLE_NAME.fullmatch(name):
+        raise RequestInvalid(
+            f"1 validation error detected: Value '{name[:300]}' at 'tableName' failed to satisfy constraint: Member "
+            "must satisfy regular expression pattern: [a-zA-Z0-9_.-]+ and have a length of 3 to 255"
+        )
+    return name
 
 
 def key_of_item(schema: Schema, item: Item) -> ItemKey:
@@ -155,19 +181,17 @@ def check_changes(schema: Schema, names: frozenset[str]) -> None:
             raise RequestInvalid(f"{_INVALID}Cannot update attribute {key.name}. This attribute is part of the key")
 
 
-def expires_at(table: Table, item: Item) -> float:
-    """When the item ends by the table's time to live, in seconds since 1970; 0: never."""
+def expires_at(table: Table, item: Item, now: float) -> float:
+    """When the item ends by the table's time to live, in seconds since 1970; 0: never.
+
+    A time that is absurdly long ago means that the number is not a time in seconds.
+    """
     if not table.ttl_attribute:
         return 0.0
     value = item.get(table.ttl_attribute)
-    if not isinstance(value, Decimal) or value <= 0:
+    if not isinstance(value, Decimal) or value <= 0 or value <= now - TTL_MAX_AGE:
         return 0.0
     return float(value)
-
-
-def is_expired(expires: float, now: float) -> bool:
-    """Whether an item is past its time to live. Absurdly old times mean that the number is not a time in seconds."""
-    return 0 < expires <= now and now - expires < TTL_MAX_AGE
 
 
 def read_units(size: int, *, consistent: bool) -> float:
