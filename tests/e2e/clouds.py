@@ -6,6 +6,7 @@ processes on a free port of the loopback interface.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -25,7 +26,7 @@ from e2e.toolchain.clients import REPOSITORY
 
 _START_SECONDS = 30
 _STOP_SECONDS = 30
-_COMMAND_SECONDS = 30
+_COMMAND_SECONDS = 60
 _numbers = itertools.count(1)
 
 
@@ -93,16 +94,20 @@ class Cloud:
 
     def aws(self, *arguments: str, credentials: Credentials | None = None) -> Outcome:
         """Run the AWS CLI of the tests' environment."""
-        program = Path(sys.executable).with_name("aws")
+        return self.shell("aws", *arguments, credentials=credentials)
+
+    def shell(self, *command: str | Path, credentials: Credentials | None = None) -> Outcome:
+        """Run a program with the AWS CLI on its path and this server in its environment."""
+        search = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         done = subprocess.run(
-            [sys.executable, str(program), *arguments],
-            env=client_environment() | self.environment(credentials) | {"AWS_PAGER": ""},
+            [str(part) for part in command],
+            env=client_environment() | self.environment(credentials) | {"AWS_PAGER": "", "PATH": search},
             capture_output=True,
             text=True,
             timeout=_COMMAND_SECONDS,
             check=False,
         )
-        return Outcome("aws " + " ".join(arguments), done.returncode, done.stdout, done.stderr)
+        return Outcome(" ".join(str(part) for part in command), done.returncode, done.stdout, done.stderr)
 
     def lock_ids(self, place: Place, key: str) -> set[str]:
         """The ids of the locks that the clients can see on a state: through the table and through the lock object."""
@@ -111,10 +116,8 @@ class Cloud:
         )
         infos = [item["Item"]["Info"]["S"]] if "Item" in item else []
         s3 = self.sdk("s3")
-        try:
+        with contextlib.suppress(s3.exceptions.NoSuchKey):
             infos.append(s3.get_object(Bucket=place.bucket, Key=f"{key}.tflock")["Body"].read().decode())
-        except s3.exceptions.NoSuchKey:
-            pass
         return {json.loads(info)["ID"] for info in infos}
 
     def state_bytes(self, place: Place, key: str) -> bytes:
@@ -137,7 +140,11 @@ def client_environment() -> dict[str, str]:
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("AWS_", "LOCKHOUSE_")) and not name.lower().endswith("_proxy")
-    } | {"AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null"}
+    } | {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    }
 
 
 class Moto:
@@ -198,9 +205,7 @@ class Lockhouse:
         first = json.loads((self.data / "credentials.json").read_text(encoding="utf-8"))
         self.token: str = first["token"]
         self.namespace: str = first["namespace"]
-        self.cloud = Cloud(
-            "lockhouse", self.endpoint, Credentials(first["access_key_id"], first["secret_access_key"])
-        )
+        self.cloud = Cloud("lockhouse", self.endpoint, Credentials(first["access_key_id"], first["secret_access_key"]))
 
     def stop(self) -> None:
         """Ask it to drain; it must answer 0."""

@@ -57,8 +57,11 @@ def start_lockhouse(tmp_path: Path) -> Iterator[Callable[..., Lockhouse]]:
 
 @pytest.fixture
 def cloud(request: pytest.FixtureRequest) -> Cloud:
-    """The server of a scenario: Lockhouse, or the one that the test names by parametrizing this fixture."""
-    wanted = getattr(request, "param", "lockhouse")
+    """The server of a scenario: Lockhouse, or the one that the test names by parametrizing this fixture.
+
+    `LOCKHOUSE_TEST_CLOUD=moto` plays the Shows on the peer, to see which of them plain AWS behaviour passes too.
+    """
+    wanted = getattr(request, "param", os.environ.get("LOCKHOUSE_TEST_CLOUD", "lockhouse"))
     server = request.getfixturevalue(wanted)
     return server.cloud if isinstance(server, Lockhouse) else server
 

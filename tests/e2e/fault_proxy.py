@@ -6,6 +6,7 @@ the Host it was sent. HTTP/1.1 only, as RFC 9112 frames it: Content-Length, chun
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import socketserver
 import threading
@@ -32,8 +33,7 @@ class Seen:
     @property
     def title(self) -> str:
         """A short name: `PUT /bucket/key`, `DynamoDB PutItem`, `POST /`."""
-        action = self.headers.get("x-amz-target", "")
-        return f"DynamoDB {action.rpartition('.')[2]}" if action else f"{self.method} {self.target.partition('?')[0]}"
+        return _title(self.method, self.target, self.headers)
 
 
 class FaultProxy:
@@ -43,19 +43,18 @@ class FaultProxy:
         """Listen on a free port of the loopback interface."""
         address = urlsplit(endpoint)
         self._upstream = (address.hostname or "127.0.0.1", address.port or 80)
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._count = 0
         self._lose = 0
         self._cut: tuple[int, int] | None = None
+        self._begun: list[str] = []
         self._seen: list[Seen] = []
         proxy = self
 
         class Line(socketserver.StreamRequestHandler):
             def handle(self) -> None:
-                try:
+                with contextlib.suppress(OSError):  # a client or a server that goes away is what this line is for
                     proxy._serve(self.connection, self.rfile)
-                except OSError:
-                    pass  # a client or a server that goes away is what this line is for
 
         self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Line, bind_and_activate=False)
         self._server.daemon_threads = True
@@ -82,6 +81,20 @@ class FaultProxy:
         with self._lock:
             return list(self._seen)
 
+    def wait_until_asked(self, title: str, *, seconds: float = 60) -> None:
+        """Wait until a request of that title has been delivered to the server, answered or not."""
+        with self._lock:
+            assert self._lock.wait_for(lambda: title in self._begun, timeout=seconds), f"{title} not in {self._begun}"
+
+    def wait_until_answered(self, title: str, status: int, *, seconds: float = 60) -> None:
+        """Wait until a request of that title has been answered with that status."""
+
+        def answered() -> bool:
+            return any((seen.title, seen.status) == (title, status) for seen in self._seen)
+
+        with self._lock:
+            assert self._lock.wait_for(answered, timeout=seconds), f"{title} {status} not in {self._seen}"
+
     def close(self) -> None:
         """Stop listening."""
         self._server.shutdown()
@@ -89,11 +102,14 @@ class FaultProxy:
 
     def _set(self, *, lose: int = 0, cut: tuple[int, int] | None = None) -> None:
         with self._lock:
-            self._count, self._lose, self._cut, self._seen = 0, lose, cut, []
+            self._count, self._lose, self._cut, self._begun, self._seen = 0, lose, cut, [], []
 
     def _serve(self, client: socket.socket, requests: BinaryIO) -> None:
         client.settimeout(_LINE_SECONDS)
-        with socket.create_connection(self._upstream, timeout=_LINE_SECONDS) as server, server.makefile("rb") as answers:
+        with (
+            socket.create_connection(self._upstream, timeout=_LINE_SECONDS) as server,
+            server.makefile("rb") as answers,
+        ):
             while (head := _read_head(requests)) is not None:
                 with self._lock:
                     self._count += 1
@@ -108,6 +124,9 @@ class FaultProxy:
                 if not _pass_body(requests, headers, server, cut):
                     self._note(Seen(number, method, target, headers, 0, lost=True))
                     return
+                with self._lock:
+                    self._begun.append(_title(method, target, headers))
+                    self._lock.notify_all()
                 answer = _read_head(answers)
                 while answer is not None and answer.startswith(b"HTTP/1.1 1"):
                     client.sendall(answer)
@@ -126,6 +145,12 @@ class FaultProxy:
     def _note(self, seen: Seen) -> None:
         with self._lock:
             self._seen.append(seen)
+            self._lock.notify_all()
+
+
+def _title(method: str, target: str, headers: dict[str, str]) -> str:
+    action = headers.get("x-amz-target", "")
+    return f"DynamoDB {action.rpartition('.')[2]}" if action else f"{method} {target.partition('?')[0]}"
 
 
 def _read_head(stream: BinaryIO) -> bytes | None:

@@ -6,6 +6,7 @@ far. Output is collected by threads, so a full pipe never blocks a program.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -124,10 +125,8 @@ class Child:
 
     def end(self) -> None:
         """Make sure that it and what it started are gone."""
-        try:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):
-            pass
         self._process.wait(timeout=10)
         for reader in self._readers:
             reader.join(timeout=5)
@@ -135,10 +134,8 @@ class Child:
 
     def _close(self) -> None:
         if self._process.stdin and not self._process.stdin.closed:
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
-            except BrokenPipeError:
-                pass
         if self._log and not self._log.closed:
             self._log.close()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from e2e.clouds import Cloud, Credentials, Place
 from e2e.processes import Child, Outcome
-from e2e.toolchain.clients import provider_mirror, terraform_program
+from e2e.toolchain.clients import old_provider_directory, provider_mirror, terraform_program
 
 NEWEST = "1.15.5"
 _COMMAND_SECONDS = 90
@@ -70,7 +70,7 @@ class S3Backend:
         if self.mode.lockfile:
             arguments["use_lockfile"] = True
         if number(version) < (1, 6):
-            arguments |= {name: endpoint for name in ("endpoint", "dynamodb_endpoint", "sts_endpoint", "iam_endpoint")}
+            arguments |= dict.fromkeys(("endpoint", "dynamodb_endpoint", "sts_endpoint", "iam_endpoint"), endpoint)
             arguments["force_path_style"] = True
         arguments |= self.options
         lines = "".join(f"    {name} = {json.dumps(value)}\n" for name, value in arguments.items())
@@ -98,6 +98,10 @@ class Terraform:
         home.mkdir(exist_ok=True)
         settings = home / "terraform.rc"
         settings.write_text(_cli_configuration(version), encoding="utf-8")
+        if number(version) < (0, 13):
+            plugins = home / ".terraform.d" / "plugins"
+            plugins.mkdir(parents=True, exist_ok=True)
+            (plugins / "linux_amd64").symlink_to(old_provider_directory())
         self._children: list[Child] = []
         self.environment = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -190,9 +194,7 @@ def _cli_configuration(version: str) -> str:
     if number(version) < (0, 13):
         return ""
     return (
-        "provider_installation {\n"
-        f"  filesystem_mirror {{\n    path = {json.dumps(str(provider_mirror()))}\n  }}\n"
-        "}\n"
+        f"provider_installation {{\n  filesystem_mirror {{\n    path = {json.dumps(str(provider_mirror()))}\n  }}\n}}\n"
     )
 
 
@@ -202,5 +204,7 @@ def _plain(outcome: Outcome) -> Outcome:
     spoken = {"o": pieces[0], "e": ""}
     for mark, piece in zip(pieces[1::2], pieces[2::2], strict=True):
         spoken[mark] += piece + ("" if piece.endswith("\n") else "\n")
-    log = "\n".join(line for line in outcome.stderr.splitlines() if not re.match(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ", line))
+    log = "\n".join(
+        line for line in outcome.stderr.splitlines() if not re.match(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ", line)
+    )
     return Outcome(outcome.command, outcome.code, spoken["o"], spoken["e"] + log)

@@ -120,5 +120,5 @@ def names(state: dict[str, object]) -> tuple[str, ...]:
 
 def _verdict(outcome: Outcome) -> str:
     if outcome.code == 0:
-        return "exit 0, \"Apply complete!\""
-    return "refused, \"Error acquiring the state lock\"" if "Error acquiring the state lock" in outcome.text else "failed"
+        return 'exit 0, "Apply complete!"'
+    return 'refused, "Error acquiring the state lock"' if "Error acquiring the state lock" in outcome.text else "failed"

@@ -80,6 +80,11 @@ def provider_mirror() -> Path:
     return tools() / "provider-mirror"
 
 
+def old_provider_directory() -> Path:
+    """The AWS provider as a bare program, for Terraform before 0.13."""
+    return tools() / "provider-programs"
+
+
 def node_modules() -> Path:
     """Where the JavaScript clients lie."""
     return tools() / "node" / "node_modules"

@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from e2e.toolchain.clients import CLIENTS, Client, Shape, provider_mirror, tools  # noqa: E402
+from e2e.toolchain.clients import CLIENTS, Client, Shape, old_provider_directory, provider_mirror, tools
 
 _HERE = Path(__file__).resolve().parent
 _STAMP = "installed"
@@ -146,6 +146,11 @@ def finish_provider(client: Client, package: Path) -> None:
     shelf = provider_mirror() / "registry.terraform.io" / "hashicorp" / "aws"
     shelf.mkdir(parents=True, exist_ok=True)
     package.replace(shelf / package.name)
+    # Terraform 0.12 knows no mirror; it finds bare programs in ~/.terraform.d/plugins/OS_ARCH.
+    with zipfile.ZipFile(shelf / package.name) as bundle:
+        for name in bundle.namelist():
+            bundle.extract(name, old_provider_directory())
+            (old_provider_directory() / name).chmod(0o755)
 
 
 def install_node() -> str:
