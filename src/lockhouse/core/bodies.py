@@ -80,7 +80,8 @@ def _is_ambiguous(top: dict[str, msgspec.Raw], body: Any) -> bool:  # noqa: ANN4
     lowered = [name.lower() for name in top]
     if lowered.count("serial") > 1 or lowered.count("lineage") > 1:
         return True
-    if not any(body.find(name, body.find(name) + 1) > 0 for name in (b'"serial"', b'"lineage"')):
+    twice = any(body.find(name, body.find(name) + 1) > 0 for name in (b'"serial"', b'"lineage"'))
+    if not twice and _ESCAPED_NAME.search(body) is None:
         return False
     counts = _top_level(body)
     return counts.get("serial", 0) > 1 or counts.get("lineage", 0) > 1
@@ -106,4 +107,5 @@ def _top_level(body: Any) -> dict[str, int]:  # noqa: ANN401 - as read_facts
     return names
 
 
+_ESCAPED_NAME = re.compile(rb'\\u00[^"]*"\s*:')
 _TOKEN = re.compile(rb'("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)

@@ -118,6 +118,15 @@ class LockRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 FREE = LockRecord()
 
 
+class Condition(StrEnum):
+    """How a lock looks to the sender of a request."""
+
+    FREE = "free"
+    OWN = "held by the caller"
+    OWN_BOTH = "held by the caller through two facets"
+    OTHER = "held by another"
+
+
 class Take(msgspec.Struct, frozen=True):
     """A request for the lock."""
 
@@ -182,6 +191,36 @@ class Outcome(msgspec.Struct, frozen=True):
     @property
     def changed(self) -> bool:
         return self.verdict in _CHANGES
+
+
+class Transition(msgspec.Struct, frozen=True):
+    """One row of the rules: what a request does to a lock that looks like `before` to its sender."""
+
+    before: Condition
+    request: str
+    verdict: Verdict
+    after: Condition
+
+
+TRANSITIONS = (
+    Transition(Condition.FREE, "take", Verdict.GRANTED, Condition.OWN),
+    Transition(Condition.FREE, "release", Verdict.NOTHING, Condition.FREE),
+    Transition(Condition.OWN, "take with the same id", Verdict.AGAIN, Condition.OWN),
+    Transition(Condition.OWN, "take, the same request repeated", Verdict.AGAIN, Condition.OWN),
+    Transition(Condition.OWN, "take with the same id, other facet", Verdict.JOINED, Condition.OWN_BOTH),
+    Transition(Condition.OWN, "take as the other end of a migration", Verdict.JOINED, Condition.OWN_BOTH),
+    Transition(Condition.OWN, "take with another id", Verdict.HELD, Condition.OWN),
+    Transition(Condition.OWN, "release", Verdict.RELEASED, Condition.FREE),
+    Transition(Condition.OWN, "release through a facet that did not take it", Verdict.FORCED, Condition.FREE),
+    Transition(Condition.OWN, "release of a lock released before", Verdict.NOTHING, Condition.OWN),
+    Transition(Condition.OWN_BOTH, "release", Verdict.FACET_RELEASED, Condition.OWN),
+    Transition(Condition.OTHER, "take", Verdict.HELD, Condition.OTHER),
+    Transition(Condition.OTHER, "take with the holder's id", Verdict.HELD, Condition.OTHER),
+    Transition(Condition.OTHER, "release of another lock than the one held", Verdict.MISMATCH, Condition.OTHER),
+    Transition(Condition.OTHER, "release without the right", Verdict.FORBIDDEN, Condition.OTHER),
+    Transition(Condition.OTHER, "release with the right", Verdict.FORCED, Condition.FREE),
+)
+"""Every rule as a row. The tests play each row; `scripts/draw_lock.py` draws the picture in docs/reference/locks.md."""
 
 
 _CHANGES = frozenset({Verdict.GRANTED, Verdict.JOINED, Verdict.RELEASED, Verdict.FACET_RELEASED, Verdict.FORCED})
