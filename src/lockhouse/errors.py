@@ -121,6 +121,12 @@ class DeleteLocked(Problem):
     code = "delete.locked"
 
 
+class DeleteGuarded(Problem):
+    """The state still describes resources and the caller did not say that this is meant. Details: `resources`."""
+
+    code = "delete.resources"
+
+
 class StateNotFound(Problem):
     """There is no state (or object) at this address, or its newest version is a delete marker."""
 
@@ -266,9 +272,21 @@ class SignatureExpired(Problem):
 
 
 class PrincipalNotFound(Problem):
-    """There is no such key or principal."""
+    """There is no such key, role, token or principal."""
 
     code = "principal.not_found"
+
+
+class PrincipalExists(Problem):
+    """A living key or role has this name already."""
+
+    code = "principal.exists"
+
+
+class PrincipalNeeded(Problem):
+    """Without this key nobody could administer the server any more."""
+
+    code = "principal.needed"
 
 
 class RequestInvalid(Problem):
@@ -325,9 +343,35 @@ class StorageUnavailable(Problem):
     code = "storage.unavailable"
 
 
+class LocalProblem(Problem):
+    """What ends a command before any protocol speaks: no protocol's table has it."""
+
+    code = "local"
+
+
+class SettingInvalid(LocalProblem):
+    """A setting is unknown, malformed or out of its range. Details: `setting`."""
+
+    code = "setting.invalid"
+
+
+class DataInvalid(LocalProblem):
+    """The data directory cannot be used: missing, in use by another process, or its master key is unsafe."""
+
+    code = "data.invalid"
+
+
+class ServerUnreachable(LocalProblem):
+    """The command found no server, or the server did not answer like one."""
+
+    code = "server.unreachable"
+
+
 def _family(root: type[Problem]) -> dict[str, type[Problem]]:
     found: dict[str, type[Problem]] = {}
     for child in root.__subclasses__():
+        if child is LocalProblem:
+            continue
         found[child.code] = child
         found.update(_family(child))
     return found
@@ -335,3 +379,6 @@ def _family(root: type[Problem]) -> dict[str, type[Problem]]:
 
 ALL_PROBLEMS: dict[str, type[Problem]] = _family(Problem)
 """Every code that a user can meet, for the completeness tests of the protocol tables and of the documentation."""
+
+LOCAL_PROBLEMS: dict[str, type[Problem]] = _family(LocalProblem)
+"""The codes that only the command line prints."""

@@ -41,6 +41,8 @@ class Principal(msgspec.Struct, frozen=True, omit_defaults=True):
     kind: str = "key"
     """`administrator`, `key` or `role`."""
     revoked_at: float = 0.0
+    trusted: tuple[str, ...] = ()
+    """Roles: ids of the principals that may assume this one."""
 
 
 class Credential(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -70,6 +72,8 @@ class Identity(msgspec.Struct, frozen=True):
     grants: tuple[Grant, ...]
     session: str = ""
     """The role session name where the caller assumed a role."""
+    base: str = ""
+    """The lasting credential behind a temporary one; empty where `credential` itself is lasting."""
 
 
 def allows(grants: tuple[Grant, ...], right: Right, namespace: str, key: str = "") -> bool:
