@@ -1,0 +1,375 @@
+"""SQLite: write-ahead log, synchronous=FULL, one thread that writes, one connection for each thread that reads.
+
+The writer takes every queued command up to a bound, runs them in one transaction and commits once; so 64 clients share
+one fsync. What it must get right:
+
+- A command's delivery leaves only after the commit that made it durable.
+- A full disk undoes the group and tries its commands one by one; those that do not fit are refused with StorageFull.
+- After any other error at a commit nobody can know whether it happened (RELIABILITY: the page may be lost or durable).
+  The process ends at once: what a restart finds is the truth, and no client was told otherwise.
+- Checkpoints have a thread and connection of their own, and never run inside a client's commit. A passive one cannot
+  reset the log while writers go on, so beyond a bound one is run between two groups, when little is left to copy.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import queue
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import NoReturn, TypeVar, cast
+
+import apsw
+
+from lockhouse.core.ports import Delivery, Reader, Transaction
+from lockhouse.errors import StorageUnavailable
+from lockhouse.storage.reserve import Reserve
+from lockhouse.storage.sql import migrations
+from lockhouse.storage.sql.reader import SqlReader
+from lockhouse.storage.sql.records import Row
+from lockhouse.storage.sql.transaction import SqlTransaction, storage_full
+
+T = TypeVar("T")
+Command = Callable[[Transaction], object]
+GROUP = 256
+"""Most commands in one commit."""
+CHECKPOINT_PAGES = 1000
+"""Pages in the log (4 KiB each) at which a passive checkpoint is run."""
+LOG_BOUND = 64 * 1024 * 1024
+"""Bytes in the log at which it is reset between two groups."""
+_BUSY_MS = 10_000
+_PAGE = 4096
+_FATAL = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.NoMemError)
+_log = logging.getLogger("lockhouse.storage")
+
+
+def end_process(reason: str) -> NoReturn:
+    """Stop without another word to any client: the outcome of the last commit is unknown."""
+    _log.critical("Stopped, because the outcome of a commit is unknown reason=%s", reason)
+    logging.shutdown()
+    os._exit(74)
+
+
+class _Session:
+    """A connection with one cursor, whose statements are kept prepared by their text."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.connection = connection
+        self._execute = connection.cursor().execute
+        self.failure: apsw.Error | None = None
+        """The error that makes the whole group impossible, even where a command swallowed it."""
+
+    def fetch(self, sql: str, parameters: Row = ()) -> list[Row]:
+        try:
+            return cast("list[Row]", self._execute(sql, parameters).fetchall())
+        except (apsw.FullError, *_FATAL) as error:
+            self.failure = error
+            raise
+
+    def change(self, sql: str, parameters: Row = ()) -> int:
+        try:
+            self._execute(sql, parameters)
+        except (apsw.FullError, *_FATAL) as error:
+            self.failure = error
+            raise
+        return self.connection.changes()
+
+
+class _Waiting(Future[object]):
+    """The token of a command that somebody waits for in `write`."""
+
+
+class _Between:
+    """The token of work that the writer does between two groups."""
+
+
+class _Stop:
+    """The token of the last thing in the queue."""
+
+
+class SqliteStore:
+    """`core.ports.Store` on one SQLite file. Only one process may use it (`storage.directory` sees to that)."""
+
+    reads_are_local = True
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        reserve: Reserve | None = None,
+        fail_stop: Callable[[str], object] = end_process,
+        synchronous: str = "FULL",
+        log_bound: int = LOG_BOUND,
+    ) -> None:
+        self._path = path
+        self._reserve = reserve
+        self._fail_stop = fail_stop
+        self._synchronous = synchronous
+        self._log_bound = log_bound
+        self._queue: queue.SimpleQueue[tuple[Command | Callable[[], object] | None, object]] = queue.SimpleQueue()
+        self._callback: Callable[[list[Delivery]], None] | None = None
+        self._closed = False
+        self._dead = ""
+        self._readers = threading.local()
+        self._open_readers: list[apsw.Connection] = []
+        self._opening = threading.Lock()
+        self._writer_connection = self._open_writer()
+        self._session = _Session(self._writer_connection)
+        self._transaction = SqlTransaction(self._session)
+        self._log_pages = 0
+        self._log_has_grown = threading.Event()
+        self._writer_connection.set_wal_hook(self._note_log_size)
+        self._checkpoint_connection = self._connect(apsw.SQLITE_OPEN_READWRITE, cache_kib=1024)
+        self._writer = threading.Thread(target=self._write_groups, name="lockhouse-writer", daemon=True)
+        self._checkpointer = threading.Thread(target=self._checkpoint, name="lockhouse-checkpoint", daemon=True)
+        self._writer.start()
+        self._checkpointer.start()
+
+    # Opening
+
+    def _connect(self, flags: int, *, cache_kib: int) -> apsw.Connection:
+        connection = apsw.Connection(str(self._path), flags=flags, statementcachesize=128)
+        connection.set_busy_timeout(_BUSY_MS)
+        for pragma in (
+            f"synchronous = {self._synchronous}",
+            f"cache_size = -{cache_kib}",
+            "temp_store = MEMORY",
+            "wal_autocheckpoint = 0",
+            f"journal_size_limit = {self._log_bound}",
+            "trusted_schema = OFF",
+        ):
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+        if sys.platform == "darwin":
+            connection.execute("PRAGMA fullfsync = ON").fetchall()
+            connection.execute("PRAGMA checkpoint_fullfsync = ON").fetchall()
+        return connection
+
+    def _open_writer(self) -> apsw.Connection:
+        connection = self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, cache_kib=32 * 1024)
+        connection.execute("PRAGMA journal_mode = WAL").fetchall()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            migrations.migrate(_Session(connection).fetch, migrations.SQLITE)
+        except BaseException:
+            connection.execute("ROLLBACK")
+            connection.close()
+            raise
+        connection.execute("COMMIT")
+        return connection
+
+    # The port
+
+    def submit(self, command: Command, token: object) -> None:
+        if self._closed or self._dead:
+            raise self._unavailable()
+        self._queue.put((command, token))
+
+    def deliver_to(self, callback: Callable[[list[Delivery]], None]) -> None:
+        self._callback = callback
+
+    def write(self, command: Callable[[Transaction], T]) -> T:
+        waiting = _Waiting()
+        self.submit(command, waiting)
+        return cast("T", waiting.result())
+
+    def read(self, query: Callable[[Reader], T]) -> T:
+        session = getattr(self._readers, "session", None)
+        if session is None:
+            session = self._open_reader()
+        try:
+            session.fetch("BEGIN")
+            try:
+                return query(SqlReader(session))
+            finally:
+                if session.connection.in_transaction:
+                    session.fetch("COMMIT")
+        except (apsw.BusyError, apsw.ConnectionClosedError, *_FATAL) as error:
+            raise StorageUnavailable(f"cannot read the database: {type(error).__name__}") from error
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put((None, _Stop()))
+        self._log_has_grown.set()
+        self._writer.join()
+        self._checkpointer.join()
+        self._refuse_the_rest()
+        with self._opening:
+            for connection in self._open_readers:
+                connection.close()
+        self._checkpoint_connection.close()
+        self._writer_connection.close()
+
+    def _open_reader(self) -> _Session:
+        with self._opening:
+            if self._closed:
+                raise self._unavailable()
+            connection = self._connect(apsw.SQLITE_OPEN_READONLY, cache_kib=8 * 1024)
+            self._open_readers.append(connection)
+        session: _Session = _Session(connection)
+        self._readers.session = session
+        return session
+
+    def _unavailable(self) -> StorageUnavailable:
+        return StorageUnavailable(f"cannot use the database: {self._dead or 'it is closed'}")
+
+    # The writer thread
+
+    def _write_groups(self) -> None:
+        take, take_now = self._queue.get, self._queue.get_nowait
+        while True:
+            group: list[tuple[Command, object]] = []
+            command, token = take()
+            try:
+                while type(token) not in (_Stop, _Between):
+                    group.append((cast("Command", command), token))
+                    if len(group) == GROUP:
+                        break
+                    command, token = take_now()
+            except queue.Empty:
+                pass
+            if group:
+                self._deliver(self._run(group))
+            if isinstance(token, _Stop):
+                return
+            if isinstance(token, _Between):
+                cast("Callable[[], object]", command)()
+
+    def _run(self, group: list[tuple[Command, object]]) -> list[Delivery]:
+        if self._dead:
+            return [(token, None, self._unavailable()) for _, token in group]
+        try:
+            return self._commit(group)
+        except apsw.FullError:
+            self._roll_back()
+        except apsw.BusyError as error:
+            self._roll_back()
+            _log.error("Found the database locked by another program error=%s", error)
+            return [(token, None, StorageUnavailable("cannot write: the database is busy")) for _, token in group]
+        except Exception as error:  # noqa: BLE001 - whatever it is, the outcome is unknown
+            return self._stop(error, group)
+        _log.error("Found the disk full commands=%d", len(group))
+        return [delivery for each in group for delivery in self._run_alone(each)]
+
+    def _run_alone(self, each: tuple[Command, object]) -> list[Delivery]:
+        """After a full disk: as it is, then with the reserve given up for it."""
+        try:
+            return self._commit([each])
+        except apsw.FullError:
+            self._roll_back()
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._stop(error, [each])
+        try:
+            if self._reserve is not None:
+                self._reserve.give_up()
+                return self._commit([each])
+        except apsw.FullError:
+            self._roll_back()
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._stop(error, [each])
+        return [(each[1], None, storage_full())]
+
+    def _commit(self, group: list[tuple[Command, object]]) -> list[Delivery]:
+        session, transaction = self._session, self._transaction
+        session.failure = None
+        transaction.changed = False
+        transaction.tight = self._reserve is not None and self._reserve.given_up
+        deliveries: list[Delivery] = []
+        session.fetch("BEGIN IMMEDIATE")
+        for command, token in group:
+            try:
+                result = command(transaction)
+            except BaseException as problem:  # whatever a command raises is its answer
+                if session.failure is not None:
+                    raise session.failure from problem
+                transaction.undo()
+                deliveries.append((token, None, problem))
+            else:
+                if session.failure is not None:
+                    raise session.failure
+                transaction.keep()
+                deliveries.append((token, result, None))
+        session.fetch("COMMIT")
+        return deliveries
+
+    def _roll_back(self) -> None:
+        self._transaction.changed = False
+        if self._writer_connection.in_transaction:
+            self._writer_connection.execute("ROLLBACK")
+
+    def _stop(self, error: Exception, group: list[tuple[Command, object]]) -> list[Delivery]:
+        self._dead = f"it failed ({type(error).__name__}, {getattr(error, 'extendedresult', 0)}) and needs a restart"
+        self._fail_stop(f"{type(error).__name__}: {error} ({getattr(error, 'extendedresult', 0)})")
+        return [(token, None, self._unavailable()) for _, token in group]
+
+    def _deliver(self, deliveries: list[Delivery]) -> None:
+        others: list[Delivery] = []
+        for delivery in deliveries:
+            token, result, problem = delivery
+            if not isinstance(token, _Waiting):
+                others.append(delivery)
+            elif problem is not None:
+                token.set_exception(problem)
+            else:
+                token.set_result(result)
+        if others and self._callback is not None:
+            try:
+                self._callback(others)
+            except Exception:  # noqa: BLE001 - the writer must outlive its audience
+                _log.exception("Failed to deliver commands=%d", len(others))
+
+    def _refuse_the_rest(self) -> None:
+        rest: list[Delivery] = []
+        while not self._queue.empty():
+            _, token = self._queue.get()
+            rest.append((token, None, self._unavailable()))
+        self._deliver(rest)
+
+    # The checkpoint thread
+
+    def _note_log_size(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
+        if pages >= CHECKPOINT_PAGES and (pages >= self._log_pages + CHECKPOINT_PAGES or pages < self._log_pages):
+            self._log_pages = pages
+            self._log_has_grown.set()
+        return apsw.SQLITE_OK
+
+    def _checkpoint(self) -> None:
+        while True:
+            full = self._reserve is not None and self._reserve.given_up
+            self._log_has_grown.wait(timeout=1.0 if full else 30.0)
+            if self._closed:
+                return
+            self._log_has_grown.clear()
+            try:
+                pages, _ = self._checkpoint_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                if pages * _PAGE > self._log_bound:
+                    self._reset_log()
+            except apsw.Error as error:
+                # Nothing is lost: the log still holds it all, and the next checkpoint tries again.
+                _log.error("Failed to checkpoint error=%s", error)
+            if self._reserve is not None and self._reserve.given_up:
+                self._reserve.take()
+
+    def _reset_log(self) -> None:
+        done = threading.Event()
+
+        def reset() -> None:
+            try:
+                self._checkpoint_connection.set_busy_timeout(100)
+                self._checkpoint_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+            except apsw.Error as error:
+                _log.warning("Could not reset the write-ahead log: a long read is going on error=%s", error)
+            finally:
+                done.set()
+
+        # A second passive round first: what the first left is what the writers must wait for.
+        self._checkpoint_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        self._queue.put((reset, _Between()))
+        while not done.wait(timeout=0.2):
+            if self._closed and not self._writer.is_alive():
+                return
