@@ -20,9 +20,8 @@ from pathlib import Path
 
 import boto3
 import botocore.config
-
-from e2e.processes import Child, Outcome
-from e2e.toolchain.clients import REPOSITORY
+from tests.e2e.processes import Child, Outcome
+from tests.e2e.toolchain.clients import REPOSITORY
 
 _START_SECONDS = 30
 _STOP_SECONDS = 30

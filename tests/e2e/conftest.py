@@ -10,11 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-from e2e.clouds import Cloud, Lockhouse, Moto
-from e2e.fault_proxy import FaultProxy
-from e2e.holds import Gate, Hold
-from e2e.terraform import Terraform
+from tests.e2e.clouds import Cloud, Lockhouse, Moto
+from tests.e2e.fault_proxy import FaultProxy
+from tests.e2e.holds import Gate, Hold
+from tests.e2e.terraform import Terraform
 
 
 @pytest.fixture(scope="session")

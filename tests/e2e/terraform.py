@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-from e2e.clouds import Cloud, Credentials, Place
-from e2e.processes import Child, Outcome
-from e2e.toolchain.clients import old_provider_directory, provider_mirror, terraform_program
+from tests.e2e.clouds import Cloud, Credentials, Place
+from tests.e2e.processes import Child, Outcome
+from tests.e2e.toolchain.clients import old_provider_directory, provider_mirror, terraform_program
 
 NEWEST = "1.15.5"
 _COMMAND_SECONDS = 90

@@ -6,10 +6,9 @@ import json
 import re
 
 import pytest
-
-from e2e.scenarios.configurations import outputs, resources
-from e2e.terraform import NEWEST, LockMode, S3Backend, lock_modes, number
-from e2e.toolchain.clients import terraform_versions
+from tests.e2e.scenarios.configurations import outputs, resources
+from tests.e2e.terraform import NEWEST, LockMode, S3Backend, lock_modes, number
+from tests.e2e.toolchain.clients import terraform_versions
 
 KEY = "infrastructure/terraform.tfstate"
 

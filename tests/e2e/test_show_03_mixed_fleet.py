@@ -6,10 +6,9 @@ On plain S3 + DynamoDB both succeed and a change is gone; the same story on Lock
 from __future__ import annotations
 
 import pytest
-
-from e2e.scenarios import mixed_fleet
-from e2e.scenarios.mixed_fleet import ALICE, BOB, SHARED
-from e2e.terraform import LockMode
+from tests.e2e.scenarios import mixed_fleet
+from tests.e2e.scenarios.mixed_fleet import ALICE, BOB, SHARED
+from tests.e2e.terraform import LockMode
 
 ACTS = pytest.mark.parametrize("existing", [False, True], ids=["first-state", "existing-state"])
 FLEETS = pytest.mark.parametrize(

@@ -6,10 +6,9 @@ import uuid
 from pathlib import Path
 
 import pytest
-
-from e2e.clouds import Place
-from e2e.scenarios.configurations import resources
-from e2e.terraform import LockMode, S3Backend
+from tests.e2e.clouds import Place
+from tests.e2e.scenarios.configurations import resources
+from tests.e2e.terraform import LockMode, S3Backend
 
 SCRIPTS = Path(__file__).resolve().parent / "scenarios"
 

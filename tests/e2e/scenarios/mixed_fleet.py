@@ -14,11 +14,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from e2e.clouds import Cloud, Credentials, Place
-from e2e.holds import Hold
-from e2e.processes import Outcome
-from e2e.scenarios.configurations import resources
-from e2e.terraform import NEWEST, LockMode, S3Backend, Terraform
+from tests.e2e.clouds import Cloud, Credentials, Place
+from tests.e2e.holds import Hold
+from tests.e2e.processes import Outcome
+from tests.e2e.scenarios.configurations import resources
+from tests.e2e.terraform import NEWEST, LockMode, S3Backend, Terraform
 
 KEY = "infrastructure/terraform.tfstate"
 ALICE, BOB, SHARED = "from_alice", "from_bob", "shared"

@@ -19,9 +19,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from e2e.toolchain.clients import CLIENTS, Client, Shape, old_provider_directory, provider_mirror, tools
+from tests.e2e.toolchain.clients import CLIENTS, Client, Shape, old_provider_directory, provider_mirror, tools
 
 _HERE = Path(__file__).resolve().parent
 _STAMP = "installed"
