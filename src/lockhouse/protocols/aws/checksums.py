@@ -1,7 +1,7 @@
-"""The digests of a body that AWS clients name: five checksums, MD5 for ETags, SHA-256 for the signature and the record.
+"""The checksums that AWS clients name: CRC32, CRC32C, CRC64NVME, SHA-1 and SHA-256.
 
-Everything is computed once, piece by piece, with memory that does not grow. A `Digester` may be fed in a worker thread:
-the digests of large pieces release the interpreter lock. Specification: Amazon S3 API, "Checking object integrity".
+They are computed piece by piece, with memory that does not grow. SHA-256 (and MD5) are computed by whoever keeps the
+body, and only once. Specification: Amazon S3 API, "Checking object integrity".
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import zlib
 from collections.abc import Callable
 from importlib import import_module
 from typing import Protocol, cast
-
-import msgspec
 
 from lockhouse.errors import BodyDigestInvalid
 
@@ -69,42 +67,22 @@ def _running(algorithm: str) -> _Running:
     raise ValueError(algorithm)
 
 
-class Digests(msgspec.Struct, frozen=True):
-    """What was computed over a whole body."""
+class Checksums:
+    """Computes the named checksums of a body as it passes; SHA-256 is left to whoever keeps the body."""
 
-    size: int
-    md5: bytes
-    sha256: bytes
-    checksums: dict[str, str]
-    """By algorithm in lower case, base64; the ones that were asked for."""
+    __slots__ = ("_running", "size")
 
-
-class Digester:
-    """Computes MD5, SHA-256 and the named checksums of a body as it passes."""
-
-    __slots__ = ("_checksums", "_md5", "_sha256", "size")
-
-    def __init__(self, algorithms: frozenset[str] = frozenset()) -> None:
-        self._md5 = hashlib.md5(usedforsecurity=False)
-        self._sha256 = hashlib.sha256()
-        self._checksums = {name: self._sha256 if name == "sha256" else _running(name) for name in sorted(algorithms)}
+    def __init__(self, algorithms: frozenset[str]) -> None:
+        self._running = {name: _running(name) for name in sorted(algorithms - {"sha256"})}
         self.size = 0
 
     def update(self, piece: bytes) -> None:
         self.size += len(piece)
-        self._md5.update(piece)
-        self._sha256.update(piece)
-        for name, running in self._checksums.items():
-            if name != "sha256":
-                running.update(piece)
+        for running in self._running.values():
+            running.update(piece)
 
-    def digests(self) -> Digests:
-        return Digests(
-            self.size,
-            self._md5.digest(),
-            self._sha256.digest(),
-            {name: base64.b64encode(running.digest()).decode() for name, running in self._checksums.items()},
-        )
+    def digests(self) -> dict[str, bytes]:
+        return {name: running.digest() for name, running in self._running.items()}
 
 
 def checksum_of(algorithm: str, data: bytes) -> bytes:

@@ -12,11 +12,13 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from lockhouse.core.principals import Identity
-from lockhouse.errors import BodyTooLarge, CredentialUnknown, Problem, SignatureMalformed
+from lockhouse.errors import CredentialUnknown, Problem, SignatureMalformed
+from lockhouse.protocols.aws.payload import whole_body
 from lockhouse.protocols.aws.sigv4 import Claim, Parts, PayloadMode, Verified, read_claim, verify
 from lockhouse.protocols.web import Request, Response
 from lockhouse.service.callers import Caller
@@ -71,7 +73,7 @@ class Gate:
             parts = Parts(request.method, request.raw_path, request.raw_query, request.headers)
             claim = read_claim(parts, now)
             service = self._pinned(claim)
-            body = await _read_whole(request) if service.whole else b""
+            body = await whole_body(request.chunks(), MAX_WHOLE_BYTES) if service.whole else b""
             verified, who = self._verify(claim, parts, body, whole=service.whole)
             headers = request.headers
             caller = Caller(
@@ -128,14 +130,3 @@ class Gate:
         if request.method == "POST" and kind.startswith("application/x-www-form-urlencoded"):
             return self._services["sts"]
         return self._services["s3"]
-
-
-async def _read_whole(request: Request) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    async for chunk in request.chunks():
-        size += len(chunk)
-        if size > MAX_WHOLE_BYTES:
-            raise BodyTooLarge(f"cannot take a request of more than {MAX_WHOLE_BYTES} bytes", limit=MAX_WHOLE_BYTES)
-        pieces.append(chunk)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)

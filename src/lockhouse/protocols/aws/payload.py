@@ -1,20 +1,22 @@
 """The body of a signed request: what was sent becomes what was meant, and is proved while it passes.
 
-A `BodyProof` is fed the bytes from the wire and gives back the body's bytes; `finish` is the proof. Nothing that it
-gave back before may be believed until `finish` has returned: length, SHA-256, chunk signatures, trailers, Content-MD5
-and checksums are all compared there at the latest, and a body that ends early never looks whole. It reads no socket and
-holds at most one line of framing. `decoded_chunks` is the thin asynchronous skin, which hashes large pieces off the
-event loop. Specification: Amazon S3 API, "Signature calculations: transferring payload in multiple chunks", the same
-with trailing headers, and "Checking object integrity".
+A `BodyProof` is fed the bytes from the wire and gives back the body's bytes. Nothing that it gave back may be believed
+until `finish` and `prove` have returned: length, chunk signatures, trailers and checksums, then SHA-256 and MD5 as the
+keeper of the body computed them. A body that ends early never looks whole. It reads no socket and holds at most one
+line of framing. `decoded_chunks` is the thin asynchronous skin, which hashes large pieces off the event loop.
+Specification: Amazon S3 API, "Signature calculations: transferring payload in multiple chunks", the same with trailing
+headers, and "Checking object integrity".
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from enum import Enum, auto
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -28,7 +30,7 @@ from lockhouse.errors import (
     RequestInvalid,
     SignatureMismatch,
 )
-from lockhouse.protocols.aws.checksums import CHECKSUM_BYTES, Digester, Digests, decode_digest
+from lockhouse.protocols.aws.checksums import CHECKSUM_BYTES, Checksums, decode_digest
 from lockhouse.protocols.aws.sigv4 import EMPTY_SHA256, PayloadMode, Verified
 from lockhouse.protocols.web import Chunks, Headers
 
@@ -109,59 +111,81 @@ def read_expected(verified: Verified, headers: Headers, *, checksums: bool = Tru
 
 
 class BodyProof:
-    """Bytes from the wire in, the body's bytes out; `finish` raises unless the whole body is what was announced."""
+    """Bytes from the wire in, the body's bytes out, and two questions at the end.
 
-    __slots__ = ("_chunks", "_digester", "_expected")
+    `finish` asks for framing, length and checksums when the wire has no more bytes; `prove` compares the digests that
+    the keeper of the body has computed. Only when both have answered is the body what was announced.
+    """
+
+    __slots__ = ("_checksums", "_chunks", "_expected", "_finished", "_stated")
 
     def __init__(self, expected: Expected, verified: Verified) -> None:
         self._expected = expected
-        self._digester = Digester(expected.algorithms)
+        self._checksums = Checksums(expected.algorithms)
         self._chunks: ChunkDecoder | None = None
+        self._stated: dict[str, bytes] = dict([expected.checksum] if expected.checksum else [])
+        self._finished = False
         if expected.mode in _CHUNKED_MODES:
             seal = ChunkSeal(verified) if expected.mode in _SIGNED_MODES else None
             self._chunks = ChunkDecoder(expected.length or 0, expected.trailers, seal)
+
+    @property
+    def is_heavy(self) -> bool:
+        """Whether feeding it hashes every byte with more than a cyclic redundancy check."""
+        return self._expected.mode in _SIGNED_MODES or "sha1" in self._expected.algorithms
 
     def feed(self, data: bytes) -> list[bytes]:
         """The body's bytes in `data`, in pieces. Errors: as `finish`, as soon as they are sure."""
         pieces = [data] if self._chunks is None else self._chunks.feed(data)
         for piece in pieces:
-            self._digester.update(piece)
+            self._checksums.update(piece)
         length = self._expected.length
-        if length is not None and self._digester.size > length:
+        if length is not None and self._checksums.size > length:
             raise BodyIncomplete("cannot take this body: it is longer than announced", announced=length)
         return pieces
 
-    def finish(self) -> Digests:
-        """The digests of the proved body. Call once, when the wire has no more bytes.
+    def finish(self) -> None:
+        """Call once, when the wire has no more bytes.
 
         Errors: `body.incomplete`, `body.digest` (details: `kind`), `signature.mismatch`, `request.invalid`.
         """
-        expected = self._expected
-        stated: dict[str, bytes] = dict([expected.checksum] if expected.checksum else [])
         if self._chunks is not None:
             for name, value in self._chunks.finish().items():
                 algorithm = _algorithm(name)
-                stated[algorithm] = decode_digest(value, CHECKSUM_BYTES[algorithm], name)
-        digests = self._digester.digests()
-        if expected.length is not None and digests.size != expected.length:
+                self._stated[algorithm] = decode_digest(value, CHECKSUM_BYTES[algorithm], name)
+        length, size = self._expected.length, self._checksums.size
+        if length is not None and size != length:
             raise BodyIncomplete(
-                f"cannot take this body: {expected.length} bytes were announced and {digests.size} came",
-                announced=expected.length,
-                received=digests.size,
+                f"cannot take this body: {length} bytes were announced and {size} came", announced=length, received=size
             )
-        if expected.sha256 and not hmac.compare_digest(digests.sha256.hex(), expected.sha256):
+        for algorithm, computed in self._checksums.digests().items():
+            _compare(algorithm, computed, self._stated[algorithm])
+        self._finished = True
+
+    def prove(self, size: int, md5: bytes, sha256: bytes) -> dict[str, str]:
+        """The verified checksums of the body (algorithm in lower case → base64), given its digests as it was kept.
+
+        Errors: `body.incomplete`, `body.digest` (details: `kind`).
+        """
+        if not self._finished or size != self._checksums.size:
+            raise BodyIncomplete("cannot take this body: it was not read to its end")
+        expected = self._expected
+        if expected.sha256 and not hmac.compare_digest(sha256.hex(), expected.sha256):
             raise BodyDigestMismatch(
                 "cannot take this body: its SHA-256 is not the x-amz-content-sha256 that was signed", kind="signed"
             )
-        if expected.md5 and not hmac.compare_digest(digests.md5, expected.md5):
+        if expected.md5 and not hmac.compare_digest(md5, expected.md5):
             raise BodyDigestMismatch("cannot take this body: its MD5 is not the Content-MD5 that was sent", kind="md5")
-        for algorithm, sent in stated.items():
-            if not hmac.compare_digest(decode_digest(digests.checksums[algorithm], len(sent), algorithm), sent):
-                raise BodyDigestMismatch(
-                    f"cannot take this body: its {algorithm.upper()} checksum is not the one that was sent",
-                    kind=algorithm,
-                )
-        return digests
+        if "sha256" in self._stated:
+            _compare("sha256", sha256, self._stated["sha256"])
+        return {algorithm: base64.b64encode(value).decode() for algorithm, value in self._stated.items()}
+
+
+def _compare(algorithm: str, computed: bytes, stated: bytes) -> None:
+    if not hmac.compare_digest(computed, stated):
+        raise BodyDigestMismatch(
+            f"cannot take this body: its {algorithm.upper()} checksum is not the one that was sent", kind=algorithm
+        )
 
 
 class ChunkSeal:
@@ -325,42 +349,39 @@ class ChunkDecoder:
             raise RequestInvalid("cannot take this body: its trailers are not the announced ones", argument="trailer")
 
 
-async def decoded_chunks(
-    chunks: Chunks, proof: BodyProof, done: Callable[[Digests], None], run: Run[list[bytes]], limit: int
-) -> AsyncIterator[bytes]:
-    """The body's pieces of about 256 KiB. It ends normally only when the whole body is proved; `done` has then been
-    called with its digests. `run` runs a function in a worker thread. `limit`: bytes of the body.
+async def decoded_chunks(chunks: Chunks, proof: BodyProof, run: Run[list[bytes]]) -> AsyncIterator[bytes]:
+    """The body's pieces, of about 256 KiB where it is large. It ends normally only when `proof.finish` has.
 
-    Errors: those of `BodyProof`, `body.too_large`, and what `chunks` raises.
+    `run` runs a function in a worker thread. Errors: those of `BodyProof`, and what `chunks` raises.
     """
     waiting: list[bytes] = []
-    size = total = 0
+    size = 0
     async for chunk in chunks:
         waiting.append(chunk)
         size += len(chunk)
         if size >= GATHER_BYTES:
-            for piece in await _proved(proof, b"".join(waiting), run):
-                total += len(piece)
-                _check_limit(total, limit)
+            data = b"".join(waiting)
+            for piece in await run(partial(proof.feed, data)) if proof.is_heavy else proof.feed(data):
                 yield piece
             waiting, size = [], 0
     if size:
-        for piece in await _proved(proof, b"".join(waiting) if len(waiting) > 1 else waiting[0], run):
-            total += len(piece)
-            _check_limit(total, limit)
+        data = b"".join(waiting) if len(waiting) > 1 else waiting[0]
+        heavy = proof.is_heavy and size >= THREAD_BYTES
+        for piece in await run(partial(proof.feed, data)) if heavy else proof.feed(data):
             yield piece
-    done(proof.finish())
+    proof.finish()
 
 
-async def _proved(proof: BodyProof, data: bytes, run: Run[list[bytes]]) -> list[bytes]:
-    if len(data) < THREAD_BYTES:
-        return proof.feed(data)
-    return await run(lambda: proof.feed(data))
-
-
-def _check_limit(total: int, limit: int) -> None:
-    if total > limit:
-        raise BodyTooLarge(f"cannot take a body of more than {limit} bytes", limit=limit)
+async def whole_body(chunks: Chunks, limit: int) -> bytes:
+    """All of a small body. Errors: `body.too_large` past `limit` bytes, and what `chunks` raises."""
+    waiting: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLarge(f"cannot take more than {limit} bytes here", limit=limit)
+        waiting.append(chunk)
+    return waiting[0] if len(waiting) == 1 else b"".join(waiting)
 
 
 def content_coding(headers: Headers) -> str:

@@ -22,7 +22,14 @@ from lockhouse.errors import (
     RequestInvalid,
     SignatureMismatch,
 )
-from lockhouse.protocols.aws.payload import BodyProof, content_coding, decoded_chunks, read_expected
+from lockhouse.protocols.aws.payload import (
+    BodyProof,
+    Expected,
+    content_coding,
+    decoded_chunks,
+    read_expected,
+    whole_body,
+)
 from lockhouse.protocols.aws.sigv4 import EMPTY_SHA256, PayloadMode, Verified, signing_key
 from lockhouse.protocols.web import Headers
 
@@ -46,14 +53,15 @@ def b64(data):
 
 
 def take(wire, who, fields, step=None):
-    """Feed the wire bytes in steps and return (body, digests)."""
+    """Feed the wire bytes in steps and return (body, verified checksums)."""
     proof = BodyProof(read_expected(who, fields), who)
     out = []
     step = step or len(wire) or 1
     for start in range(0, len(wire), step):
         out += proof.feed(wire[start : start + step])
-    digests = proof.finish()
-    return b"".join(out), digests
+    proof.finish()
+    body = b"".join(out)
+    return body, proof.prove(len(body), hashlib.md5(body).digest(), hashlib.sha256(body).digest())
 
 
 def seal(previous, chunk):
@@ -87,13 +95,7 @@ def open_body(data, trailer=None, size=16):
 
 def test_a_plain_body_is_proved_by_the_hash_that_was_signed():
     who = verified(PayloadMode.HASH, sha256=hashlib.sha256(STATE).hexdigest())
-    body, digests = take(STATE, who, headers(content_length=len(STATE)), step=7)
-    assert body == STATE
-    assert (digests.size, digests.md5, digests.sha256) == (
-        len(STATE),
-        hashlib.md5(STATE).digest(),
-        hashlib.sha256(STATE).digest(),
-    )
+    assert take(STATE, who, headers(content_length=len(STATE)), step=7) == (STATE, {})
 
 
 def test_every_other_byte_of_a_plain_body_is_noticed():
@@ -134,8 +136,8 @@ DIGESTS = {
 @pytest.mark.parametrize("algorithm", sorted(DIGESTS))
 def test_each_checksum_header_is_compared_and_given_back(algorithm):
     fields = {f"x_amz_checksum_{algorithm}": b64(DIGESTS[algorithm]), "content_length": len(STATE)}
-    _, digests = take(STATE, verified(PayloadMode.UNSIGNED), headers(**fields), step=9)
-    assert digests.checksums == {algorithm: b64(DIGESTS[algorithm])}
+    _, checksums = take(STATE, verified(PayloadMode.UNSIGNED), headers(**fields), step=9)
+    assert checksums == {algorithm: b64(DIGESTS[algorithm])}
     wrong = bytes([DIGESTS[algorithm][0] ^ 1]) + DIGESTS[algorithm][1:]
     with pytest.raises(BodyDigestMismatch) as caught:
         take(STATE, verified(PayloadMode.UNSIGNED), headers(**(fields | {f"x_amz_checksum_{algorithm}": b64(wrong)})))
@@ -146,9 +148,9 @@ def test_each_checksum_header_is_compared_and_given_back(algorithm):
 def test_each_checksum_trailer_is_compared_and_given_back(algorithm):
     trailer = f"x-amz-checksum-{algorithm}:{b64(DIGESTS[algorithm])}".encode()
     fields = headers(x_amz_decoded_content_length=len(STATE), x_amz_trailer=f"x-amz-checksum-{algorithm}")
-    body, digests = take(open_body(STATE, trailer), verified(PayloadMode.UNSIGNED_TRAILER), fields)
+    body, checksums = take(open_body(STATE, trailer), verified(PayloadMode.UNSIGNED_TRAILER), fields)
     assert body == STATE
-    assert digests.checksums == {algorithm: b64(DIGESTS[algorithm])}
+    assert checksums == {algorithm: b64(DIGESTS[algorithm])}
     wrong = trailer.replace(trailer.split(b":")[1], b64(bytes(len(DIGESTS[algorithm]))).encode())
     with pytest.raises(BodyDigestMismatch):
         take(open_body(STATE, wrong), verified(PayloadMode.UNSIGNED_TRAILER), fields)
@@ -217,9 +219,8 @@ def test_the_published_example_of_a_chunked_body_is_accepted():
         b"0;chunk-signature=%s\r\n\r\n" % signatures[2]
     )
     fields = headers(x_amz_decoded_content_length=66560)
-    body, digests = take(wire, verified(PayloadMode.CHUNKED, seed=seed), fields, step=1000)
+    body, _ = take(wire, verified(PayloadMode.CHUNKED, seed=seed), fields, step=1000)
     assert body == b"a" * 66560
-    assert digests.size == 66560
     with pytest.raises(SignatureMismatch):
         take(wire.replace(b"aaaa", b"aaba", 1), verified(PayloadMode.CHUNKED, seed=seed), fields)
 
@@ -240,9 +241,9 @@ def test_the_published_example_of_a_chunked_body_with_a_trailer_is_accepted():
         b"x-amz-trailer-signature:d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n\r\n"
     )
     fields = headers(x_amz_decoded_content_length=66560, x_amz_trailer="x-amz-checksum-crc32c")
-    body, digests = take(wire, verified(PayloadMode.CHUNKED_TRAILER, seed=seed), fields)
+    body, checksums = take(wire, verified(PayloadMode.CHUNKED_TRAILER, seed=seed), fields)
     assert body == b"a" * 66560
-    assert digests.checksums == {"crc32c": "sOO8/Q=="}
+    assert checksums == {"crc32c": "sOO8/Q=="}
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 5, 17, 64, 1000])
@@ -304,11 +305,10 @@ def test_a_chunked_body_with_any_other_byte_is_refused_or_the_same_body(wire, wh
         for _ in range(4):
             other = wire[:at] + bytes([dice.randrange(256)]) + wire[at + 1 :]
             try:
-                body, digests = take(other, who, fields)
+                body, _ = take(other, who, fields)
             except Problem:
                 continue
             assert body == STATE
-            assert digests.sha256 == hashlib.sha256(STATE).digest()
 
 
 @pytest.mark.parametrize(
@@ -388,10 +388,9 @@ def test_framing_is_never_a_property_of_the_stored_bytes():
     assert content_coding(headers(content_encoding="gzip")) == "gzip"
 
 
-def stream(wire, who, fields, limit=1 << 30, step=50_000, fail_at=None):
-    """The asynchronous skin: (body, digests or None, sizes of pieces, number of runs in a thread)."""
+def stream(wire, who, fields, step=50_000, fail_at=None):
+    """The asynchronous skin: (body, sizes of pieces, number of runs in a thread)."""
     runs = 0
-    proved = []
 
     async def chunks():
         for start in range(0, len(wire), step):
@@ -406,20 +405,28 @@ def stream(wire, who, fields, limit=1 << 30, step=50_000, fail_at=None):
 
     async def main():
         proof = BodyProof(read_expected(who, fields), who)
-        return [piece async for piece in decoded_chunks(chunks(), proof, proved.append, run, limit)]
+        return [piece async for piece in decoded_chunks(chunks(), proof, run)]
 
     pieces = anyio.run(main)
-    return b"".join(pieces), proved, [len(piece) for piece in pieces], runs
+    return b"".join(pieces), [len(piece) for piece in pieces], runs
 
 
-def test_large_bodies_pass_in_large_pieces_that_are_hashed_off_the_loop():
+def test_large_bodies_pass_in_large_pieces():
     data = random.Random(1).randbytes(1_000_000)
-    who = verified(PayloadMode.HASH, sha256=hashlib.sha256(data).hexdigest())
-    body, proved, sizes, runs = stream(data, who, headers(content_length=len(data)))
+    body, sizes, runs = stream(data, verified(PayloadMode.UNSIGNED), headers(content_length=len(data)))
     assert body == data
-    assert [digests.size for digests in proved] == [1_000_000]
     assert max(sizes) < 400_000
-    assert runs == len(sizes) == 4
+    assert len(sizes) == 4
+    assert runs == 0
+
+
+def test_chunk_signatures_of_large_bodies_are_checked_off_the_loop():
+    data = random.Random(1).randbytes(1_000_000)
+    wire = sealed_body([data[i : i + 100_000] for i in range(0, len(data), 100_000)])
+    fields = headers(x_amz_decoded_content_length=len(data))
+    body, _, runs = stream(wire, verified(PayloadMode.CHUNKED), fields)
+    assert body == data
+    assert runs == 4
 
 
 def test_a_client_that_goes_away_never_ends_a_stream():
@@ -428,7 +435,22 @@ def test_a_client_that_goes_away_never_ends_a_stream():
         stream(data, verified(PayloadMode.UNSIGNED), headers(transfer_encoding="chunked"), fail_at=350_000)
 
 
-def test_a_stream_over_the_limit_stops_there():
-    data = bytes(600_000)
+def test_nothing_is_proved_before_the_end_was_seen():
+    proof = BodyProof(Expected(PayloadMode.UNSIGNED, None), verified(PayloadMode.UNSIGNED))
+    proof.feed(STATE)
+    with pytest.raises(BodyIncomplete):
+        proof.prove(len(STATE), b"", b"")
+    proof.finish()
+    with pytest.raises(BodyIncomplete):
+        proof.prove(len(STATE) - 1, b"", b"")
+    proof.prove(len(STATE), b"", b"")
+
+
+def test_a_small_body_over_its_limit_is_refused():
+    async def chunks():
+        for _ in range(10):
+            yield b"x" * 10
+
+    assert anyio.run(whole_body, chunks(), 100) == b"x" * 100
     with pytest.raises(BodyTooLarge):
-        stream(data, verified(PayloadMode.UNSIGNED), headers(transfer_encoding="chunked"), limit=300_000)
+        anyio.run(whole_body, chunks(), 99)
