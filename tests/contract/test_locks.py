@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from contract.samples import HOME, ODD_KEYS, event, held
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import FREE, Facet, LockRecord, Release, release
 from lockhouse.core.ports import Store
+from tests.contract.samples import HOME, ODD_KEYS, event, held
 
 
 def test_an_address_starts_free(store: Store):

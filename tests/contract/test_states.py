@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from contract.samples import HOME, ODD_KEYS, event, held, marker, refused, version, write_version
 from lockhouse.core.addresses import Address
 from lockhouse.core.ports import Namespace, Store
 from lockhouse.core.versions import Facts
+from tests.contract.samples import HOME, ODD_KEYS, event, held, marker, refused, version, write_version
 
 
 def test_an_unknown_address_has_no_record(store: Store):

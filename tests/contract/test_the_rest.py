@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from contract.samples import HOME, ODD_KEYS, parked, refused, version, write_version
 from lockhouse.core.addresses import Address
 from lockhouse.core.ports import ItemRecord, Part, Store, TableRecord, Upload
 from lockhouse.core.principals import Credential, Grant, Principal, Right
 from lockhouse.core.versions import Body
+from tests.contract.samples import HOME, ODD_KEYS, parked, refused, version, write_version
 
 
 def test_a_parked_write_is_kept_until_it_is_deleted(store: Store):
