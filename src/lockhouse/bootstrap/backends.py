@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from lockhouse.bootstrap.first_start import FirstCredentials
-
-LOCK_TABLE = "terraform-locks"
+from lockhouse.bootstrap.first_start import LOCK_TABLE, FirstCredentials
 
 
 def environment(credentials: FirstCredentials, region: str) -> str:

@@ -1,4 +1,4 @@
-"""The first administrator and namespace, and `DIR/credentials.json` (mode 0600) that tells of them.
+"""The first administrator, namespace and lock table, and `DIR/credentials.json` (mode 0600) that tells of them.
 
 The file is written before the records are committed: a start that dies in between leaves a file that nobody accepts,
 and the next start, which still finds no principal, writes another. The other way round a token would be lost.
@@ -7,21 +7,26 @@ and the next start, which still finds no principal, writes another. The other wa
 from __future__ import annotations
 
 import json
+import uuid
 from pathlib import Path
 
 import msgspec
 
 from lockhouse.auth import keys
 from lockhouse.auth.master import replace_durably
+from lockhouse.core.attributes import Kind
+from lockhouse.core.items import KeyAttribute, Schema, Table
 from lockhouse.core.ports import Reader, Store, Transaction
 from lockhouse.core.principals import Credential, Grant, Right
 from lockhouse.errors import DataInvalid, PrincipalNotFound
-from lockhouse.service import access, namespaces
+from lockhouse.service import access, namespaces, tables
 from lockhouse.service.access import HOUSE, NewPrincipal
 from lockhouse.service.callers import Caller
 
 CREDENTIALS_FILE = "credentials.json"
 ADMINISTRATOR = "administrator"
+LOCK_TABLE = "terraform-locks"
+_LOCK_SCHEMA = Schema(KeyAttribute("LockID", Kind.S))
 
 
 class FirstCredentials(msgspec.Struct, frozen=True):
@@ -55,8 +60,14 @@ def begin(
     _write(directory, made.shown)
     caller = _house(now)
 
+    table = Table(
+        name=LOCK_TABLE, id=str(uuid.uuid4()), schema=_LOCK_SCHEMA, at=now, billing="PAY_PER_REQUEST", billing_at=now
+    )
+
     def command(tx: Transaction) -> None:
         _add_administrator(tx, caller, made)
+        if tx.table(LOCK_TABLE) is None:
+            tables.create(tx, caller, table)
         if tx.namespace(namespace) is None:
             namespaces.create(tx, caller, namespace, region)
             if require_lock:
