@@ -166,7 +166,7 @@ class House:
             taken = await self.write(lambda tx: locks.take(tx, caller, command, behind=behind))
         except LockHeld as problem:
             taken, refusal = None, problem
-        if taken is None and self.lock_wait > 0:
+        if taken is None and self.lock_wait > 0 and not self.waiting.ending:
             taken, refusal = await self._wait(caller, command, gone, refusal)
         if taken is None:
             self.waiting.saw_refusal(address, caller)
@@ -194,7 +194,7 @@ class House:
                 woken.cancel()
                 if leaving.done():
                     raise BodyIncomplete("the client left while it waited for the lock")
-                if not waiter.woken.is_set():
+                if not waiter.woken.is_set() or self.waiting.ending:
                     return None, refusal
                 waiter.woken.clear()
                 later = msgspec.structs.replace(caller, now=self.engine.now())
