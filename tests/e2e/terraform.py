@@ -179,6 +179,10 @@ class Terraform:
         """Addresses in the state, sorted."""
         return sorted(self.ok("state", "list").stdout.split())
 
+    def workspaces(self) -> list[str]:
+        """Names of the workspaces in the order of `workspace list`."""
+        return re.findall(r"^[ *] (\S+)$", self.ok("workspace", "list").stdout, re.MULTILINE)
+
     def close(self) -> None:
         """End what still runs."""
         for child in self._children:
