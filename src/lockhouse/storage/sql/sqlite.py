@@ -104,12 +104,15 @@ class SqliteStore:
         fail_stop: Callable[[str], object] = end_process,
         synchronous: str = "FULL",
         log_bound: int = LOG_BOUND,
+        vfs: str | None = None,
     ) -> None:
+        """`synchronous` and `vfs` are for tests that must break the disk or see it broken."""
         self._path = path
         self._reserve = reserve
         self._fail_stop = fail_stop
         self._synchronous = synchronous
         self._log_bound = log_bound
+        self._vfs = vfs
         self._queue: queue.SimpleQueue[tuple[Command | Callable[[], object] | None, object]] = queue.SimpleQueue()
         self._callback: Callable[[list[Delivery]], None] | None = None
         self._closed = False
@@ -132,7 +135,7 @@ class SqliteStore:
     # Opening
 
     def _connect(self, flags: int, *, cache_kib: int) -> apsw.Connection:
-        connection = apsw.Connection(str(self._path), flags=flags, statementcachesize=128)
+        connection = apsw.Connection(str(self._path), flags=flags, vfs=self._vfs, statementcachesize=128)
         connection.set_busy_timeout(_BUSY_MS)
         for pragma in (
             f"synchronous = {self._synchronous}",
@@ -267,6 +270,7 @@ class SqliteStore:
         try:
             if self._reserve is not None:
                 self._reserve.give_up()
+                self._log_has_grown.set()
                 return self._commit([each])
         except apsw.FullError:
             self._roll_back()
