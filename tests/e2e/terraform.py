@@ -209,6 +209,6 @@ def _plain(outcome: Outcome) -> Outcome:
     for mark, piece in zip(pieces[1::2], pieces[2::2], strict=True):
         spoken[mark] += piece + ("" if piece.endswith("\n") else "\n")
     log = "\n".join(
-        line for line in outcome.stderr.splitlines() if not re.match(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ", line)
+        line for line in outcome.stderr.splitlines() if not re.match(r"\d{4}[/-]\d\d[/-]\d\d[ T]\d\d:\d\d:\d\d", line)
     )
     return Outcome(outcome.command, outcome.code, spoken["o"], spoken["e"] + log)
