@@ -104,8 +104,8 @@ def command(
 
         parameters = [*list(own.parameters.values())[1:], *added.values()]
         signature = inspect.Signature(parameters, return_annotation=None)
-        del wrapper.__wrapped__  # type: ignore[attr-defined]  # else its own signature would be read
-        wrapper.__signature__ = signature  # type: ignore[attr-defined]
+        del wrapper.__wrapped__  # else its own signature would be read
+        setattr(wrapper, "__signature__", signature)  # noqa: B010 - what Typer reads
         wrapper.__annotations__ = {each.name: each.annotation for each in parameters}
         group.command(name, hidden=hidden, help=inspect.getdoc(function), no_args_is_help=False)(wrapper)
         return function
