@@ -35,8 +35,8 @@ def serve(run: Run, **flags: Any) -> None:  # noqa: ANN401 - flags are checked b
     settings = load(flags, os.environ)
     from lockhouse import app
 
-    def ready(server: app.Server, endpoint: str) -> None:
-        announce(settings, endpoint, first=server.first, as_json=run.as_json)
+    def ready(endpoint: str, first: bool) -> None:
+        announce(settings, endpoint, first=first, as_json=run.as_json)
 
     app.run(settings, announce=ready)
 
