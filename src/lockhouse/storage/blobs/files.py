@@ -48,6 +48,9 @@ class FileBlobs:
     def open(self, name: str) -> FileBlobReader:
         return FileBlobReader(self._place(name), name)
 
+    def local_path(self, name: str) -> str | None:
+        return str(self._place(name))
+
     def delete(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._place(name).unlink()
