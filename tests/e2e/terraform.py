@@ -45,6 +45,15 @@ def number(version: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
+def plans_from_its_state(version: str) -> bool:
+    """Whether plan and apply start from the remote state.
+
+    The builds before 1.0 that can be installed offline are changed by their publisher: they take the lock, write and
+    unlock as always, and every other command reads the state, but plan and apply begin as if there were none.
+    """
+    return number(version) >= (1, 0)
+
+
 def lock_modes(version: str) -> tuple[LockMode, ...]:
     """The lock options that a version knows."""
     if number(version) >= (1, 10):

@@ -13,7 +13,7 @@ from tests.e2e.terraform import NEWEST, LockMode, S3Backend, number
 from tests.e2e.toolchain.clients import terraform_versions
 
 KEY = "infrastructure/terraform.tfstate"
-VERSIONS = [version for version in ("0.12.29", "1.0.3", NEWEST) if version in terraform_versions(soak=False)]
+VERSIONS = [version for version in ("1.0.3", NEWEST) if version in terraform_versions(soak=False)]
 
 
 def parameter(name: str, value: str) -> str:
