@@ -1,6 +1,6 @@
 """The client: one method for each route of the API, documents in and out (`protocols.api.wire`).
 
-Lists are followed to their end. What the server refuses is raised as Answered with the server's code, message and hint.
+Lists are followed to their end. What the server refuses is raised as Refusal with the server's code, message and hint.
 Errors: ServerUnreachable (`server.unreachable`) when nothing answers or the answer is not Lockhouse's.
 """
 
@@ -15,7 +15,7 @@ import httpx
 import msgspec
 
 import lockhouse
-from lockhouse.errors import ServerUnreachable
+from lockhouse.errors import Refusal, ServerUnreachable
 from lockhouse.protocols.api import wire
 
 D = TypeVar("D", bound=wire.Document)
@@ -25,16 +25,6 @@ _PAGE = 1000
 _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 120.0
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class Answered(Exception):
-    """The server's refusal."""
-
-    def __init__(self, code: str, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint
 
 
 class Client:
@@ -278,7 +268,7 @@ class Client:
                 f"cannot use {self.endpoint}: it answered {answer.status_code}, and not as Lockhouse does",
                 hint="check the endpoint",
             )
-        return Answered(problem.code, problem.message, problem.hint)
+        return Refusal(problem.code, problem.message, problem.hint)
 
     def _unreachable(self, wrong: httpx.HTTPError) -> ServerUnreachable:
         hint = "is it running? lockhouse serve"
