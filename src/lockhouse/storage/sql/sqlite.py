@@ -152,6 +152,8 @@ class SqliteStore:
         return connection
 
     def _open_writer(self) -> apsw.Connection:
+        # SQLite would make it readable for everybody; its log takes the mode of the database.
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         connection = self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, cache_kib=32 * 1024)
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute("BEGIN IMMEDIATE")
@@ -207,6 +209,26 @@ class SqliteStore:
                 connection.close()
         self._checkpoint_connection.close()
         self._writer_connection.close()
+
+    # Beyond the port
+
+    def copy_to(self, target: Path) -> None:
+        """A consistent copy of the database, made while it is written. Not yet synced. Errors: those of SQLite."""
+        connection = self._connect(apsw.SQLITE_OPEN_READONLY, cache_kib=8 * 1024)
+        try:
+            connection.execute("VACUUM INTO ?", (str(target),)).fetchall()
+        finally:
+            connection.close()
+
+    def check(self) -> None:
+        """StorageUnavailable unless SQLite finds its file in order."""
+        connection = self._connect(apsw.SQLITE_OPEN_READONLY, cache_kib=8 * 1024)
+        try:
+            found = connection.execute("PRAGMA quick_check(3)").fetchall()
+        finally:
+            connection.close()
+        if found != [("ok",)]:
+            raise StorageUnavailable(f"cannot trust the database {self._path}: {found[0][0]}")
 
     def _open_reader(self) -> _Session:
         with self._opening:
