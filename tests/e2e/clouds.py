@@ -243,9 +243,9 @@ class Lockhouse:
         """What a command prints with `--json`."""
         return json.loads(self.command(*arguments, "--json").ok().stdout)
 
-    def new_key(self, name: str, *arguments: str) -> Credentials:
-        """An access key of a new principal; `arguments` name its grants."""
-        made = self.json("key", "create", "--name", name, *arguments)
+    def new_key(self, name: str, rights: str, on: str) -> Credentials:
+        """An access key of a new principal with rights, such as `read,write`, on a namespace or a key prefix in it."""
+        made = self.json("key", "create", "--name", name, "--rights", rights, "--on", on)
         return Credentials(made["access_key_id"], made["secret_access_key"])
 
     def memory(self) -> int:

@@ -68,12 +68,12 @@ class S3Backend:
     place: Place
     key: str = "app/terraform.tfstate"
     mode: LockMode = LockMode.TABLE
-    options: Mapping[str, str | bool] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     """Further arguments, such as `encrypt`."""
 
     def hcl(self, version: str, endpoint: str) -> str:
         """The `terraform` block for one version."""
-        arguments: dict[str, str | bool] = {"bucket": self.place.bucket, "key": self.key, "region": "us-east-1"}
+        arguments: dict[str, object] = {"bucket": self.place.bucket, "key": self.key, "region": "us-east-1"}
         if self.mode.table:
             arguments["dynamodb_table"] = self.place.table
         if self.mode.lockfile:

@@ -54,7 +54,7 @@ def test_a_wrong_secret_and_an_unknown_key_are_told_apart_and_change_nothing(loc
 
 def test_a_key_without_grants_reads_nothing_and_never_starts_from_an_empty_state(lockhouse, developer, kept):
     cloud, (place, before) = lockhouse.cloud, kept
-    stranger = lockhouse.new_key(f"stranger-{place.bucket}")
+    stranger = lockhouse.new_key(f"stranger-{place.bucket}", "read,write,lock", cloud.new_place("elsewhere").bucket)
     mallory = developer("mallory", cloud=cloud, credentials=stranger)
     mallory.backend(S3Backend(place, KEY, LockMode.BOTH)).write("main.tf", outputs(by="mallory"))
 
@@ -69,7 +69,7 @@ def test_a_key_without_grants_reads_nothing_and_never_starts_from_an_empty_state
 
 def test_a_read_only_key_plans_without_a_lock_but_cannot_lock_or_write(lockhouse, developer, kept):
     cloud, (place, before) = lockhouse.cloud, kept
-    reader = lockhouse.new_key(f"reader-{place.bucket}", "--grant", f"read:{place.bucket}")
+    reader = lockhouse.new_key(f"reader-{place.bucket}", "read", place.bucket)
     auditor = developer("auditor", cloud=cloud, credentials=reader)
     auditor.backend(S3Backend(place, KEY, LockMode.BOTH)).write("main.tf", outputs(by="auditor")).init()
 
