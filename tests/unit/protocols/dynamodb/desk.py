@@ -84,13 +84,14 @@ class Desk:
 
     def table(self, name: str = "things", hash_key: str = "id", kind: str = "S", range_key: str = "") -> str:
         keys = [(hash_key, kind, "HASH")] + ([(range_key, "S", "RANGE")] if range_key else [])
-        self(
+        made = self(
             "CreateTable",
             TableName=name,
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": each} for key, each, _ in keys],
             KeySchema=[{"AttributeName": key, "KeyType": role} for key, _, role in keys],
             BillingMode="PAY_PER_REQUEST",
-        ).ok  # noqa: B018 - asserts
+        )
+        assert made.status == 200, made.body
         return name
 
     def lock_table(self) -> str:

@@ -18,8 +18,38 @@ VALUES = {":a": "x", ":n": Decimal(3), ":m": Decimal(1), ":b": True, ":l": ["q"]
 NAMES = {"#a": "date"}
 pieces = st.lists(
     st.sampled_from(
-        ["a", "b", "#a", ":a", ":n", "(", ")", "AND", "OR", "NOT", "=", "<>", "<", "BETWEEN", "IN", ",", ".", "[0]"]
-        + ["size", "attribute_exists", "contains", "SET", "REMOVE", "ADD", "DELETE", "+", "-", "if_not_exists", "[", "]"]
+        [
+            "a",
+            "b",
+            "#a",
+            ":a",
+            ":n",
+            "(",
+            ")",
+            "AND",
+            "OR",
+            "NOT",
+            "=",
+            "<>",
+            "<",
+            "BETWEEN",
+            "IN",
+            ",",
+            ".",
+            "[0]",
+            "size",
+            "attribute_exists",
+            "contains",
+            "SET",
+            "REMOVE",
+            "ADD",
+            "DELETE",
+            "+",
+            "-",
+            "if_not_exists",
+            "[",
+            "]",
+        ]
     ),
     max_size=25,
 ).map(" ".join)
@@ -42,7 +72,9 @@ def test_any_text_is_read_or_refused(text):
             assert problem.message.startswith("Invalid ")
 
 
-@pytest.mark.parametrize("text", ["(" * 2000 + "a = :a", "NOT " * 900 + "a = :a", "size(" * 800, "a." * 2000 + "a = :a"])
+@pytest.mark.parametrize(
+    "text", ["(" * 2000 + "a = :a", "NOT " * 900 + "a = :a", "size(" * 800, "a." * 2000 + "a = :a"]
+)
 def test_deep_and_long_expressions_are_refused_or_read_without_harm(text):
     with pytest.raises(RequestInvalid):
         parse_condition("FilterExpression", text + " AND", placeholders())
@@ -68,8 +100,10 @@ def test_deep_and_long_expressions_are_refused_or_read_without_harm(text):
         ),
         (
             "attribute_exists(a, b)",
-            "Incorrect number of operands for operator or function; operator or function: attribute_exists, number of "
-            "operands: 2",
+            (
+                "Incorrect number of operands for operator or function; operator or function: attribute_exists, number of "
+                "operands: 2"
+            ),
         ),
         (
             "attribute_exists(:a)",
@@ -81,13 +115,17 @@ def test_deep_and_long_expressions_are_refused_or_read_without_harm(text):
         ),
         (
             "a = a",
-            "The first operand must be distinct from the remaining operands for this operator or function; operator: "
-            "=, first operand: [a]",
+            (
+                "The first operand must be distinct from the remaining operands for this operator or function; operator: "
+                "=, first operand: [a]"
+            ),
         ),
         (
             "a BETWEEN :n AND :m",
-            "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; lower bound operand: "
-            "AttributeValue: {N:3}, upper bound operand: AttributeValue: {N:1}",
+            (
+                "The BETWEEN operator requires upper bound to be greater than or equal to lower bound; lower bound operand: "
+                "AttributeValue: {N:3}, upper bound operand: AttributeValue: {N:1}"
+            ),
         ),
         (
             "attribute_type(a, :a)",
@@ -109,13 +147,17 @@ def test_a_bad_condition_is_refused_in_the_words_of_aws(text, message):
         ("SET a = :a SET b = :a", 'The "SET" section can only be used once in an update expression;'),
         (
             "SET a = :a REMOVE a.b",
-            "Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [a], path "
-            "two: [a, b]",
+            (
+                "Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [a], path "
+                "two: [a, b]"
+            ),
         ),
         (
             "SET a.b = :a, a[0] = :a",
-            "Two document paths conflict with each other; must remove or rewrite one of these paths; path one: [a, b], "
-            "path two: [a, [0]]",
+            (
+                "Two document paths conflict with each other; must remove or rewrite one of these paths; path one: [a, b], "
+                "path two: [a, [0]]"
+            ),
         ),
         (
             "SET a = :a + :n",
@@ -123,10 +165,15 @@ def test_a_bad_condition_is_refused_in_the_words_of_aws(text, message):
         ),
         (
             "ADD a :a",
-            "Incorrect operand type for operator or function; operator: ADD, operand type: STRING, typeSet: "
-            "ALLOWED_FOR_ADD_OPERAND",
+            (
+                "Incorrect operand type for operator or function; operator: ADD, operand type: STRING, typeSet: "
+                "ALLOWED_FOR_ADD_OPERAND"
+            ),
         ),
-        ("SET a = if_not_exists(:a, :n)", "Operator or function requires a document path; operator or function: if_not_exists"),
+        (
+            "SET a = if_not_exists(:a, :n)",
+            "Operator or function requires a document path; operator or function: if_not_exists",
+        ),
         (
             "SET a = list_append(a, :n)",
             "Incorrect operand type for operator or function; operator or function: list_append, operand type: N",
@@ -155,5 +202,5 @@ def test_placeholders_that_nothing_uses_are_refused():
 
 @pytest.mark.parametrize(("names", "values"), [({}, None), (None, {}), ({"a": "b"}, None), (None, {"a": "b"})])
 def test_malformed_placeholders_are_refused(names, values):
-    with pytest.raises(RequestInvalid, match="must not be empty|contains invalid key"):
+    with pytest.raises(RequestInvalid, match=r"must not be empty|contains invalid key"):
         Placeholders(names, values)
