@@ -269,7 +269,7 @@ class SqliteStore:
         if self._dead:
             return [(token, None, self._unavailable()) for _, token in group]
         try:
-            return self._commit(group)
+            return self._commit(group, guarded=False) or self._commit(group, guarded=True)
         except apsw.FullError:
             self._roll_back()
         except apsw.BusyError as error:
@@ -284,7 +284,7 @@ class SqliteStore:
     def _run_alone(self, each: tuple[Command, object]) -> list[Delivery]:
         """After a full disk: as it is, then with the reserve given up for it."""
         try:
-            return self._commit([each])
+            return self._commit([each], guarded=True)
         except apsw.FullError:
             self._roll_back()
         except Exception as error:  # noqa: BLE001 - as above
@@ -293,17 +293,19 @@ class SqliteStore:
             if self._reserve is not None:
                 self._reserve.give_up()
                 self._log_has_grown.set()
-                return self._commit([each])
+                return self._commit([each], guarded=True)
         except apsw.FullError:
             self._roll_back()
         except Exception as error:  # noqa: BLE001 - as above
             return self._stop(error, [each])
         return [(each[1], None, storage_full())]
 
-    def _commit(self, group: list[tuple[Command, object]]) -> list[Delivery]:
+    def _commit(self, group: list[tuple[Command, object]], *, guarded: bool) -> list[Delivery]:
+        """Run and commit. Savepoints are a good part of a small command's cost, and needed only when one changes
+        something and then raises, which is rare: without `guarded` that undoes the group, and the answer is empty."""
         session, transaction = self._session, self._transaction
         session.failure = None
-        transaction.changed = False
+        transaction.begin(guarded=guarded)
         transaction.tight = self._reserve is not None and self._reserve.given_up
         deliveries: list[Delivery] = []
         session.fetch("BEGIN IMMEDIATE")
@@ -313,7 +315,9 @@ class SqliteStore:
             except BaseException as problem:  # whatever a command raises is its answer
                 if session.failure is not None:
                     raise session.failure from problem
-                transaction.undo()
+                if not transaction.undo():
+                    session.fetch("ROLLBACK")
+                    return []
                 deliveries.append((token, None, problem))
             else:
                 if session.failure is not None:
@@ -324,7 +328,6 @@ class SqliteStore:
         return deliveries
 
     def _roll_back(self) -> None:
-        self._transaction.changed = False
         if self._writer_connection.in_transaction:
             self._writer_connection.execute("ROLLBACK")
 
