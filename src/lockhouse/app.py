@@ -24,7 +24,7 @@ import uvicorn
 
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.auth.master import open_master_key
-from lockhouse.bootstrap import first_start
+from lockhouse.bootstrap import BACKUP_FILES, first_start
 from lockhouse.bootstrap.certificates import development_certificate
 from lockhouse.config import Settings
 from lockhouse.edge.asgi import Application, adapt
@@ -39,6 +39,7 @@ from lockhouse.protocols.web import Handler, Request, Response
 from lockhouse.runtime.chores import Chores
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
+from lockhouse.storage.backup import backup
 from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.directory import DataDirectory, open_directory
 
@@ -91,7 +92,12 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             query_service("iam", house, authenticator, settings.account_id),
         )
         gate = Gate({service.name: service for service in services}, authenticator, now)
-        api = Api(house, authenticator, settings)
+        api = Api(
+            house,
+            authenticator,
+            settings,
+            backup=lambda target, at: backup(directory, target, now=at, files=BACKUP_FILES),
+        )
         application = adapt(_front(gate, api), max_body=settings.max_body)
         chores = Chores(engine, lambda: sweep(directory.blobs, directory.store, now=now()))
     except BaseException:

@@ -24,6 +24,7 @@ _PREFIX = "/lockhouse/v1"
 _PAGE = 1000
 _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 120.0
+_TIMEOUT = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -40,7 +41,7 @@ class Client:
                 base_url=self.endpoint,
                 headers={"authorization": f"Bearer {token}", "user-agent": f"lockhouse/{lockhouse.__version__}"},
                 verify=_trust(ca_file) if parts.scheme == "https" else False,
-                timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
+                timeout=_TIMEOUT,
                 trust_env=parts.hostname not in _LOOPBACK,
             )
         except OSError as wrong:
@@ -54,11 +55,9 @@ class Client:
     def status(self) -> wire.Status:
         return self._ask("GET", "/status", wire.Status)
 
-    @contextmanager
-    def backup(self) -> Iterator[tuple[int, Iterator[bytes]]]:
-        """(size in bytes, pieces) of a tar file of everything."""
-        with self._download("POST", "/backup", {}) as found:
-            yield found
+    def backup(self) -> wire.BackupDocument:
+        """Returns when the backup is complete and verified, however long that takes."""
+        return self._ask("POST", "/backup", wire.BackupDocument, patient=True)
 
     # Namespaces -------------------------------------------------------------------------------------------------------
 
@@ -225,9 +224,16 @@ class Client:
     # The wire ---------------------------------------------------------------------------------------------------------
 
     def _ask(
-        self, method: str, path: str, kind: type[D], body: wire.Ask | None = None, query: Query | None = None
+        self,
+        method: str,
+        path: str,
+        kind: type[D],
+        body: wire.Ask | None = None,
+        query: Query | None = None,
+        *,
+        patient: bool = False,
     ) -> D:
-        answer = self._send(method, path, body, query or {})
+        answer = self._send(method, path, body, query or {}, patient=patient)
         try:
             return msgspec.json.decode(answer.content, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
@@ -239,10 +245,13 @@ class Client:
     def _do(self, method: str, path: str) -> None:
         self._send(method, path, None, {})
 
-    def _send(self, method: str, path: str, body: wire.Ask | None, query: Query) -> httpx.Response:
+    def _send(
+        self, method: str, path: str, body: wire.Ask | None, query: Query, *, patient: bool = False
+    ) -> httpx.Response:
         content = msgspec.json.encode(body) if body is not None else None
+        timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS) if patient else _TIMEOUT
         try:
-            answer = self._http.request(method, _target(path, query), content=content)
+            answer = self._http.request(method, _target(path, query), content=content, timeout=timeout)
         except httpx.HTTPError as wrong:
             raise self._unreachable(wrong) from None
         if answer.status_code >= 300:

@@ -11,6 +11,7 @@ import base64
 import binascii
 import logging
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -29,9 +30,10 @@ from lockhouse.protocols.api import openapi, wire
 from lockhouse.protocols.api.call import Backing, Call, Download
 from lockhouse.protocols.api.metrics import Metrics
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Route
-from lockhouse.protocols.web import Request, Response, Stream, unescape
+from lockhouse.protocols.web import Request, Response, unescape
 from lockhouse.runtime.house import House
 from lockhouse.service.callers import Caller
+from lockhouse.storage.backup import Manifest
 
 MAX_DOCUMENT = 64 * 1024
 PROTOCOL = "api"
@@ -49,7 +51,7 @@ class Api:
         house: House,
         authenticator: Authenticator,
         settings: Settings,
-        backup: Callable[[], Awaitable[Stream]] | None = None,
+        backup: Callable[[Path, float], Manifest] | None = None,
     ) -> None:
         self._backing = Backing(house, authenticator, settings, backup)
         self._routes = _by_shape()

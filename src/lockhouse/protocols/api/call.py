@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from lockhouse.auth.authenticator import Authenticator
@@ -13,6 +15,7 @@ from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.web import Stream
 from lockhouse.runtime.house import House
 from lockhouse.service.callers import Caller
+from lockhouse.storage.backup import Manifest
 
 T = TypeVar("T")
 PAGE = 200
@@ -21,12 +24,14 @@ MAX_PAGE = 1000
 
 @dataclass(frozen=True)
 class Backing:
-    """What the handlers work with. `backup` makes a consistent copy of everything and answers it as one tar stream."""
+    """What the handlers work with. `backup` (target, now) copies everything while the server serves; it blocks."""
 
     house: House
     authenticator: Authenticator
     settings: Settings
-    backup: Callable[[], Awaitable[Stream]] | None = None
+    backup: Callable[[Path, float], Manifest] | None = None
+    copying: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a backup is made."""
 
 
 @dataclass(frozen=True)

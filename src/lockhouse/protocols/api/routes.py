@@ -54,8 +54,8 @@ ROUTES: tuple[Route, ...] = (
         "/backup",
         server.backup,
         Access.ADMINISTRATOR,
-        "A consistent copy of everything, as a tar file",
-        Download,
+        "Copy everything into the server's directory for backups",
+        wire.BackupDocument,
     ),
     # Namespaces
     Route("GET", "/namespaces", namespaces.list_all, C, "List namespaces", wire.Namespaces, query=_PAGE),

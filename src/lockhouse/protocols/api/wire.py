@@ -70,6 +70,17 @@ class Status(Document, frozen=True, kw_only=True):
     """Among what the caller may see; at most 1000 are counted."""
 
 
+class BackupDocument(Document, frozen=True, kw_only=True):
+    path: str
+    """On the server's machine."""
+    at: str
+    versions: int
+    parked: int
+    blobs: int
+    bytes: int
+    """Of all bodies, as clients sent them."""
+
+
 class NamespaceAsk(Ask, frozen=True, kw_only=True):
     name: NamespaceName
     region: Name = ""

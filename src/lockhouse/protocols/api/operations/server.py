@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import lockhouse
-from lockhouse.errors import OperationUnsupported
+from lockhouse.errors import OperationUnsupported, SlowDown
 from lockhouse.protocols.api import wire
-from lockhouse.protocols.api.call import MAX_PAGE, Call, Download
+from lockhouse.protocols.api.call import MAX_PAGE, Call
 from lockhouse.service import access, locks
 
 
@@ -27,8 +29,24 @@ async def status(call: Call) -> wire.Status:
     )
 
 
-async def backup(call: Call) -> Download:
+async def backup(call: Call) -> wire.BackupDocument:
+    """On the server's own disk: a backup holds the master key and every state, so it is not sent anywhere."""
     access.require_administrator(call.caller)
-    if call.api.backup is None:
+    copy = call.api.backup
+    if copy is None:
         raise OperationUnsupported("cannot make a backup: this server keeps its records elsewhere")
-    return Download(await call.api.backup(), "lockhouse-backup.tar", "application/x-tar")
+    if call.api.copying.locked():
+        raise SlowDown("cannot make a backup: another one is being made", hint="wait for it", retry_after=10)
+    now = call.caller.now
+    stamp = wire.when(float(int(now))).replace("-", "").replace(":", "")
+    target = call.api.settings.backups_directory / f"lockhouse-{stamp}"
+    async with call.api.copying:
+        made = await asyncio.to_thread(copy, target, now)
+    return wire.BackupDocument(
+        path=str(target.absolute()),
+        at=wire.when(made.at),
+        versions=made.versions,
+        parked=made.parked,
+        blobs=made.blobs,
+        bytes=made.bytes,
+    )
