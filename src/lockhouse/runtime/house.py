@@ -62,6 +62,10 @@ class House:
         """A body, durable but not yet referred to. Errors as `runtime.intake.take_in`."""
         return await take_in(chunks, self.blobs, self.facts, limit=self.max_body, expect_state=expect_state)
 
+    async def take_in_part(self, chunks: AsyncIterator[bytes]) -> Intake:
+        """A part of a body: durable, and not looked at for facts, which only a whole has. Errors as `take_in`."""
+        return await take_in(chunks, self.blobs, self.facts, limit=self.max_body, expect_state=None)
+
     async def give_out(self, version: Version, start: int = 0, end: int | None = None) -> bytes | Stream:
         """A version's bytes, or a range of them."""
         assert version.body is not None
