@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from lockhouse.core.addresses import Address
 from lockhouse.core.principals import Grant, Right
 from tests.unit.protocols.dynamodb.desk import Desk, document, person
 
@@ -100,6 +101,38 @@ def test_opentofu_releases_with_its_condition_on_the_document(desk: Desk):
     right = {":info": {"S": document("L1")}}
     assert release(desk, ExpressionAttributeValues=right, **condition).ok == {}
     assert show(desk).ok == {}
+
+
+@pytest.mark.parametrize("condition", ["Info = :info", "attribute_exists(LockID) AND Info = :info"])
+def test_a_condition_does_not_spare_anybody_the_right_to_force(desk: Desk, condition: str):
+    take(desk, "L1")
+    weak = person("eve", (Grant("acme", "", (Right.LOCK, Right.READ, Right.WRITE)),))
+    values = {":info": {"S": document("L1")}}
+    refused = release(desk, weak, ConditionExpression=condition, ExpressionAttributeValues=values)
+    assert refused.fault == "AccessDeniedException"
+    assert release(desk, BOB, ConditionExpression=condition, ExpressionAttributeValues=values).ok == {}
+    state = desk.store.read(lambda tx: tx.lock(tx.state(Address("acme", "a/terraform.tfstate"))))
+    assert [fence.credential for fence in state.fences] == ["c-ann"]
+
+
+def test_a_digest_that_differs_from_the_state_is_told_in_the_log(desk: Desk, caplog: pytest.LogCaptureFixture):
+    desk.keep("a/terraform.tfstate", b"{1}")
+    right = hashlib.md5(b"{1}").hexdigest()
+    for digest, lines in ((right, 0), ("0" * 32, 1)):
+        item = {"LockID": {"S": STATE + "-md5"}, "Digest": {"S": digest}}
+        assert desk("PutItem", Item=item, TableName="locks").ok == {}
+        assert len(caplog.records) == lines
+
+
+def test_a_scan_of_many_locks_comes_in_pages(desk: Desk):
+    for number in range(510):
+        item = {"LockID": {"S": f"acme/{number}"}, "Info": {"S": f"L{number}"}}
+        desk("PutItem", Item=item, TableName="locks", ConditionExpression="attribute_not_exists(LockID)")
+    first = desk("Scan", TableName="locks").ok
+    assert first["Count"] == 500
+    rest = desk("Scan", TableName="locks", ExclusiveStartKey=first["LastEvaluatedKey"]).ok
+    found = {item["LockID"]["S"] for item in [*first["Items"], *rest["Items"]]}
+    assert found == {f"acme/{number}" for number in range(510)}
 
 
 def test_releasing_a_lock_that_is_gone_is_a_success(desk: Desk):
