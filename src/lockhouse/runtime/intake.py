@@ -12,20 +12,18 @@ import hashlib
 from collections.abc import AsyncIterator
 
 import msgspec
-import zstandard
 
 from lockhouse.core.bodies import SNIFF_BYTES, might_be_state, read_facts
 from lockhouse.core.ports import Blobs
 from lockhouse.core.versions import Body, Facts
 from lockhouse.errors import BodyTooLarge
 from lockhouse.runtime.facts import FactsReader
+from lockhouse.runtime.packing import compress
 
 BUFFERED_BYTES = 2 * 1024 * 1024
 PACKED_BYTES = 128 * 1024
 THREAD_BYTES = 64 * 1024
 BATCH_BYTES = 1024 * 1024
-
-_compress = zstandard.ZstdCompressor(level=1, write_content_size=True)
 
 
 class Intake(msgspec.Struct, frozen=True):
@@ -59,7 +57,7 @@ def pack(raw: bytes, blobs: Blobs) -> Body:
     """A body of up to `BUFFERED_BYTES`: in a row if it compresses well enough, else in a blob."""
     md5 = hashlib.md5(raw, usedforsecurity=False).digest()
     sha256 = hashlib.sha256(raw).digest()
-    packed = _compress.compress(raw)
+    packed = compress(raw)
     if len(packed) <= PACKED_BYTES:
         return Body(len(raw), md5, sha256, packed=packed)
     writer = blobs.create()
