@@ -34,7 +34,7 @@ _SIZES = (40, 3_000, 60_000, 300_000)
 def run(path: Path, acknowledged: int, seed: str, *, synchronous: str, durable_blobs: bool) -> None:
     """Write until killed. `acknowledged` is the file descriptor to tell."""
     directory = open_directory(path, synchronous=synchronous, durable_blobs=durable_blobs)
-    directory.store.deliver_to(_deliver)
+    directory.store.deliver_to(deliver)
     threads = [
         threading.Thread(target=_client, args=(directory, client, acknowledged, f"{seed}/{client}"))
         for client in range(CLIENTS)
@@ -50,11 +50,15 @@ def _client(directory: DataDirectory, client: int, acknowledged: int, seed: str)
     addresses = [Address(NAMESPACE, f"{client}/{number}.tfstate") for number in range(STATES_EACH)]
     while True:
         address = chance.choice(addresses)
-        line = _put(directory, address, chance) if chance.random() < 0.5 else _lock_or_unlock(directory, address)
+        line = (
+            put(directory, address, chance.randbytes(chance.choice(_SIZES)))
+            if chance.random() < 0.5
+            else lock_or_unlock(directory, address)
+        )
         os.write(acknowledged, f"{address.key} {line}\n".encode())
 
 
-def _deliver(group: list[Delivery]) -> None:
+def deliver(group: list[Delivery]) -> None:
     for future, result, problem in group:
         assert isinstance(future, Future)
         if problem is None:
@@ -71,7 +75,7 @@ def _write(directory: DataDirectory, command: Callable[[Transaction], str]) -> s
     return future.result()
 
 
-def _lock_or_unlock(directory: DataDirectory, address: Address) -> str:
+def lock_or_unlock(directory: DataDirectory, address: Address) -> str:
     now = time.time()
 
     def command(tx: Transaction) -> str:
@@ -89,8 +93,7 @@ def _lock_or_unlock(directory: DataDirectory, address: Address) -> str:
     return _write(directory, command)
 
 
-def _put(directory: DataDirectory, address: Address, chance: random.Random) -> str:
-    data = chance.randbytes(chance.choice(_SIZES))
+def put(directory: DataDirectory, address: Address, data: bytes) -> str:
     digest = hashlib.sha256(data).digest()
     if len(data) > 100_000:
         writer = directory.blobs.create()
