@@ -14,7 +14,7 @@ import pytest
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import FREE, Facet, Release, release
-from lockhouse.core.ports import Delivery, Namespace, Transaction
+from lockhouse.core.ports import Delivery, Namespace, Reader, Transaction
 from lockhouse.errors import StorageFull, StorageUnavailable
 from lockhouse.storage.reserve import Reserve
 from lockhouse.storage.sql.sqlite import SqliteStore
@@ -249,3 +249,21 @@ def test_the_log_stays_bounded_under_load(tmp_path: Path):
     assert problems == []
     # 6,000 documents of a page each are more than 24 MB of log; between two looks at it a few MB may come.
     assert largest < 5 * bound
+
+
+def test_a_long_read_does_not_hold_up_the_writers_again_and_again(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    store = SqliteStore(tmp_path / "db", log_bound=1024 * 1024)
+    store.write(lambda tx: tx.set_document("a", "0", b"before"))
+
+    def read_for_long(reader: Reader) -> bytes | None:
+        assert reader.document("a", "0") == b"before"
+        for number in range(4000):
+            store.submit(lambda tx, n=number: tx.set_document("a", str(n % 300), bytes(4000)), number)
+        store.write(lambda tx: None)
+        return reader.document("a", "0")
+
+    store.deliver_to(lambda group: None)
+    assert store.read(read_for_long) == b"before"
+    # Each failed reset doubles the bound: 16 MB of log from a bound of 1 MB are at most five.
+    assert sum("a long read" in record.message for record in caplog.records) <= 5
+    store.close()
