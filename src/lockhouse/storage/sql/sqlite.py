@@ -21,6 +21,7 @@ import os
 import queue
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -139,7 +140,8 @@ class SqliteStore:
         self._closed = False
         self._dead = ""
         self._readers = threading.local()
-        self._open_readers: list[apsw.Connection] = []
+        self._open_readers: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
+        """Those of threads that still live."""
         self._opening = threading.Lock()
         self._turn = threading.Lock()
         self._writer_waits = False
@@ -254,7 +256,9 @@ class SqliteStore:
         self._refuse_the_rest()
         with self._opening:
             for connection in self._open_readers:
-                connection.close()
+                # One may be in the middle of a query that nobody waits for any more; it ends with the process.
+                with contextlib.suppress(apsw.ThreadingViolationError):
+                    connection.close()
         self._writer_connection.close()
 
     # Beyond the port
@@ -281,8 +285,8 @@ class SqliteStore:
         with self._opening:
             if self._closed:
                 raise self._unavailable()
-            connection = self._connect(apsw.SQLITE_OPEN_READONLY, cache_kib=8 * 1024)
-            self._open_readers.append(connection)
+            connection = self._connect(apsw.SQLITE_OPEN_READONLY, cache_kib=4 * 1024)
+            self._open_readers.add(connection)
         session: _Session = _Session(connection)
         self._readers.session = session
         return session
