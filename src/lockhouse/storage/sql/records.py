@@ -29,7 +29,7 @@ decode_credential = msgspec.msgpack.Decoder(Credential).decode
 _replace = msgspec.structs.replace
 
 _decode_lock = msgspec.msgpack.Decoder(LockRecord).decode
-_MAX_LOCKS = 4096
+_MAX_LOCKS = 1024
 _locks: dict[bytes, LockRecord] = {}
 """Lock records by their encoded form: what is written is read again soon, and decoding costs more than finding."""
 
