@@ -86,7 +86,9 @@ def split_query(raw: bytes) -> list[tuple[str, str]]:
 
 def unescape(raw: bytes) -> str:
     """Percent-decode as UTF-8; bytes that are not UTF-8 survive as surrogates and are refused where names are checked."""
-    return unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
+    if b"%" in raw:
+        raw = unquote_to_bytes(raw)
+    return raw.decode("utf-8", "surrogateescape")
 
 
 @dataclass(slots=True)
