@@ -60,6 +60,17 @@ def test_a_key_is_rotated_without_a_gap(lockhouse: Lockhouse):
     put(lockhouse, new, place.bucket, "app.tfstate", 3)
 
 
+def test_the_list_of_credentials_says_when_each_was_used(lockhouse: Lockhouse):
+    place = lockhouse.cloud.new_place("used")
+    key = lockhouse.new_key("used", "write", place.bucket)
+    assert lockhouse.json("token", "list", "used")[0]["last_used_at"] == ""
+    wrong = Credentials(key.access_key_id, "x" * 40)
+    assert refused(lambda: put(lockhouse, wrong, place.bucket, "app.tfstate")) == "SignatureDoesNotMatch"
+    assert lockhouse.json("token", "list", "used")[0]["last_used_at"] == ""
+    put(lockhouse, key, place.bucket, "app.tfstate")
+    assert lockhouse.json("token", "list", "used")[0]["last_used_at"] != ""
+
+
 def test_a_role_is_assumed_by_whom_it_trusts_and_limits_what_they_may(lockhouse: Lockhouse):
     place = lockhouse.cloud.new_place("roles")
     trusted = lockhouse.new_key("trusted-ci", "read", place.bucket)
