@@ -335,6 +335,12 @@ class EncryptionKeyInvalid(Problem):
     code = "encryption.key"
 
 
+class ReviewNotFound(Problem):
+    """There is no such review, or not for this caller."""
+
+    code = "review.not_found"
+
+
 class SlowDown(Problem):
     """Too much at once: ask again later. Details: `retry_after` in seconds."""
 

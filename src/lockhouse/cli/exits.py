@@ -50,6 +50,7 @@ _NOT_FOUND = (
     "namespace.not_found",
     "parked.not_found",
     "principal.not_found",
+    "review.not_found",
     "state.deleted",
     "state.not_found",
     "table.not_found",

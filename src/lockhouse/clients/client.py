@@ -15,6 +15,7 @@ import httpx
 import msgspec
 
 import lockhouse
+from lockhouse.core.reviews import Review
 from lockhouse.errors import Refusal, ServerUnreachable
 from lockhouse.protocols.api import wire
 
@@ -221,6 +222,32 @@ class Client:
         asked = wire.ForceUnlockAsk(key=key, reason=reason, id=lock_id)
         return self._ask("POST", f"/namespaces/{_segment(namespace)}/force-unlock", wire.ForceUnlocked, asked)
 
+    # Reviews and traffic ----------------------------------------------------------------------------------------------
+
+    def reviews(self, root: str = "") -> list[wire.ReviewLine]:
+        """The newest review of every root; with a root all of its reviews. Newest first."""
+        found: list[wire.ReviewLine] = []
+        before = 0
+        while True:
+            page = self._ask("GET", "/reviews", wire.Reviews, query={"root": root, "before": before, "limit": _PAGE})
+            found += page.reviews
+            if not page.next:
+                return found
+            before = page.next
+
+    def review(self, review: str) -> wire.ReviewDocument:
+        return self._ask("GET", f"/reviews/{_segment(review)}", wire.ReviewDocument)
+
+    def send_review(self, review: Review) -> wire.SentReview:
+        return self._ask("POST", "/reviews", wire.SentReview, review)
+
+    def delete_review(self, review: str) -> None:
+        self._do("DELETE", f"/reviews/{_segment(review)}")
+
+    def traffic_locks(self, days: int = 30) -> wire.LockTrafficDocument:
+        """Who locked through which facet in the last days: rows of the facet `table` still need the lock table."""
+        return self._ask("GET", "/traffic/locks", wire.LockTrafficDocument, query={"days": days})
+
     # The wire ---------------------------------------------------------------------------------------------------------
 
     def _ask(
@@ -228,7 +255,7 @@ class Client:
         method: str,
         path: str,
         kind: type[D],
-        body: wire.Ask | None = None,
+        body: wire.Ask | Review | None = None,
         query: Query | None = None,
         *,
         patient: bool = False,
@@ -246,7 +273,7 @@ class Client:
         self._send(method, path, None, {})
 
     def _send(
-        self, method: str, path: str, body: wire.Ask | None, query: Query, *, patient: bool = False
+        self, method: str, path: str, body: wire.Ask | Review | None, query: Query, *, patient: bool = False
     ) -> httpx.Response:
         content = msgspec.json.encode(body) if body is not None else None
         timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS) if patient else _TIMEOUT

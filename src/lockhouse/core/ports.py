@@ -16,6 +16,7 @@ import msgspec
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.principals import Credential, Principal
+from lockhouse.core.reviews import ReviewRecord
 from lockhouse.core.versions import Body, Facts, Origin, Version
 
 T = TypeVar("T")
@@ -67,6 +68,8 @@ class LockEvent(msgspec.Struct, frozen=True, omit_defaults=True):
     who: str = ""
     operation: str = ""
     reason: str = ""
+    version: str = ""
+    """Of the client, as its lock document or its User-Agent says; only where it locked."""
 
 
 class Parked(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -158,6 +161,10 @@ class Reader(Protocol):
 
     def lock_events(self, state: StateRecord, before: int = 0, limit: int = 100) -> Sequence[LockEvent]: ...
 
+    def recent_lock_events(self, before: int = 0, limit: int = 500) -> Sequence[tuple[Address, LockEvent]]:
+        """Of all addresses, newest first; with `before` > 0 only seq < before."""
+        ...
+
     def parked(self, parked_id: str) -> Parked | None: ...
     def parked_writes(self, address: Address | None = None, after: str = "", limit: int = 1000) -> Sequence[Parked]:
         """Ordered by id, without packed bytes."""
@@ -195,6 +202,15 @@ class Reader(Protocol):
         hash_prefix: bytes = b"",
     ) -> Sequence[ItemRecord]:
         """Ordered by (hash_key, range_key); with `hash_key` only its items; with `hash_prefix` only keys below it."""
+        ...
+
+    def review(self, review_id: str) -> ReviewRecord | None: ...
+    def review_body(self, review_id: str) -> bytes | None: ...
+    def reviews(
+        self, root: str = "", principal: str = "", before: int = 0, limit: int = 100, *, newest_only: bool = False
+    ) -> Sequence[ReviewRecord]:
+        """Newest first, of this root and this sender (empty: of all); with `before` > 0 only seq < before.
+        `newest_only`: of each root only the newest of this sender (of all)."""
         ...
 
     def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
@@ -257,6 +273,12 @@ class Transaction(Reader, Protocol):
 
     def put_item(self, table: str, item: ItemRecord) -> None: ...
     def delete_item(self, table: str, hash_key: bytes, range_key: bytes) -> None: ...
+    def add_review(self, record: ReviewRecord, body: bytes) -> ReviewRecord:
+        """The record with the seq that it was given; `record.seq` is ignored."""
+        ...
+
+    def delete_review(self, review_id: str) -> None: ...
+
     def expire_items(self, now: float, limit: int = 1000) -> int:
         """Remove items whose time has come; answers how many."""
         ...

@@ -20,6 +20,8 @@ from lockhouse.errors import AccessDenied, LockHeld, LockMismatch, LockNotFound,
 from lockhouse.service import namespaces
 from lockhouse.service.callers import Caller
 
+_CLIENT = re.compile(r"(?:Terraform|OpenTofu)/([0-9][0-9A-Za-z.+-]{0,30})")
+
 
 class LockDocument(msgspec.Struct, frozen=True):
     """A lock document as Terraform writes it (PROTOCOLS 1.1): fields in this order, no spaces."""
@@ -172,7 +174,9 @@ def take(tx: Transaction, caller: Caller, command: TakeLock, *, behind: bool = F
         tx.save_state(msgspec.structs.replace(state, is_state=True))
     if outcome.changed:
         verb = "taken" if outcome.verdict is Verdict.GRANTED else "joined"
-        _apply(tx, state, record, outcome, _event(caller, lock, lock.holds[-1], verb))
+        _apply(
+            tx, state, record, outcome, _event(caller, lock, lock.holds[-1], verb, version=_version(document, caller))
+        )
     return Taken(outcome.verdict, lock)
 
 
@@ -303,7 +307,7 @@ def list_held(
         page = tx.held_locks(namespace, prefix, after, limit)
         for state, record in page:
             address = state.address
-            if record.lock is not None and _sees(caller, address):
+            if record.lock is not None and sees(caller, address):
                 found.append(LockView(address, record.lock))
                 if len(found) == limit:
                     return found, address
@@ -323,19 +327,34 @@ def held(address: Address, lock: Lock) -> LockHeld:
 
 
 def _require_sight(caller: Caller, address: Address) -> None:
-    if not _sees(caller, address):
+    if not sees(caller, address):
         require(caller.who, Right.READ, address.namespace, address.key)
 
 
-def _sees(caller: Caller, address: Address) -> bool:
+def sees(caller: Caller, address: Address) -> bool:
+    """Whether the caller may see the lock of this address and its history."""
     grants = caller.who.grants
     return any(
         allows(grants, right, address.namespace, address.key) for right in (Right.READ, Right.LOCK, Right.FORCE_UNLOCK)
     )
 
 
+def _version(document: LockDocument, caller: Caller) -> str:
+    """The client's version, so that one can tell later who still locks with which."""
+    if document.version:
+        return document.version[:32]
+    named = _CLIENT.search(caller.agent[:200])
+    return named.group(1) if named else ""
+
+
 def _event(
-    caller: Caller, lock: Lock, hold: Hold, verb: str, reason: str = "", facet: Facet | None = None
+    caller: Caller,
+    lock: Lock,
+    hold: Hold,
+    verb: str,
+    reason: str = "",
+    facet: Facet | None = None,
+    version: str = "",
 ) -> LockEvent:
     return LockEvent(
         seq=0,
@@ -349,6 +368,7 @@ def _event(
         who=hold.who,
         operation=hold.operation,
         reason=reason,
+        version=version,
     )
 
 

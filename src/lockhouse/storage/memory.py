@@ -31,13 +31,14 @@ from lockhouse.core.ports import (
 )
 from lockhouse.core.principals import Credential, Principal
 from lockhouse.core.versions import Body, Facts, Version
+from lockhouse.storage.memory_reviews import ReviewMaps, ReviewReads, ReviewWrites
 
 T = TypeVar("T")
 _replace = msgspec.structs.replace
 
 
 @dataclass
-class _Maps:
+class _Maps(ReviewMaps):
     """Everything of record. Values are frozen, so copying the maps copies the store."""
 
     last_id: int = 0
@@ -56,9 +57,10 @@ class _Maps:
     items: dict[tuple[str, bytes, bytes], ItemRecord] = field(default_factory=dict)
 
     def copy(self) -> _Maps:
-        twin = _Maps(self.last_id)
-        for each in fields(self)[1:]:
-            setattr(twin, each.name, dict(getattr(self, each.name)))
+        twin = _Maps()
+        for each in fields(self):
+            value = getattr(self, each.name)
+            setattr(twin, each.name, value if isinstance(value, int) else dict(value))
         return twin
 
 
@@ -66,8 +68,10 @@ def _order(text: str) -> bytes:
     return text.encode()
 
 
-class _MemoryReader:
+class _MemoryReader(ReviewReads):
     """Reads of one snapshot."""
+
+    _maps: _Maps
 
     def __init__(self, maps: _Maps) -> None:
         self._maps = maps
@@ -141,6 +145,15 @@ class _MemoryReader:
             if state_id == state.id and (seq < before or before <= 0)
         ]
         return sorted(found, key=lambda event: -event.seq)[:limit]
+
+    def recent_lock_events(self, before: int = 0, limit: int = 500) -> Sequence[tuple[Address, LockEvent]]:
+        places = {state.id: address for address, state in self._maps.states.items()}
+        found = [
+            (places[state_id], event)
+            for (state_id, seq), event in self._maps.lock_events.items()
+            if seq < before or before <= 0
+        ]
+        return sorted(found, key=lambda pair: -pair[1].seq)[:limit]
 
     def parked(self, parked_id: str) -> Parked | None:
         return self._maps.parked.get(parked_id)
@@ -229,7 +242,7 @@ class _MemoryReader:
         return sorted((name for name in names if _order(name) > _order(after)), key=_order)[:limit]
 
 
-class _MemoryTransaction(_MemoryReader):
+class _MemoryTransaction(ReviewWrites, _MemoryReader):
     """Writes to a copy."""
 
     def create_namespace(self, namespace: Namespace) -> None:

@@ -1,7 +1,8 @@
 """The API over HTTP: match the route, identify the caller, decode, call, encode. Also health and metrics.
 
 The credential is checked before the body is read and before the route is told apart from "not found", so a stranger
-learns nothing; `Api._public` has the addresses that answer without one. A body has at most 64 KiB. Whatever is not a
+learns nothing; `Api._public` has the addresses that answer without one. A body has at most what its route allows,
+mostly 64 KiB. Whatever is not a
 Problem is logged with the request id and answered 500 without a word of what it was.
 """
 
@@ -35,7 +36,6 @@ from lockhouse.runtime.house import House
 from lockhouse.service.callers import Caller
 from lockhouse.storage.backup import Manifest
 
-MAX_DOCUMENT = 64 * 1024
 PROTOCOL = "api"
 _JSON = (b"content-type", b"application/json")
 _PRIVATE = (b"cache-control", b"no-store")
@@ -105,7 +105,7 @@ class Api:
             raise RequestInvalid(
                 f"cannot use the parameter {min(unknown)[:40]!r} here", hint=f"{PREFIX}/openapi.json", argument="query"
             )
-        raw = await _read(request) if route.body is not None else b""
+        raw = await _read(request, route.largest) if route.body is not None else b""
         call = Call(
             api=self._backing,
             caller=Caller(
@@ -214,13 +214,13 @@ def _read_basic(value: str) -> tuple[str, str]:
     return user, password
 
 
-async def _read(request: Request) -> bytes:
+async def _read(request: Request, largest: int) -> bytes:
     pieces: list[bytes] = []
     size = 0
     async for piece in request.chunks():
         size += len(piece)
-        if size > MAX_DOCUMENT:
-            raise BodyTooLarge(f"cannot take a document of more than {MAX_DOCUMENT} bytes", limit=MAX_DOCUMENT)
+        if size > largest:
+            raise BodyTooLarge(f"cannot take a document of more than {largest} bytes", limit=largest)
         pieces.append(piece)
     return b"".join(pieces)
 

@@ -13,7 +13,7 @@ from lockhouse.protocols.api.call import Download
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Route
 
 _REFERENCE = "#/components/schemas/{name}"
-_NUMBERS = frozenset({"limit", "before"})
+_NUMBERS = frozenset({"limit", "before", "days"})
 _SWITCHES = frozenset({"force"})
 
 

@@ -10,11 +10,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lockhouse.core.reviews import Review
 from lockhouse.protocols.api import wire
 from lockhouse.protocols.api.call import Call, Download
-from lockhouse.protocols.api.operations import locks, namespaces, parked, principals, server, states
+from lockhouse.protocols.api.operations import locks, namespaces, parked, principals, reviews, server, states, traffic
 
 PREFIX = "/lockhouse/v1"
+MAX_DOCUMENT = 64 * 1024
+MAX_REVIEW = 4 * 1024 * 1024
 Operation = Callable[[Call], Awaitable[wire.Document | Download | None]]
 
 
@@ -38,9 +41,11 @@ class Route:
     access: Access
     summary: str
     answer: type[wire.Document | Download] | None
-    body: type[wire.Ask] | None = None
+    body: type[wire.Ask | Review] | None = None
     query: tuple[str, ...] = ()
     status: int = 200
+    largest: int = MAX_DOCUMENT
+    """Bytes that the body may have."""
 
 
 _PAGE = ("after", "limit")
@@ -222,5 +227,37 @@ ROUTES: tuple[Route, ...] = (
         "Take a lock away and fence its holder",
         wire.ForceUnlocked,
         body=wire.ForceUnlockAsk,
+    ),
+    # Reviews of repositories, and what clients really do
+    Route(
+        "POST",
+        "/reviews",
+        reviews.send,
+        C,
+        "Keep a review of a repository",
+        wire.SentReview,
+        body=Review,
+        status=201,
+        largest=MAX_REVIEW,
+    ),
+    Route(
+        "GET",
+        "/reviews",
+        reviews.list_all,
+        C,
+        "List the newest review of every root, or all of one root",
+        wire.Reviews,
+        query=("root", "before", "limit"),
+    ),
+    Route("GET", "/reviews/{id}", reviews.show, C, "Show a review and what changed", wire.ReviewDocument),
+    Route("DELETE", "/reviews/{id}", reviews.delete, C, "Delete a review", None),
+    Route(
+        "GET",
+        "/traffic/locks",
+        traffic.locks,
+        C,
+        "Count who locked through which facet in the last days",
+        wire.LockTrafficDocument,
+        query=("days",),
     ),
 )

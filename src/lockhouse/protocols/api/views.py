@@ -8,6 +8,8 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Fence, Lock, LockRecord
 from lockhouse.core.ports import LockEvent, Namespace, Parked, StateRecord
 from lockhouse.core.principals import Credential
+from lockhouse.core.reviews import Change, ReviewRecord
+from lockhouse.core.traffic import Tally
 from lockhouse.core.versions import Facts, Version
 from lockhouse.protocols.api import wire
 from lockhouse.service.access import Member
@@ -186,3 +188,41 @@ def _event(found: LockEvent) -> wire.LockEventDocument:
 
 def _counted(facts: Facts, number: int) -> int | None:
     return None if number < 0 or facts.encrypted else number
+
+
+def review_line(found: ReviewRecord) -> wire.ReviewLine:
+    return wire.ReviewLine(
+        id=found.id,
+        at=wire.when(found.at),
+        root=found.root,
+        commit=found.commit,
+        by=found.name,
+        size=found.size,
+        statuses=found.statuses,
+        findings=found.findings,
+        violations=found.violations,
+    )
+
+
+def review_change(found: Change) -> wire.ReviewChange:
+    return wire.ReviewChange(
+        service=found.service,
+        before=str(found.before or ""),
+        after=str(found.after or ""),
+        gained=tuple(str(user) for user in found.gained),
+        lost=tuple(str(user) for user in found.lost),
+    )
+
+
+def lock_client(found: Tally) -> wire.LockClient:
+    return wire.LockClient(
+        namespace=found.namespace,
+        name=found.name,
+        who=found.who,
+        facet=found.facet,
+        locks=found.count,
+        states=len(found.keys),
+        first_at=wire.when(found.first),
+        last_at=wire.when(found.last),
+        versions=tuple(found.versions),
+    )

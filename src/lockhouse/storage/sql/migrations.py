@@ -82,6 +82,17 @@ SQLITE: Sequence[Sequence[str]] = (
         ) WITHOUT ROWID""",
         "CREATE INDEX items_expiry ON items (expires_at) WHERE expires_at > 0",
     ),
+    (
+        # AUTOINCREMENT: the number of a deleted review is not given again, so a page's `before` stays true.
+        """CREATE TABLE reviews (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, root TEXT NOT NULL, principal TEXT NOT NULL,
+            record BLOB NOT NULL
+        )""",
+        "CREATE UNIQUE INDEX reviews_id ON reviews (id)",
+        "CREATE INDEX reviews_root ON reviews (root, seq)",
+        "CREATE INDEX reviews_principal ON reviews (principal, root, seq)",
+        "CREATE TABLE review_bodies (id TEXT PRIMARY KEY NOT NULL, body BLOB NOT NULL)",
+    ),
 )
 
 

@@ -18,6 +18,7 @@ from lockhouse.core.principals import Credential, Principal
 from lockhouse.core.versions import Version
 from lockhouse.storage.sql import records
 from lockhouse.storage.sql.records import STATE_COLUMNS, STATE_WIDTH, Row, after_byte_prefix, after_prefix
+from lockhouse.storage.sql.reviews import ReviewReads
 from lockhouse.storage.sql.settled import MISSING, Settled
 
 _FOREVER = 2**62
@@ -37,7 +38,7 @@ class Session(Protocol):
         ...
 
 
-class SqlReader:
+class SqlReader(ReviewReads):
     """`core.ports.Reader` over one session."""
 
     def __init__(self, session: Session, settled: Settled, generation: int) -> None:
@@ -138,6 +139,17 @@ class SqlReader:
             (state.id, before if before > 0 else _FOREVER, limit),
         )
         return [msgspec.structs.replace(records.decode_lock_event(row[1]), seq=row[0]) for row in rows]
+
+    def recent_lock_events(self, before: int = 0, limit: int = 500) -> Sequence[tuple[Address, LockEvent]]:
+        rows = self._fetch(
+            "SELECT e.seq, e.record, s.namespace, s.key FROM lock_events e CROSS JOIN states s ON s.id = e.state_id "
+            "WHERE e.seq < ? ORDER BY e.seq DESC LIMIT ?",
+            (before if before > 0 else _FOREVER, limit),
+        )
+        return [
+            (Address(row[2], row[3]), msgspec.structs.replace(records.decode_lock_event(row[1]), seq=row[0]))
+            for row in rows
+        ]
 
     def parked(self, parked_id: str) -> Parked | None:
         rows = self._fetch("SELECT record, packed FROM parked WHERE id = ?", (parked_id,))

@@ -28,6 +28,7 @@ from lockhouse.errors import StorageFull
 from lockhouse.storage.sql import records
 from lockhouse.storage.sql.reader import Session, SqlReader
 from lockhouse.storage.sql.records import Row, encode
+from lockhouse.storage.sql.reviews import ReviewWrites
 from lockhouse.storage.sql.settled import UNSETTLED, Settled
 
 _SAVE_STATE = (
@@ -48,7 +49,7 @@ def storage_full() -> StorageFull:
     )
 
 
-class SqlTransaction(SqlReader):
+class SqlTransaction(ReviewWrites, SqlReader):
     """`core.ports.Transaction` over one session; used for one command after the other."""
 
     def __init__(self, session: Session, settled: Settled) -> None:

@@ -8,13 +8,14 @@ import re
 import pytest
 from openapi_spec_validator import validate
 
+from lockhouse.core.reviews import Review
 from lockhouse.errors import ALL_PROBLEMS
 from lockhouse.protocols.api import openapi, wire
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Access, Route
 from tests.unit.protocols.api.desk import NAMESPACE, Desk, state
 
 ROWS = [pytest.param(route, id=f"{route.method} {route.path}") for route in ROUTES]
-_BODIES: dict[type[wire.Ask], object] = {
+_BODIES: dict[type[wire.Ask | Review], object] = {
     wire.NamespaceAsk: {"name": "another"},
     wire.NamespaceChange: {"require_lock": True},
     wire.KeyAsk: {"name": "another"},
@@ -24,9 +25,17 @@ _BODIES: dict[type[wire.Ask], object] = {
     wire.TokenAsk: {"name": "administrator"},
     wire.RestoreAsk: {"key": "app.tfstate", "version": "1.x"},
     wire.StateChange: {"require_lock": True},
+    Review: {
+        "schema": "lockhouse.review/1",
+        "root": "/src/app",
+        "commit": None,
+        "services": [],
+        "findings": [],
+        "searched": {},
+    },
     wire.ForceUnlockAsk: {"key": "app.tfstate", "reason": "because"},
 }
-OWN = {"/status", "/namespaces", "/keys", "/roles", "/parked", "/locks"}
+OWN = {"/status", "/namespaces", "/keys", "/roles", "/parked", "/locks", "/reviews", "/traffic/locks"}
 """Lists that answer everybody with what they may see: nothing, here."""
 
 
@@ -63,7 +72,7 @@ def test_a_caller_without_a_grant_changes_nothing_and_sees_nothing_of_others(des
         assert "administrator" not in answer.body.decode()
     else:
         assert answer.status in (403, 404), answer.body
-        assert answer.code in ("access.denied", "parked.not_found", "principal.not_found"), answer.body
+        assert answer.code in ("access.denied", "parked.not_found", "principal.not_found", "review.not_found"), answer.body
     assert desk.ask("GET", f"/namespaces/{NAMESPACE}/state", key="app.tfstate").body == before
 
 

@@ -1,0 +1,20 @@
+"""Lock traffic: who locked through which facet in the last days."""
+
+from __future__ import annotations
+
+from lockhouse.protocols.api import views, wire
+from lockhouse.protocols.api.call import Call
+from lockhouse.runtime.traffic import lock_traffic
+
+_DAYS = 30
+_MAX_DAYS = 366
+
+
+async def locks(call: Call) -> wire.LockTrafficDocument:
+    days = max(1, call.number("days", _DAYS, _MAX_DAYS))
+    found = await lock_traffic(call.house, call.caller, days)
+    return wire.LockTrafficDocument(
+        since=wire.when(found.since),
+        complete=found.complete,
+        clients=tuple(views.lock_client(each) for each in found.rows),
+    )
