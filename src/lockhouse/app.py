@@ -28,6 +28,7 @@ from lockhouse.auth.master import open_master_key
 from lockhouse.bootstrap import BACKUP_FILES, first_start
 from lockhouse.bootstrap.certificates import development_certificate
 from lockhouse.config import Settings
+from lockhouse.console.app import Console
 from lockhouse.edge.asgi import Application, adapt
 from lockhouse.edge.connection import Deadlines, connection_class
 from lockhouse.errors import SettingInvalid
@@ -100,7 +101,9 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             settings,
             backup=lambda target, at: backup(directory, target, now=at, files=BACKUP_FILES),
         )
-        application = adapt(_front(gate, api), max_body=settings.max_body)
+        application = adapt(
+            _front(gate, api, Console(house, authenticator, settings.public_url)), max_body=settings.max_body
+        )
         chores = Chores(engine, lambda: sweep(directory.blobs, directory.store, now=now()))
     except BaseException:
         directory.close()
@@ -118,14 +121,18 @@ def run(settings: Settings, announce: Announce) -> None:
         server.directory.close()
 
 
-def _front(gate: Handler, api: Api) -> Handler:
+def _front(gate: Handler, api: Api, console: Console) -> Handler:
     """Our own addresses, unless the request is signed for AWS; everything else is AWS's."""
 
     async def front(request: Request) -> Response:
-        own = request.raw_path.startswith(_OWN_PATHS) and not claims_signature(request.headers, request.raw_query)
+        page = console.wants(request)
+        own = page or request.raw_path.startswith(_OWN_PATHS)
+        handler, name = gate, "aws"
+        if own and not claims_signature(request.headers, request.raw_query):
+            handler, name = (console.handle, "console") if page else (api.handle, "api")
         began = time.perf_counter()
-        response = await (api.handle(request) if own else gate(request))
-        api.metrics.observe("api" if own else "aws", response.status, time.perf_counter() - began)
+        response = await handler(request)
+        api.metrics.observe(name, response.status, time.perf_counter() - began)
         return response
 
     return front

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from lockhouse.core import reviews
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.reviews import Act, ReviewRecord
-from lockhouse.errors import AccessDenied, ReviewNotFound
+from lockhouse.errors import AccessDenied, RequestInvalid, ReviewNotFound
 from lockhouse.service.callers import Caller
 
 _PAGE = 100
@@ -41,13 +41,17 @@ def require_sender(caller: Caller) -> None:
 def list_reviews(
     tx: Reader, caller: Caller, root: str = "", before: int = 0, limit: int = 100, *, newest_only: bool = False
 ) -> Sequence[ReviewRecord]:
-    """Reviews that the caller may see, newest first; with a root its history; `newest_only`: one of each root."""
+    """Reviews that the caller may see, newest first; with a root its history; `newest_only`: one of each root.
+
+    Errors: `request.invalid` for a root that is no text."""
+    if not _is_text(root):
+        raise RequestInvalid("cannot list the reviews of this root: it is not text", argument="root")
     return tx.reviews(root, _only(caller), before, limit, newest_only=newest_only)
 
 
 def get(tx: Reader, caller: Caller, review_id: str) -> ReviewRecord:
     """Errors: `review.not_found` (also for one that the caller may not see)."""
-    found = tx.review(review_id)
+    found = tx.review(review_id) if _is_text(review_id) else None
     if found is None or not reviews.may(caller.who, Act.SEE, found.principal):
         raise ReviewNotFound(f"cannot find the review {review_id[:80]!r}", hint="see the list of reviews")
     return found
@@ -83,6 +87,15 @@ def delete(tx: Transaction, caller: Caller, review_id: str) -> ReviewRecord:
 def _only(caller: Caller) -> str:
     """Whose reviews the caller sees; empty: everybody's."""
     return "" if reviews.may(caller.who, Act.SEE) else caller.who.principal
+
+
+def _is_text(given: str) -> bool:
+    """Whether it has a UTF-8 form: what was percent-encoded in an address may have none."""
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _trim(tx: Transaction, most: int, principal: str, root: str = "") -> None:

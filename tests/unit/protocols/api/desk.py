@@ -151,8 +151,9 @@ class Desk:
         )
         return await self.house.put_intake(self.caller(token), put, intake)
 
-    def lock(self, key: str, lock_id: str = "lock-1", token: str = "") -> None:
-        info = json.dumps({"ID": lock_id, "Operation": "OperationTypeApply", "Who": "alice@laptop"}).encode()
+    def lock(self, key: str, lock_id: str = "lock-1", token: str = "", version: str = "1.15.5") -> None:
+        document = {"ID": lock_id, "Operation": "OperationTypeApply", "Who": "alice@laptop", "Version": version}
+        info = json.dumps(document).encode()
         take = TakeLock(Address(NAMESPACE, key), Facet.TABLE, info)
 
         async def never() -> None:
