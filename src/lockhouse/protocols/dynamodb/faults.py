@@ -82,6 +82,7 @@ FAULTS: Mapping[str, Fault] = {
     "state.deleted": Fault.NOT_FOUND,
     "version.not_found": Fault.NOT_FOUND,
     "parked.not_found": Fault.NOT_FOUND,
+    "review.not_found": Fault.NOT_FOUND,
     "namespace.not_found": Fault.NOT_FOUND,
     "namespace.exists": Fault.IN_USE,
     "namespace.invalid": Fault.VALIDATION,

@@ -1,0 +1,147 @@
+"""The console in real Chromium: without scripts, in both themes, and nothing that the browser complains about."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.e2e.clouds import Lockhouse
+from tests.unit.console.test_pages import HOSTILE, hostile_review
+from tests.unit.protocols.api.test_reviews import review, service
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Debian's Chromium, which `.ci/run` installs."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert program, "Chromium is not installed: apt-get install --no-install-recommends chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """A browser window that notes every complaint."""
+
+    def __init__(self, browser: Browser, server: Lockhouse, **options) -> None:
+        self.server = server
+        self.complaints: list[str] = []
+        self.context: BrowserContext = browser.new_context(base_url=server.endpoint, **options)
+        self.page: Page = self.context.new_page()
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("requestfailed", lambda request: self.complaints.append(f"{request.url} {request.failure}"))
+
+    def sign_in(self) -> None:
+        self.page.get_by_label("API token").fill(self.server.token)
+        self.page.get_by_role("button", name="Sign in").click()
+        expect(self.page.get_by_role("heading", level=1)).to_be_visible()
+
+
+def send(server: Lockhouse, document: object) -> str:
+    """As `lockhouse review --send` does; answers the address of the page."""
+    answer = httpx.post(
+        f"{server.endpoint}/lockhouse/v1/reviews", json=document, headers={"authorization": f"Bearer {server.token}"}
+    )
+    assert answer.status_code == 201, answer.text
+    return answer.json()["url"]
+
+
+def test_a_review_is_read_from_sign_in_to_sign_out_without_a_script(lockhouse: Lockhouse, chromium: Browser):
+    send(lockhouse, review(service(), root="/src/walk"))
+    finding = {"rule": "wildcard", "level": "warning", "message": "too wide a grant", "file": "iam.tf", "line": 12}
+    address = send(lockhouse, review(service(), service("aws/s3"), root="/src/walk", findings=[finding]))
+    visitor = Visitor(chromium, lockhouse, java_script_enabled=False)
+    page = visitor.page
+    page.goto(address)
+    expect(page).to_have_url(f"{lockhouse.endpoint}/console/sign-in?next={address}")
+    visitor.sign_in()
+    expect(page).to_have_url(f"{lockhouse.endpoint}{address}")
+    cookie = visitor.context.cookies()[0]
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"], cookie["path"]) == ("lockhouse", True, "Lax", "/")
+    expect(page.get_by_text("AWS/S3 aws/s3: new: used")).to_be_visible()
+    expect(page.get_by_text("too wide a grant")).to_be_visible()
+    place = page.get_by_text("infra/main.tf:7").first
+    expect(place).not_to_be_visible()
+    page.locator("summary").first.click()
+    expect(place).to_be_visible()
+    page.get_by_role("link", name="History").click()
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.get_by_role("link", name="Lock traffic").click()
+    expect(page.get_by_role("heading", name="Who locks through what")).to_be_visible()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("API token")).to_be_visible()
+    page.goto("/console/reviews")
+    expect(page.get_by_label("API token")).to_be_visible()
+    page.goto("/")
+    expect(page.get_by_label("API token")).to_be_visible()
+    assert visitor.complaints == []
+
+
+def test_a_hostile_review_runs_nothing(lockhouse: Lockhouse, chromium: Browser):
+    address = send(lockhouse, hostile_review(HOSTILE))
+    visitor = Visitor(chromium, lockhouse)
+    dialogs: list[str] = []
+    visitor.page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    visitor.page.goto(address)
+    visitor.sign_in()
+    expect(visitor.page.get_by_role("heading", level=1)).to_contain_text("<script>alert(1)</script>")
+    assert visitor.page.locator("script, img, style, iframe, object").count() == 0
+    assert dialogs == []
+    assert visitor.complaints == []
+
+
+def test_the_page_says_who_locked_through_the_table(lockhouse: Lockhouse, chromium: Browser):
+    place = lockhouse.cloud.new_place("console")
+    info = {"ID": "one", "Operation": "OperationTypeApply", "Who": "bob@ci", "Version": "1.9.8"}
+    lockhouse.cloud.sdk("dynamodb").put_item(
+        TableName=place.table,
+        Item={"LockID": {"S": f"{place.bucket}/app.tfstate"}, "Info": {"S": json.dumps(info)}},
+        ConditionExpression="attribute_not_exists(LockID)",
+    )
+    visitor = Visitor(chromium, lockhouse)
+    visitor.page.goto("/console/traffic")
+    visitor.sign_in()
+    row = visitor.page.locator("tr", has_text=place.bucket)
+    for text in ("DynamoDB table", "administrator", "bob@ci", "1.9.8"):
+        expect(row).to_contain_text(text)
+    assert visitor.complaints == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_page_can_be_read_by_everybody(lockhouse: Lockhouse, chromium: Browser, theme: str, width: int):
+    finding = {"rule": "r", "level": "warning", "message": "m", "file": "f.tf", "line": 1}
+    violation = {"rule": "forbid", "message": "no", "file": "f.tf", "line": 1}
+    error = finding | {"level": "error"}
+    root = f"/src/{theme}/{width}"
+    unknown = service("aws/sqs", "unknown", ())
+    more = {"findings": [finding, error], "violations": [violation]}
+    address = send(lockhouse, review(service(), unknown, root=root, **more))
+    visitor = Visitor(chromium, lockhouse, color_scheme=theme, viewport={"width": width, "height": 800})
+    page = visitor.page
+    axe = Axe()
+    page.goto("/console/sign-in")
+    found = {"sign-in": axe.run(page).response["violations"]}
+    visitor.sign_in()
+    for path in (
+        "/console/reviews",
+        f"/console/reviews?root={root}",
+        address,
+        "/console/traffic",
+        "/console/reviews/nothing",
+    ):
+        page.goto(path)
+        for details in page.locator("summary").all():
+            details.click()
+        found[path] = axe.run(page).response["violations"]
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+    problems = {path: [(each["id"], each["nodes"][0]["html"]) for each in all_] for path, all_ in found.items() if all_}
+    assert problems == {}
