@@ -1,7 +1,7 @@
 """Reviews of repositories: their fixed shape, who may send, see and delete them, and what differs between two.
 
-The shape is `lockhouse.review/1` as `lockhouse review --json` prints it (docs/reference/reviews-api.md). A field that
-is not known here is dropped, since a newer `lockhouse review` may say more; one that is known must have its type.
+The shape is `lockhouse.review/1` as the review command prints it (docs/reference/reviews-api.md). A field that
+is not known here is dropped, since a newer command may say more; one that is known must have its type.
 
 A review quotes file names and lines of a repository, so it is its sender's: whoever has `write` anywhere may send one
 and sees their own; who reads everything sees all; who administers everything may delete all.

@@ -58,8 +58,11 @@ class Elements(HTMLParser):
 
 
 ALLOWED = set(
-    "html head meta title link body header nav a form input span button main h1 h2 p div table thead tbody tr th td code "
-    "bdi small time ul ol li details summary dl dt dd strong br label".split()
+    re.findall(
+        r"\w+",
+        "html head meta title link body header nav a form input span button main h1 h2 p div table thead tbody tr th td code "
+        "bdi small time ul ol li details summary dl dt dd strong br label",
+    )
 )
 
 
