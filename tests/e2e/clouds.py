@@ -26,7 +26,7 @@ from tests.e2e.toolchain.clients import REPOSITORY
 
 _START_SECONDS = 30
 _STOP_SECONDS = 30
-_COMMAND_SECONDS = 60
+_COMMAND_SECONDS = 240
 _numbers = itertools.count(1)
 
 
