@@ -1,12 +1,14 @@
+variable "key" {}
+
 variable "prefix" {
   default = "acme"
 }
 
 resource "aws_dynamodb_table" "data" {
   name     = "${var.prefix}-customer-data"
-  hash_key = "LockID"
+  hash_key = var.key
   attribute {
-    name = "LockID"
+    name = var.key
     type = "S"
   }
 }
