@@ -118,11 +118,4 @@ def _each_line(
     add_backend(facts, kind, form, line, settings, "")
     for index in range(first, len(facts.facts)):
         fact = facts.facts[index]
-        facts.facts[index] = _with_snippet(fact, redact(snippet(fact.line)))
-
-
-def _with_snippet(fact: Fact, snippet: str) -> Fact:
-    return Fact(
-        fact.service, fact.role, fact.rule, fact.file, fact.line, fact.column, fact.user, snippet, fact.name, fact.purpose,
-        fact.certainty, fact.link, fact.component, fact.operations,
-    )  # fmt: skip
+        facts.facts[index] = fact._replace(snippet=redact(snippet(fact.line)))

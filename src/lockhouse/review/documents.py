@@ -7,7 +7,6 @@ Everything is looked up in the review and in the files themselves; commands that
 from __future__ import annotations
 
 import difflib
-import json
 import posixpath
 import re
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from lockhouse.review.model import Finding, Review, Role, ServiceReview, Status,
 from lockhouse.review.redaction import redact
 from lockhouse.review.reports.as_json import document as review_document
 from lockhouse.review.reports.as_json import finding as finding_json
+from lockhouse.review.reports.as_json import text_of
 
 RULES = {
     "doc.path_missing": ("error", "A path that the document names does not exist."),
@@ -333,4 +333,4 @@ def render_json(review: Review, wrong: tuple[Finding, ...]) -> str:
     out["document"] = {"findings": [finding_json(f) for f in wrong], "holds": not wrong}
     found = out["findings"]
     out["findings"] = [finding_json(f) for f in wrong] + (found if isinstance(found, list) else [])
-    return json.dumps(out, indent=2, ensure_ascii=False) + "\n"
+    return text_of(out)

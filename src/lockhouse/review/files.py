@@ -12,7 +12,7 @@ import re
 import stat
 import subprocess
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pathspec
 
@@ -145,14 +145,14 @@ def list_files(path: Path) -> Listing:
         listing.leave_out("…", f"{len(names) - MAX_FILES} files beyond the limit of {MAX_FILES}")
         names = sorted(names)[:MAX_FILES]
     vendored = frozenset(
-        str(PurePosixPath(n).parent) for n in names if n.endswith(("go.mod", "composer.json", "Gemfile")) and "/" in n
+        n.rpartition("/")[0] for n in names if n.endswith(("go.mod", "composer.json", "Gemfile")) and "/" in n
     )
     for name in sorted(names, key=os.fsencode):
         parts = tuple(name.split("/"))
         folder = skipped_folder(parts, vendored)
         if folder:
             listing.leave_out(name, f"inside {folder}/")
-        elif generated(PurePosixPath(name)):
+        elif generated(name):
             listing.leave_out(name, "built or bundled output")
         else:
             listing.paths.append(name)
@@ -161,9 +161,9 @@ def list_files(path: Path) -> Listing:
 
 def read_regular(root: Path, relative: str, limit: int) -> bytes | str:
     """The bytes of a regular file, or the reason why it is not read. Never follows a link, never opens a device."""
-    target = root / relative
+    target = f"{root}/{relative}"
     try:
-        facts = target.lstat()
+        facts = os.lstat(target)
         if stat.S_ISLNK(facts.st_mode):
             return "a symbolic link"
         if stat.S_ISDIR(facts.st_mode):

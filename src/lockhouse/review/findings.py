@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from lockhouse.review.catalogue import catalogue, iam_actions
 from lockhouse.review.cost import Prices
 from lockhouse.review.joining import Joined
+from lockhouse.review.permissions import covers, needed
 from lockhouse.review.model import Backend, Finding, Role, ServiceReview, Status, User
 
 RULES: dict[str, tuple[str, str]] = {
@@ -134,8 +135,8 @@ def _gap(joined: Joined, services: list[ServiceReview]) -> Iterable[Finding]:
             continue
         granted = service.permissions.granted
         application = [e for e in service.evidence if e.live and e.user is User.APPLICATION and e.operations]
-        if application and (service.permissions.missing or not granted) and not service.permissions.note.startswith("a module"):
-            missing = service.permissions.missing or service.permissions.needed
+        if application and not service.permissions.note.startswith("a module"):
+            missing = sorted(a for a in needed(service, User.APPLICATION) if not any(covers(g, a) for g in granted))
             if missing:
                 yield _make("iam.call_without_grant", application[0].file, application[0].line,
                             f"calls need {', '.join(missing[:6])}, which no policy here allows", service=service.service,

@@ -11,6 +11,7 @@ import functools
 import json
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import tree_sitter
 import tree_sitter_hcl
@@ -19,8 +20,7 @@ from tree_sitter import Node
 MAX_DEPTH = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """An expression. `kind`: text, ref, template, object, list, call, condition, other. `items` are (key, value)."""
 
     kind: str
@@ -39,8 +39,7 @@ class Value:
         return out
 
 
-@dataclass(frozen=True, slots=True)
-class Attribute:
+class Attribute(NamedTuple):
     name: str
     value: Value
     line: int

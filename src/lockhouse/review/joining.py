@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lockhouse.review.catalogue import catalogue
 from lockhouse.review.model import (
@@ -202,8 +202,7 @@ def _lock_clients(joined: Joined) -> None:
         for index, fact in enumerate(file.facts):
             if fact.service == "aws/dynamodb" and fact.user is User.APPLICATION and fact.role in LIVE_ROLES:
                 creates = "CreateTable" in fact.operations and not file.data_operations
-                file.facts[index] = replace(
-                    fact, user=User.TOOLING, purpose=PURPOSE_LOCK if creates else PURPOSE_LOCK_CLIENT,
+                file.facts[index] = fact._replace(user=User.TOOLING, purpose=PURPOSE_LOCK if creates else PURPOSE_LOCK_CLIENT,
                     link=fact.link or (f"LockID at {file.file}:{file.lock_literal}" if file.lock_literal else ""),
                 )  # fmt: skip
 
@@ -214,9 +213,9 @@ def _users(joined: Joined, delivery: set[str], started: set[str]) -> None:
         for index, fact in enumerate(file.facts):
             changed = fact
             if fact.user is User.APPLICATION and file.kind in SOURCE_KINDS and path in delivery:
-                changed = replace(changed, user=User.DELIVERY, link=fact.link or "run by a pipeline")
+                changed = changed._replace(user=User.DELIVERY, link=fact.link or "run by a pipeline")
             if fact.role in {Role.COMMAND, Role.HTTP} and file.kind == "shell" and path in started and fact.user in {User.DELIVERY, User.PLATFORM}:
-                changed = replace(changed, user=User.APPLICATION, link="started by the image")
+                changed = changed._replace(user=User.APPLICATION, link="started by the image")
             if changed.role in LIVE_ROLES and changed.user in {User.APPLICATION, User.PLATFORM, User.DELIVERY}:
                 changed = _by_name(changed, file, names, joined)
             file.facts[index] = changed
@@ -226,10 +225,10 @@ def _by_name(fact: Fact, file: FileFacts, names: set[str], joined: Joined) -> Fa
     """A place that names a backend's table or bucket belongs to Terraform's tooling."""
     if fact.service == "aws/dynamodb" and (fact.name in joined.lock_names or (file.kind in SOURCE_KINDS and names & joined.lock_names)):
         purpose = PURPOSE_LOCK_CLIENT if file.kind in SOURCE_KINDS else PURPOSE_LOCK
-        return replace(fact, user=User.TOOLING, purpose=fact.purpose or purpose)
+        return fact._replace(user=User.TOOLING, purpose=fact.purpose or purpose)
     if fact.service == "aws/s3" and fact.rule.startswith(("command.", "sdk.")):
         if fact.name in joined.state_buckets or (file.kind in SOURCE_KINDS and names & joined.state_buckets):
-            return replace(fact, user=User.TOOLING, purpose=PURPOSE_STATE)
+            return fact._replace(user=User.TOOLING, purpose=PURPOSE_STATE)
     return fact
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 SCHEMA = "lockhouse.review/1"
 
@@ -119,8 +120,7 @@ PURPOSE_LOCK_CLIENT = "lock client"
 PURPOSE_STATE = "state storage"
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """What one place says about one service. Lines and columns count from 1; `name` is the resource's own name
     (table, bucket), `operations` are API operations in the service's own spelling."""
 
@@ -254,8 +254,7 @@ class FileFacts:
     problem: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     user: User | None
     role: Role
     file: str

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import re
-from dataclasses import replace
 
 from lockhouse.review.catalogue import catalogue
 from lockhouse.review.model import LIVE_ROLES, Fact, FileFacts, Role
@@ -20,11 +19,14 @@ DATA = frozenset(
         "TransactWriteItems", "TransactGetItems", "Put", "Get", "Update", "Delete",
     }
 )  # fmt: skip
-_METHOD = re.compile(rb"([A-Za-z_][\w]*)\s*(?:\([^()\n]{0,200}\))?\s*(?:!|\?)?\.\s*([A-Za-z_]\w*)\s*\(")
+_METHOD = re.compile(rb"\.\s*([A-Za-z_]\w*)\s*\(")
+_RECEIVER = re.compile(rb"([A-Za-z_]\w*)\s*(?:\([^()\n]{0,200}\))?\s*[!?]?\Z")
 _CHAINED = re.compile(rb"\w+\s*\([^()]{0,300}\)\s*\.\s*([A-Za-z_]\w*)\s*\(")
 _COMMAND = re.compile(rb"\bnew\s+([A-Z]\w+?)Command\s*\(")
 _INPUT = re.compile(rb"\b(\w+)\.([A-Z]\w+?)Input\b")
-_RUBY = re.compile(rb"([A-Za-z_@]\w*)\.([a-z]\w*)\b")
+_RUBY = re.compile(rb"\.([a-z]\w*)\b")
+_STEP = re.compile(rb"\.(?:Table|Bucket|Queue|Topic|from)\(")
+_STEP_LEFT = re.compile(rb"(\w+)\s*=\s*(?:await\s+)?(?:self\.|this\.)?(\w+)\Z")
 
 
 def lock_literal(tree: SourceTree) -> int:
@@ -75,15 +77,18 @@ def add(tree: SourceTree, facts: FileFacts) -> None:
         service = catalogue().aws_flat.get(match[1].decode().lower(), "")
         if service in services:
             note(service, match[2].decode(), match.start(2))
+    known = {operation for service in services for operation in _actions(service)}
     for match in (_RUBY if tree.name == "ruby" else _METHOD).finditer(tree.data):
-        receiver, method = match[1].decode(), match[2].decode()
-        operation = pascal(method)
-        owner = variables.get(receiver)
+        operation = pascal(match[1].decode())
+        if operation not in known:
+            continue
+        before = _RECEIVER.search(tree.data[max(0, match.start() - 260) : match.start()])
+        owner = variables.get(before[1].decode()) if before is not None else None
         if owner:
-            note(owner, operation, match.start(2))
+            note(owner, operation, match.start(1))
         elif len(re.findall(r"[A-Z][a-z0-9]+", operation)) > 1:
             for service in services:
-                note(service, operation, match.start(2))
+                note(service, operation, match.start(1))
     for fact in facts.facts:
         if fact.role is Role.CLIENT and fact.service in services:
             chained = _CHAINED.match(tree.data, _offset(tree, fact))
@@ -102,10 +107,11 @@ def _variables(tree: SourceTree, facts: FileFacts) -> dict[str, str]:
         if name:
             out[name] = fact.service
     # `table = dynamodb.Table("x")`: one step further from a known client.
-    for match in re.finditer(rb"(\w+)\s*=\s*(?:await\s+)?(?:self\.|this\.)?(\w+)\.(?:Table|Bucket|Queue|Topic|from)\(", tree.data):
-        owner = out.get(match[2].decode())
-        if owner:
-            out[match[1].decode()] = owner
+    for match in _STEP.finditer(tree.data):
+        left = _STEP_LEFT.search(tree.data[max(0, match.start() - 120) : match.start()])
+        owner = out.get(left[2].decode()) if left is not None else None
+        if left is not None and owner:
+            out[left[1].decode()] = owner
     return out
 
 
@@ -120,6 +126,6 @@ def _write(facts: FileFacts, found: dict[str, dict[str, int]]) -> None:
         operations = found.get(fact.service)
         if operations and fact.service not in done and fact.role in LIVE_ROLES:
             done.add(fact.service)
-            facts.facts[index] = replace(fact, operations=tuple(sorted(operations)))
+            facts.facts[index] = fact._replace(operations=tuple(sorted(operations)))
     if DATA & set(found.get("aws/dynamodb", {})):
         facts.data_operations = True

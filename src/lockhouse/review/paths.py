@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePosixPath
 
 
 class Life(StrEnum):
@@ -88,7 +87,11 @@ _EXAMPLE_FILE = re.compile(
     r"(?i)(^|[._-])(example|sample)s?([._-]|$)|\.dist$|^\.?env[\w.-]*\.(template|dist|tpl|defaults?)$|\.tfvars\.(template|dist)$"
 )
 _GENERATED = re.compile(r"\.min\.(js|css)$|\.bundle\.js$|\.map$|_pb2(_grpc)?\.pyi?$|\.pb\.go$|\.d\.ts$")
-_BUILT = frozenset({"dist", "build", "out", "target", "public", "static"})
+_BUILT = frozenset({"dist", "build", "out"})
+_REQUIREMENTS = re.compile(r"requirements[\w.-]*\.(txt|in)$")
+_INACTIVE = re.compile(r"(?i)\.(example|sample|dist|template|disabled|bak|orig|off)$")
+_MAKE = frozenset({"makefile", "gnumakefile", "justfile", "procfile", "taskfile", "jenkinsfile"})
+_PROSE = frozenset({"license", "copying", "notice", "authors", "changelog", "readme", "contributing"})
 
 
 def skipped_folder(parts: tuple[str, ...], vendored: frozenset[str]) -> str:
@@ -101,49 +104,51 @@ def skipped_folder(parts: tuple[str, ...], vendored: frozenset[str]) -> str:
     return ""
 
 
-def generated(path: PurePosixPath) -> bool:
+def generated(relative: str) -> bool:
     """Whether a file is built or bundled output: its source is what is reviewed."""
-    if _GENERATED.search(path.name):
+    folder, _, name = relative.rpartition("/")
+    if _GENERATED.search(name):
         return True
-    return path.suffix in {".js", ".mjs", ".cjs", ".css"} and bool({"dist", "build", "out"} & set(path.parts[:-1]))
+    return name.endswith((".js", ".mjs", ".cjs", ".css")) and bool(_BUILT & set(folder.split("/")))
 
 
-def _kind(path: PurePosixPath) -> str:
-    name = path.name
-    low = name.lower()
+def _suffix(name: str) -> str:
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot > 0 else ""
+
+
+def _kind(folder: str, name: str) -> str:
     if name in LOCKS:
         return "lock"
-    if name in MANIFESTS or re.fullmatch(r"requirements[\w.-]*\.(txt|in)", low) or low.endswith((".gemspec", ".csproj")):
+    low = name.lower()
+    if name in MANIFESTS or _REQUIREMENTS.match(low) or low.endswith((".gemspec", ".csproj")):
         return "manifest"
-    if path.suffix in {".txt", ".in"} and path.parent.name == "requirements":
+    if low.endswith((".txt", ".in")) and folder.rpartition("/")[2] == "requirements":
         return "manifest"
-    if low.startswith("dockerfile") or low.endswith((".dockerfile", "containerfile")) or low == "containerfile":
+    if low.startswith(("dockerfile", "containerfile")) or low.endswith((".dockerfile", "containerfile")):
         return "dockerfile"
-    if low in {"makefile", "gnumakefile", "justfile", "procfile", "taskfile"}:
-        return "makefile"
-    if low == "jenkinsfile":
+    if low in _MAKE:
         return "makefile"
     if low in {"rakefile", "config.ru"}:
         return "ruby"
-    if low == ".env" or low.startswith(".env") or low.endswith(".env") or low in {".envrc", "env.example", "env.sample"}:
+    if low.startswith(".env") or low.endswith(".env") or low in {"env.example", "env.sample"}:
         return "env"
-    bare = PurePosixPath(re.sub(r"(?i)\.(example|sample|dist|template|disabled|bak|orig|off)$", "", name))
     if ".tfstate" in low:
         return "state"
-    if low in {"license", "copying", "notice", "authors", "changelog", "readme", "contributing"}:
+    if low in _PROSE:
         return "document"
-    return LANGUAGES.get(bare.suffix.lower(), "other")
+    return LANGUAGES.get(_suffix(_INACTIVE.sub("", name)), "other")
 
 
 def classify(relative: str, programs_in_docs: frozenset[str] = frozenset()) -> PathKind:
     """Kind and life of a file by its path relative to the reviewed root. `programs_in_docs` are documentation folders
     that have a manifest of their own."""
-    path = PurePosixPath(relative)
-    kind = _kind(path)
-    if _EXAMPLE_FILE.search(path.name):
+    folder, _, file_name = relative.rpartition("/")
+    kind = _kind(folder, file_name)
+    if _EXAMPLE_FILE.search(file_name):
         return PathKind(kind, Life.EXAMPLE)
     infrastructure = kind in {"hcl", "yaml", "json", "env", "config", "state"}
-    parts = path.parts[:-1]
+    parts = folder.split("/") if folder else []
     for index, part in enumerate(parts):
         low = part.lower()
         before = parts[index - 1].lower() if index else ""
@@ -155,7 +160,7 @@ def classify(relative: str, programs_in_docs: frozenset[str] = frozenset()) -> P
             return PathKind(kind, Life.TEST)
         if low in _DOC_FOLDERS and kind != "document" and "/".join(parts[: index + 1]) not in programs_in_docs:
             return PathKind(kind, Life.DOCS)
-    if _TEST_FILE.search(path.name):
+    if _TEST_FILE.search(file_name):
         return PathKind(kind, Life.TEST)
     if kind == "document":
         return PathKind(kind, Life.DOCS)

@@ -21,15 +21,15 @@ STATE_NEEDS = {
 }
 
 
-def needed(service: ServiceReview) -> set[str]:
-    """IAM actions that the evidence of use needs."""
+def needed(service: ServiceReview, user: User | None = None) -> set[str]:
+    """IAM actions that the evidence of use needs; with `user`, of that user's use."""
     known = catalogue()
     actions = known.service_actions(service.service)
     special = known.actions.get(service.service, {})
     prefix = next((p for p, s in known.aws_iam.items() if s == service.service), "")
     out: set[str] = set()
     for item in service.evidence:
-        if not item.live:
+        if not item.live or (user is not None and item.user is not user):
             continue
         for operation in item.operations:
             name = pascal(operation.replace("-", "_")) if "-" in operation or operation.islower() else operation

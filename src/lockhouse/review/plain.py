@@ -25,7 +25,13 @@ class Lines:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        self.starts = [0, *(m.end() for m in re.finditer(b"\n", data))]
+        self._starts: list[int] = []
+
+    @property
+    def starts(self) -> list[int]:
+        if not self._starts:
+            self._starts = [0, *(m.end() for m in re.finditer(b"\n", self.data))]
+        return self._starts
 
     def of(self, offset: int) -> tuple[int, int]:
         low, high = 0, len(self.starts)

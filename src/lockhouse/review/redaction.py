@@ -6,21 +6,17 @@ from. It also takes the terminal's control characters out, so that a hostile fil
 
 from __future__ import annotations
 
+import functools
 import re
 
 LIMIT = 160
 HIDDEN = "[hidden]"
 
-_SECRETS = (
-    re.compile(r"\b(?:A3T[A-Z0-9]|AKIA|ASIA|AGPA|AIDA|AROA|ANPA|ANVA)[A-Z0-9]{12,}\b"),
-    re.compile(r"\b[srp]k_(?:live|test)_[0-9A-Za-z]+"),
-    re.compile(r"\bwhsec_[0-9A-Za-z]+"),
-    re.compile(r"\bsk-[A-Za-z0-9_-]{12,}"),
-    re.compile(r"\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|npm_|pypi-|dop_v1_|SG\.|re_|hf_|shpat_|lin_api_)[A-Za-z0-9_.-]{10,}"),
-    re.compile(r"\bAIza[0-9A-Za-z_-]{20,}"),
-    re.compile(r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"),
-    re.compile(r"-----BEGIN [A-Z ]+-----.*"),
-    re.compile(r"\b(?:AC|SK)[0-9a-f]{32}\b"),
+_SECRET = re.compile(
+    r"\b(?:A3T[A-Z0-9]|AKIA|ASIA|AGPA|AIDA|AROA|ANPA|ANVA)[A-Z0-9]{12,}\b|\b[srp]k_(?:live|test)_[0-9A-Za-z]+|\bwhsec_[0-9A-Za-z]+|"
+    r"\bsk-[A-Za-z0-9_-]{12,}|\b(?:gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|npm_|pypi-|dop_v1_|SG\.|re_|hf_|shpat_|lin_api_)"
+    r"[A-Za-z0-9_.-]{10,}|\bAIza[0-9A-Za-z_-]{20,}|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?|"
+    r"-----BEGIN [A-Z ]+-----.*|\b(?:AC|SK)[0-9a-f]{32}\b"
 )
 _USERINFO = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://)[^\s/@\"'`]*@")
 _ASSIGNED = re.compile(
@@ -44,20 +40,28 @@ def _hide_assigned(match: re.Match[str]) -> str:
     return match[1] + HIDDEN
 
 
+_KEYWORDS = ("secret", "passw", "passphrase", "token", "key", "credential", "dsn")
+_RUN = re.compile(r"[A-Za-z0-9+/=_]{32}")
+
+
+@functools.lru_cache(maxsize=20_000)
 def redact(text: str) -> str:
     """`text` as one line of at most 160 characters without secret values or control characters."""
-    line = text.strip()[: LIMIT * 4]
-    for pattern in _SECRETS:
-        line = pattern.sub(HIDDEN, line)
-    line = _USERINFO.sub(rf"\1{HIDDEN}@", line)
-    line = _ASSIGNED.sub(_hide_assigned, line)
-    line = _LONG.sub(HIDDEN, line)
-    line = _HEX.sub(HIDDEN, line)
+    line = _SECRET.sub(HIDDEN, text.strip()[: LIMIT * 4])
+    if "://" in line:
+        line = _USERINFO.sub(rf"\1{HIDDEN}@", line)
+    low = line.lower()
+    if any(word in low for word in _KEYWORDS):
+        line = _ASSIGNED.sub(_hide_assigned, line)
+    if _RUN.search(line):
+        line = _HEX.sub(HIDDEN, _LONG.sub(HIDDEN, line))
     line = shown(line)
     return line if len(line) <= LIMIT else line[: LIMIT - 1] + "…"
 
 
 def shown(name: str) -> str:
     """A name (path, resource) that is safe to print: control characters and broken encodings become escapes."""
+    if name.isascii() and name.isprintable():
+        return name
     name = name.encode("utf-8", "backslashreplace").decode("utf-8")
     return _CONTROL.sub(lambda m: f"\\x{ord(m[0]):02x}" if ord(m[0]) < 256 else f"\\u{ord(m[0]):04x}", name)

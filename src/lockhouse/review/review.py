@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import posixpath
 from dataclasses import replace
 from pathlib import Path
@@ -41,16 +42,24 @@ def known_service(asked: str) -> str:
 
 def review(path: Path, asked: tuple[str, ...] = (), prices: cost.Prices | None = None) -> Review:
     """Reviews the repository at `path`. Services in `asked` (ids) appear even when they are not present."""
-    listing = list_files(path)
-    return review_listing(listing, asked, prices or cost.shipped_prices())
+    collecting = gc.isenabled()
+    gc.disable()  # hundreds of thousands of small values, no cycles: the collector alone costs seconds
+    try:
+        return review_listing(list_files(path), asked, prices or cost.shipped_prices())
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def review_listing(listing: Listing, asked: tuple[str, ...], prices: cost.Prices) -> Review:
-    manifests = [p for p in listing.paths if classify(p).kind == "manifest"]
+    kinds = {p: classify(p) for p in listing.paths}
+    manifests = [p for p, kind in kinds.items() if kind.kind == "manifest"]
     programs_in_docs = frozenset(
         folder for p in manifests for folder in _doc_folders(p) if p.endswith(("package.json", "pyproject.toml", "go.mod"))
     )
-    lives = {shown(p): classify(p, programs_in_docs).life for p in listing.paths}
+    if programs_in_docs:
+        kinds = {p: classify(p, programs_in_docs) for p in listing.paths}
+    lives = {shown(p): kind.life for p, kind in kinds.items()}
     found = scan(listing.root, listing.paths, programs_in_docs)
     facts = {f.file: f for f in found}
     for file in found:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from tree_sitter import Node
 
@@ -16,7 +15,7 @@ from lockhouse.review import constructs, dynamic, operations
 from lockhouse.review.catalogue import catalogue
 from lockhouse.review.languages import go, java, javascript, python, ruby
 from lockhouse.review.model import Certainty, Fact, FileFacts, Place, Role, User
-from lockhouse.review.prefilter import HOST, SCHEME, TEXT, WORD, Hit
+from lockhouse.review.prefilter import HOST, SCHEME, TEXT, Hit
 from lockhouse.review.redaction import redact
 from lockhouse.review.tree import Form, Import, SourceTree, Spot
 
@@ -330,10 +329,3 @@ def services_in_text(text: str) -> Iterator[str]:
             }[kind](match[1])
             if service:
                 yield service
-
-
-def with_user(fact: Fact, user: User) -> Fact:
-    return replace(fact, user=user)
-
-
-WORDS = WORD

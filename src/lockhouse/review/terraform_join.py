@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lockhouse.review.backends import add_backend, read_backends
 from lockhouse.review.catalogue import catalogue
@@ -574,7 +574,3 @@ def join(files: list[TerraformFile], facts: dict[str, FileFacts], extra_tables: 
     joining = Joining(files, facts)
     joining.run(extra_tables)
     return joining
-
-
-def rename_fact(fact: Fact, **changes: object) -> Fact:
-    return replace(fact, **changes)  # type: ignore[arg-type]
