@@ -37,7 +37,18 @@ def add_backend(facts: FileFacts, kind: str, form: str, line: int, settings: Seq
 
     def fact(service: str, role: Role, at: int, name: str, purpose: str, rule: str) -> None:
         facts.facts.append(
-            Fact(service, role, rule, facts.file, at, 1, User.TOOLING, redact(snippet), name="" if name == "?" else name, purpose=purpose)
+            Fact(
+                service,
+                role,
+                rule,
+                facts.file,
+                at,
+                1,
+                User.TOOLING,
+                redact(snippet),
+                name="" if name == "?" else name,
+                purpose=purpose,
+            )
         )
 
     rule = f"terraform.backend.{form}"
@@ -96,7 +107,9 @@ def read_backends(
             named = block.value("backend")
             config = block.value("config")
             settings = object_settings(config, resolve) if config is not None else []
-            _each_line(facts, (resolve(named) if named else None) or "", form or "terragrunt", block.line, settings, snippet)
+            _each_line(
+                facts, (resolve(named) if named else None) or "", form or "terragrunt", block.line, settings, snippet
+            )
         elif block.kind == "data" and block.labels[:1] == ("terraform_remote_state",):
             named = block.value("backend")
             config = block.value("config")

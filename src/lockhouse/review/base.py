@@ -23,9 +23,14 @@ MAX_TOTAL = 1024 * 1024 * 1024
 @contextmanager
 def tree_at(root: Path, revision: str) -> Iterator[Path]:
     """A folder with the files of `revision` below `root`. Raises ReviewImpossible for an unknown revision."""
-    commit = git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") if valid_revision(revision) else None
+    commit = (
+        git(root, "rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}") if valid_revision(revision) else None
+    )
     if not commit:
-        raise ReviewImpossible(f"cannot compare with {revision!r}: git knows no such revision", hint="fetch it first (fetch-depth: 0 in CI)")
+        raise ReviewImpossible(
+            f"cannot compare with {revision!r}: git knows no such revision",
+            hint="fetch it first (fetch-depth: 0 in CI)",
+        )
     listing = git(root, "ls-tree", "-r", "-z", "-l", commit.decode().strip())
     folder = Path(tempfile.mkdtemp(prefix="lockhouse-review-"))
     try:

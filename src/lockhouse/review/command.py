@@ -42,18 +42,28 @@ def review_command(
     form: Annotated[Format, typer.Option("--format", help="The form of the report.")] = Format.TERMINAL,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the report to this file.")] = None,
     forbid: Annotated[list[str] | None, typer.Option("--forbid", help="USER:SERVICE that must not be used.")] = None,
-    allow_only: Annotated[list[str] | None, typer.Option("--allow-only", help="USER:SERVICE[,SERVICE] and nothing else.")] = None,
+    allow_only: Annotated[
+        list[str] | None, typer.Option("--allow-only", help="USER:SERVICE[,SERVICE] and nothing else.")
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="Rules (default: review.toml in PATH).")] = None,
     baseline: Annotated[Path | None, typer.Option("--baseline", help="Fail on what is not in this file.")] = None,
-    write_baseline: Annotated[Path | None, typer.Option("--write-baseline", help="Write today's uses to this file.")] = None,
-    base_revision: Annotated[str | None, typer.Option("--base", help="Say what changed against this git revision.")] = None,
+    write_baseline: Annotated[
+        Path | None, typer.Option("--write-baseline", help="Write today's uses to this file.")
+    ] = None,
+    base_revision: Annotated[
+        str | None, typer.Option("--base", help="Say what changed against this git revision.")
+    ] = None,
     fail_on_new: Annotated[bool, typer.Option("--fail-on-new", help="With --base: fail when a use is added.")] = False,
     check_doc: Annotated[Path | None, typer.Option("--check-doc", help="Verify what this document says.")] = None,
     prices: Annotated[Path | None, typer.Option("--prices", help="A prices file (see prices.toml).")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Count an unknown as a use in --forbid.")] = False,
     send_review: Annotated[bool, typer.Option("--send", help="Send the review to the server.")] = False,
-    endpoint: Annotated[str, typer.Option("--endpoint", envvar="LOCKHOUSE_ENDPOINT", help="The server, for --send.")] = "",
-    token: Annotated[str, typer.Option("--token", envvar="LOCKHOUSE_TOKEN", help="The token, for --send.", show_envvar=True)] = "",
+    endpoint: Annotated[
+        str, typer.Option("--endpoint", envvar="LOCKHOUSE_ENDPOINT", help="The server, for --send.")
+    ] = "",
+    token: Annotated[
+        str, typer.Option("--token", envvar="LOCKHOUSE_TOKEN", help="The token, for --send.", show_envvar=True)
+    ] = "",
 ) -> None:
     """Which cloud services does this repository use, who uses each, what does it cost, and can it go?"""
     try:
@@ -127,11 +137,19 @@ def _text(path: Path) -> str:
 
 
 def _document(
-    found: Review, path: Path, document: Path, asked: tuple[str, ...], form: Format, table: cost.Prices, output: Path | None
+    found: Review,
+    path: Path,
+    document: Path,
+    asked: tuple[str, ...],
+    form: Format,
+    table: cost.Prices,
+    output: Path | None,
 ) -> int:
     text = _text(document)
     wrong = documents.check(text, document.name, found, path.resolve(), asked, table)
-    _write(documents.render_json(found, wrong) if form is Format.JSON else documents.render(document.name, wrong), output)
+    _write(
+        documents.render_json(found, wrong) if form is Format.JSON else documents.render(document.name, wrong), output
+    )
     return VIOLATED if wrong else FINE
 
 

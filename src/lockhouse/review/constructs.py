@@ -12,8 +12,8 @@ from collections.abc import Callable
 from tree_sitter import Node
 
 from lockhouse.review.catalogue import catalogue
-from lockhouse.review.model import PURPOSE_LOCK, Role, User
-from lockhouse.review.tree import SourceTree
+from lockhouse.review.model import PURPOSE_LOCK, PURPOSE_STATE, Role, User
+from lockhouse.review.tree import Import, SourceTree
 
 Emit = Callable[..., None]
 
@@ -157,6 +157,23 @@ def made(tree: SourceTree, service: str, nodes: list[Node], kind: str, emit: Emi
         )
     if not calls:
         emit(service, Role.RESOURCE, f"{kind}.reference", nodes[0].start_byte, user=User.PLATFORM)
+
+
+def state_backends(tree: SourceTree, item: Import, emit: Emit) -> None:
+    """`new S3Backend(stack, {bucket, dynamodbTable})` of CDK for Terraform."""
+    kinds = {"S3Backend": "aws/s3", "GcsBackend": "gcp/storage", "AzurermBackend": "azure/storage", "CloudBackend": "hcp-terraform",
+             "RemoteBackend": "hcp-terraform"}  # fmt: skip
+    for imported, local in item.bindings:
+        service = kinds.get(imported)
+        for node in tree.occurrences(local) if service else ():
+            call = tree.call_around(node)
+            if call is None or service is None:
+                continue
+            emit(service, Role.BACKEND, "terraform.backend.code", node.start_byte, user=User.TOOLING, purpose=PURPOSE_STATE)
+            table = re.search(r"dynamodb_?[tT]able\s*[:=]\s*[\"'`]?([\w.-]*)", tree.text(call))
+            if table and imported == "S3Backend":
+                offset = call.start_byte + len(tree.text(call)[: table.start()].encode())
+                emit("aws/dynamodb", Role.LOCK, "terraform.backend.code", offset, user=User.TOOLING, purpose=PURPOSE_LOCK, name=table[1])
 
 
 def _first_string(tree: SourceTree, call: Node) -> str:

@@ -30,7 +30,9 @@ def _add(
     *, purpose: str = "", certainty: Certainty = Certainty.CERTAIN,
 ) -> None:  # fmt: skip
     snippet = lines[line - 1] if 0 < line <= len(lines) else ""
-    facts.facts.append(Fact(service, role, rule, facts.file, line, 1, user, redact(snippet), purpose=purpose, certainty=certainty))
+    facts.facts.append(
+        Fact(service, role, rule, facts.file, line, 1, user, redact(snippet), purpose=purpose, certainty=certainty)
+    )
 
 
 def is_compose(path: str, document: Node) -> bool:
@@ -56,7 +58,14 @@ def read_compose(facts: FileFacts, document: Node, lines: list[str]) -> None:
         user = User.APPLICATION if node.get("build") is not None else User.PLATFORM
         build = node.get("build")
         if build is not None:
-            facts.runs.append(("image", posixpath.normpath(posixpath.join(posixpath.dirname(facts.file), build.text or build.at("context") or "."))))
+            facts.runs.append(
+                (
+                    "image",
+                    posixpath.normpath(
+                        posixpath.join(posixpath.dirname(facts.file), build.text or build.at("context") or ".")
+                    ),
+                )
+            )
         for key in ("environment", "command", "entrypoint"):
             for _, item in (node.get(key) or Node(0)).walk():
                 if item.text:
@@ -82,7 +91,17 @@ def read_kubernetes(facts: FileFacts, document: Node, lines: list[str]) -> None:
             locks = service == "aws/dynamodb" and any(n.text == "LockID" for _, n in document.walk())
             _add(facts, service, Role.LOCK if locks else Role.RESOURCE, "kubernetes.resource", version.line, lines,
                  User.TOOLING if locks else User.PLATFORM, purpose=PURPOSE_LOCK if locks else "")  # fmt: skip
-    application = kind in {"ConfigMap", "Secret", "Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "Pod", "Service"}
+    application = kind in {
+        "ConfigMap",
+        "Secret",
+        "Deployment",
+        "StatefulSet",
+        "DaemonSet",
+        "Job",
+        "CronJob",
+        "Pod",
+        "Service",
+    }
     for key, node in document.walk():
         if key == "image" and node.text:
             _image(facts, node, lines, User.PLATFORM)
@@ -123,11 +142,31 @@ def _text(facts: FileFacts, node: Node, lines: list[str], user: User) -> None:
         service = url_service(match[0].removeprefix("jdbc:"))
         if service and service not in seen:
             seen.add(service)
-            _add(facts, service, Role.CONNECTION, "configuration.url", node.line, lines, user, certainty=Certainty.PROBABLE)
-    if "://" not in text and re.search(r"\.(amazonaws\.com|windows\.net|supabase\.co|upstash\.io|neon\.tech|mongodb\.net)", text):
+            _add(
+                facts,
+                service,
+                Role.CONNECTION,
+                "configuration.url",
+                node.line,
+                lines,
+                user,
+                certainty=Certainty.PROBABLE,
+            )
+    if "://" not in text and re.search(
+        r"\.(amazonaws\.com|windows\.net|supabase\.co|upstash\.io|neon\.tech|mongodb\.net)", text
+    ):
         service = url_service("https://" + text.strip().split("/")[0])
         if service and not re.fullmatch(r"[a-z0-9-]+\.amazonaws\.com", text.strip()):
-            _add(facts, service, Role.CONNECTION, "configuration.host", node.line, lines, user, certainty=Certainty.PROBABLE)
+            _add(
+                facts,
+                service,
+                Role.CONNECTION,
+                "configuration.host",
+                node.line,
+                lines,
+                user,
+                certainty=Certainty.PROBABLE,
+            )
     if "states:::" in text:
         for match in re.finditer(r"states:::(?:aws-sdk:)?([a-z0-9-]+)", text):
             service = catalogue().boto_like(match[1])
@@ -154,9 +193,13 @@ def read_dockerfile(facts: FileFacts, text: str) -> None:
                 if found:
                     role = Role.EMULATOR if found[1] else Role.IMAGE
                     user = None if found[1] else User.PLATFORM
-                    facts.facts.append(Fact(found[0], role, "container.image", facts.file, line.number, 1, user, redact(line.text)))
+                    facts.facts.append(
+                        Fact(found[0], role, "container.image", facts.file, line.number, 1, user, redact(line.text))
+                    )
             case "RUN":
-                read_shell(facts, rest + (f" <<EOF\n{line.heredoc}\nEOF" if line.heredoc else ""), line.number, User.DELIVERY)
+                read_shell(
+                    facts, rest + (f" <<EOF\n{line.heredoc}\nEOF" if line.heredoc else ""), line.number, User.DELIVERY
+                )
             case "COPY" | "ADD":
                 parts = [p for p in re.sub(r"[\[\]\",]", " ", rest).split() if not p.startswith("--")]
                 if "--from=" in rest:
@@ -172,8 +215,17 @@ def read_dockerfile(facts: FileFacts, text: str) -> None:
                     service = url_service(match[0])
                     if service:
                         facts.facts.append(
-                            Fact(service, Role.CONNECTION, "configuration.url", facts.file, line.number, 1, User.APPLICATION,
-                                 redact(line.text), certainty=Certainty.PROBABLE)  # fmt: skip
+                            Fact(
+                                service,
+                                Role.CONNECTION,
+                                "configuration.url",
+                                facts.file,
+                                line.number,
+                                1,
+                                User.APPLICATION,
+                                redact(line.text),
+                                certainty=Certainty.PROBABLE,
+                            )  # fmt: skip
                         )
             case _:
                 pass

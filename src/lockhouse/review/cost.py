@@ -97,8 +97,18 @@ def per_month(prices: Prices, what: str) -> int:
 def lock_table(prices: Prices) -> tuple[CostLine, ...]:
     reads, writes = per_month(prices, "table_reads"), per_month(prices, "table_writes")
     return (
-        CostLine("reads of the lock table", f"{reads:,}", f"${prices.read_million}/million", reads * prices.read_million / 1e6),
-        CostLine("writes of the lock table", f"{writes:,}", f"${prices.write_million}/million", writes * prices.write_million / 1e6),
+        CostLine(
+            "reads of the lock table",
+            f"{reads:,}",
+            f"${prices.read_million}/million",
+            reads * prices.read_million / 1e6,
+        ),
+        CostLine(
+            "writes of the lock table",
+            f"{writes:,}",
+            f"${prices.write_million}/million",
+            writes * prices.write_million / 1e6,
+        ),
     )
 
 
@@ -107,9 +117,18 @@ def state_bucket(prices: Prices) -> tuple[CostLine, ...]:
     gets = per_month(prices, "get")
     gigabytes = prices.state_mb * prices.versions / 1024
     return (
-        CostLine("PUT and LIST requests", f"{puts:,}", f"${prices.put_thousand}/thousand", puts * prices.put_thousand / 1e3),
-        CostLine("GET and HEAD requests", f"{gets:,}", f"${prices.get_thousand}/thousand", gets * prices.get_thousand / 1e3),
-        CostLine("old versions kept", f"{prices.versions:,} × {prices.state_mb:g} MB", f"${prices.s3_gb}/GB-month", gigabytes * prices.s3_gb),
+        CostLine(
+            "PUT and LIST requests", f"{puts:,}", f"${prices.put_thousand}/thousand", puts * prices.put_thousand / 1e3
+        ),
+        CostLine(
+            "GET and HEAD requests", f"{gets:,}", f"${prices.get_thousand}/thousand", gets * prices.get_thousand / 1e3
+        ),
+        CostLine(
+            "old versions kept",
+            f"{prices.versions:,} × {prices.state_mb:g} MB",
+            f"${prices.s3_gb}/GB-month",
+            gigabytes * prices.s3_gb,
+        ),
     )
 
 
@@ -132,14 +151,30 @@ def estimate(service: ServiceReview, prices: Prices) -> Cost:
         paid = max(0, requests - prices.kms_free)
         lines = (
             CostLine("customer key", "1", f"${prices.kms_key}/month", prices.kms_key),
-            CostLine("key requests after the free ones", f"{paid:,}", f"${prices.kms_ten_thousand}/10,000", paid * prices.kms_ten_thousand / 1e4),
+            CostLine(
+                "key requests after the free ones",
+                f"{paid:,}",
+                f"${prices.kms_ten_thousand}/10,000",
+                paid * prices.kms_ten_thousand / 1e4,
+            ),
         )
     elif tooling and service.service == "hcp-terraform":
         tiers = " / ".join(f"${t:.2f}" for t in prices.hcp_tiers)
         return Cost(None, f"free to {prices.hcp_free} managed resources, then {tiers} per resource and month by tier",
                     as_of=prices.as_of, warning=prices.warning)  # fmt: skip
     total = sum(line.monthly_usd for line in lines) if lines else None
-    text = f"{money(total)} a month for Terraform" if total is not None else "depends on traffic and size; the repository does not say"
+    text = (
+        f"{money(total)} a month for Terraform"
+        if total is not None
+        else "depends on traffic and size; the repository does not say"
+    )
     if others and total is not None:
         text += f"; what the {' and '.join(others)} adds depends on traffic"
-    return Cost(round(total, 6) if total is not None else None, text, lines, assumptions if lines else (), prices.as_of, prices.warning)
+    return Cost(
+        round(total, 6) if total is not None else None,
+        text,
+        lines,
+        assumptions if lines else (),
+        prices.as_of,
+        prices.warning,
+    )

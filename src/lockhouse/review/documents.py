@@ -61,7 +61,9 @@ class _Checker:
 
     def add(self, rule: str, line: int, message: str, hint: str = "") -> None:
         service = self.service.service if self.service else ""
-        self.found.append(Finding(rule, RULES[rule][0], redact_long(message), self.name, line, service, redact_long(hint)))
+        self.found.append(
+            Finding(rule, RULES[rule][0], redact_long(message), self.name, line, service, redact_long(hint))
+        )
 
     # Paths and snippets
 
@@ -112,7 +114,9 @@ class _Checker:
         if quoted:
             scores = []
             for path in self.paths[:MAX_SEARCHED]:
-                if posixpath.splitext(path)[1] == posixpath.splitext(text)[1] or posixpath.basename(path) == posixpath.basename(text):
+                if posixpath.splitext(path)[1] == posixpath.splitext(text)[1] or posixpath.basename(
+                    path
+                ) == posixpath.basename(text):
                     have = self.content(path)
                     scores.append((sum(1 for q in quoted if q in have), path))
             best = max(scores, default=(0, ""))
@@ -132,14 +136,21 @@ class _Checker:
         quoted = _lines(block)
         missing = [q for q in quoted if q not in have]
         if missing:
-            self.add("doc.snippet_differs", block.line, f"{len(missing)} of {len(quoted)} quoted lines are not in {path}; first: {missing[0][:80]}")
+            self.add(
+                "doc.snippet_differs",
+                block.line,
+                f"{len(missing)} of {len(quoted)} quoted lines are not in {path}; first: {missing[0][:80]}",
+            )
 
     # Mentions
 
     def mentions(self) -> None:
         if self.service is None:
             return
-        where = next((h for h in self.markdown.headings if re.search(r"(?i)\bwhere\b.*\b(mention|used|named|appears)", h.text)), None)
+        where = next(
+            (h for h in self.markdown.headings if re.search(r"(?i)\bwhere\b.*\b(mention|used|named|appears)", h.text)),
+            None,
+        )
         proven: dict[str, list[int]] = {}
         for item in self.service.evidence:
             if item.role is not Role.UNKNOWN and posixpath.basename(item.file) != posixpath.basename(self.name):
@@ -148,11 +159,19 @@ class _Checker:
         if where is None and len(listed & set(proven)) < 2:
             return
         for path, lines in sorted(proven.items()):
-            if path not in listed and not any(path.startswith(n + "/") for n in listed if n not in self.paths and "/" in n and False):
+            if path not in listed and not any(
+                path.startswith(n + "/") for n in listed if n not in self.paths and "/" in n and False
+            ):
                 roles = sorted({e.role.value.replace("_", " ") for e in self.service.evidence if e.file == path})
-                self.add("doc.mention_missing", where.line if where else 1, f"{path}:{lines[0]} names {self.service.name} ({', '.join(roles)}) and is not listed")
+                self.add(
+                    "doc.mention_missing",
+                    where.line if where else 1,
+                    f"{path}:{lines[0]} names {self.service.name} ({', '.join(roles)}) and is not listed",
+                )
         if where is not None:
-            end = next((h.line for h in self.markdown.headings if h.line > where.line and h.level <= where.level), 10**9)
+            end = next(
+                (h.line for h in self.markdown.headings if h.line > where.line and h.level <= where.level), 10**9
+            )
             for path, line in self.named.items():
                 if where.line < line < end and path in self.paths and path not in proven:
                     self.add("doc.mention_wrong", line, f"{path} does not name {self.service.name}")
@@ -168,9 +187,15 @@ class _Checker:
                 continue
             if User.APPLICATION in service.users:
                 first = next(e for e in service.evidence if e.user is User.APPLICATION)
-                self.add("doc.claim_false", number, f"says the application does not use {service.name}, but {first.file}:{first.line} does")
+                self.add(
+                    "doc.claim_false",
+                    number,
+                    f"says the application does not use {service.name}, but {first.file}:{first.line} does",
+                )
             elif service.status is Status.UNKNOWN:
-                self.add("doc.claim_unproven", number, f"says the application does not use {service.name}; {service.because}")
+                self.add(
+                    "doc.claim_unproven", number, f"says the application does not use {service.name}; {service.because}"
+                )
         self._uses()
         self._searches()
 
@@ -205,7 +230,9 @@ class _Checker:
                 self._search(block.line + offset + 1, line, folder)
 
     def _search(self, number: int, line: str, folder: str) -> None:
-        match = re.search(r"(?:cat\s+([\w./-]+)\s*\|\s*)?grep\s+((?:-{1,2}\w+\s+)*)[\"']?([^\"'\s]+)[\"']?\s*([\w./-]*)", line)
+        match = re.search(
+            r"(?:cat\s+([\w./-]+)\s*\|\s*)?grep\s+((?:-{1,2}\w+\s+)*)[\"']?([^\"'\s]+)[\"']?\s*([\w./-]*)", line
+        )
         if match is None:
             return
         target = match[1] or posixpath.join(folder, match[4] or "")
@@ -222,7 +249,11 @@ class _Checker:
             for row, content in enumerate(text.split("\n"), 1):
                 hay = content.lower() if ignore_case else content
                 if any((w.lower() if ignore_case else w) in hay for w in words):
-                    self.add("doc.absence_false", number, f"says the search finds nothing, but {path}:{row} has it: {redact(content)[:80]}")
+                    self.add(
+                        "doc.absence_false",
+                        number,
+                        f"says the search finds nothing, but {path}:{row} has it: {redact(content)[:80]}",
+                    )
                     return
 
     # Cost
@@ -232,7 +263,9 @@ class _Checker:
         reads, writes = _number(r"(?i)reads?\W+~?\s*(\d+)", text), _number(r"(?i)writes?\W+~?\s*(\d+)", text)
         runs = _number(r"(?i)(\d[\d,]*)\s+(?:terraform\s+)?runs", text) or float(self.prices.runs)
         unit = _number(r"\$\s*([\d.]+)\s*(?:per|/)\s*(?:1\s*)?million", text)
-        lock = self.service is not None and self.service.service == "aws/dynamodb" and User.TOOLING in self.service.users
+        lock = (
+            self.service is not None and self.service.service == "aws/dynamodb" and User.TOOLING in self.service.users
+        )
         measured = sum(line.monthly_usd for line in cost.lock_table(self.prices)) if lock else None
         own = (reads + writes) * runs * unit / 1e6 if reads and writes and unit else None
         if own is None and measured is None:
@@ -244,10 +277,17 @@ class _Checker:
                 if said > 2 * expected or said * 2 < expected:
                     parts = []
                     if own is not None:
-                        parts.append(f"its own numbers give (({reads:g} + {writes:g}) × {runs:g} × ${unit:g} / 1,000,000) = ${own:.4f}")
+                        parts.append(
+                            f"its own numbers give (({reads:g} + {writes:g}) × {runs:g} × ${unit:g} / 1,000,000) = ${own:.4f}"
+                        )
                     if measured is not None:
                         parts.append(f"measured requests at prices of {self.prices.as_of} give ${measured:.4f}")
-                    self.add("doc.cost_wrong", number, f"says ${match[1]} a month; {'; '.join(parts)}", "write “below one cent a month”")
+                    self.add(
+                        "doc.cost_wrong",
+                        number,
+                        f"says ${match[1]} a month; {'; '.join(parts)}",
+                        "write “below one cent a month”",
+                    )
             price = re.search(r"\$\s*([\d.]+)\s*per million", line)
             if lock and price and float(price[1]) not in {self.prices.read_million, self.prices.write_million}:
                 self.add("doc.price_old", number, f"says ${price[1]} per million; prices of {self.prices.as_of} are "
@@ -256,7 +296,14 @@ class _Checker:
 
 def redact_long(text: str) -> str:
     """A message without control characters or secrets, of any length."""
-    return re.sub(r"\s+", " ", "".join(redact(text[i : i + 150]) + (" " if text[i + 149 : i + 150] == " " else "") for i in range(0, len(text), 150))).strip()
+    return re.sub(
+        r"\s+",
+        " ",
+        "".join(
+            redact(text[i : i + 150]) + (" " if text[i + 149 : i + 150] == " " else "")
+            for i in range(0, len(text), 150)
+        ),
+    ).strip()
 
 
 def _number(pattern: str, text: str) -> float | None:
@@ -301,10 +348,16 @@ def _subject(text: str, markdown: Markdown, review: Review, asked: tuple[str, ..
         service = catalogue().words.get(word)
         if service:
             counts[service] = counts.get(service, 0) + 1
-    return max(sorted(counts), key=counts.__getitem__) if counts else (review.services[0].service if review.services else "")
+    return (
+        max(sorted(counts), key=counts.__getitem__)
+        if counts
+        else (review.services[0].service if review.services else "")
+    )
 
 
-def check(text: str, name: str, review: Review, root: Path, asked: tuple[str, ...], prices: cost.Prices) -> tuple[Finding, ...]:
+def check(
+    text: str, name: str, review: Review, root: Path, asked: tuple[str, ...], prices: cost.Prices
+) -> tuple[Finding, ...]:
     """Everything in the document that does not hold, in order of its lines."""
     markdown = parse(text)
     subject = _subject(text, markdown, review, asked)

@@ -35,6 +35,7 @@ def _python(tree: SourceTree, facts: FileFacts, imports: list[Import], emit: Emi
     boto = [i for i in imports if i.module.split(".")[0] in _BOTO]
     locals_ = {local for i in boto for _, local in i.bindings}
     direct = {local for i in boto for imported, local in i.bindings if imported in {"client", "resource"}}
+    locals_ |= _sessions(tree, locals_)
     for match in _CLIENT_CALL.finditer(tree.data):
         if tree.spot(match.start(1), match.end(1)) is not Spot.CODE:
             continue
@@ -50,7 +51,9 @@ def _python(tree: SourceTree, facts: FileFacts, imports: list[Import], emit: Emi
             or receiver in direct
             or (bool(boto) and re.search(r"session|boto|aws", receiver, re.IGNORECASE) is not None)
         )
-        if not ours and not (value in catalogue().boto and re.search(r"session|boto|aws|self\._?s", receiver, re.IGNORECASE)):
+        if not ours and not (
+            value in catalogue().boto and re.search(r"session|boto|aws|self\._?s", receiver, re.IGNORECASE)
+        ):
             continue
         names = [value] if value is not None else _resolve(tree, argument)
         services = [s for n in names if (s := catalogue().boto.get(n))]
@@ -59,10 +62,40 @@ def _python(tree: SourceTree, facts: FileFacts, imports: list[Import], emit: Emi
                 emit(service, Role.CLIENT, "sdk.client", match.start(1), name=_table_name(tree, call))
         elif names:
             continue
+        elif argument is not None and _imported_constant(tree, facts, imports, argument, match.start(1)):
+            continue
         elif argument is not None and not _factory(tree, facts, call or node, argument):
-            _unknown(tree, facts, match.start(1), "dynamic.client", "the name of the client's service is computed at run time")
+            _unknown(
+                tree,
+                facts,
+                match.start(1),
+                "dynamic.client",
+                "the name of the client's service is computed at run time",
+            )
         elif argument is None and call is not None and _has_spread(call):
             _unknown(tree, facts, match.start(1), "dynamic.client", "the client's arguments are passed on unseen")
+
+
+def _sessions(tree: SourceTree, names: set[str]) -> set[str]:
+    """Variables that hold something made from boto (`s = boto3.Session()`)."""
+    found = re.findall(rb"(\w+)\s*(?::[^=\n]{1,60})?=\s*(?:await\s+)?([A-Za-z_]\w*)\s*[.(]", tree.data)
+    return {left.decode() for left, right in found if right.decode() in names}
+
+
+def _imported_constant(tree: SourceTree, facts: FileFacts, imports: list[Import], argument: Node, offset: int) -> bool:
+    """Notes a service name that another file's constant holds (`from settings import SERVICE`). Answers whether it is."""
+    text = tree.text(argument)
+    root, name = text.split(".", 1)[0], text.rpartition(".")[2]
+    if not re.fullmatch(r"[\w.]+", text) or not any(local == root for i in imports for _, local in i.bindings):
+        return False
+    if root in {"os", "sys", "boto3"}:
+        return False
+    imported = next((i for item in imports for i, local in item.bindings if local == root and i), root)
+    line, column = tree.line(offset)
+    facts.pending.append(
+        FactoryCall(name if "." in text else imported, (), (), facts.file, line, column, redact(tree.line_text(line)))
+    )
+    return True
 
 
 def _broken_call(node: Node) -> Node | None:
@@ -122,7 +155,12 @@ def _loop_values(tree: SourceTree, node: Node, name: str) -> list[str]:
         parts: list[Node] = []
         if current.type == "for_statement":
             parts = [current]
-        elif current.type in {"list_comprehension", "dictionary_comprehension", "set_comprehension", "generator_expression"}:
+        elif current.type in {
+            "list_comprehension",
+            "dictionary_comprehension",
+            "set_comprehension",
+            "generator_expression",
+        }:
             parts = [c for c in current.children if c.type == "for_in_clause"]
         for part in parts:
             left, right = part.child_by_field_name("left"), part.child_by_field_name("right")
@@ -179,7 +217,9 @@ def _class_name(tree: SourceTree, function: Node) -> str:
 def _table_name(tree: SourceTree, call: Node | None) -> str:
     if call is None or call.parent is None:
         return ""
-    match = re.match(r".{0,200}?\.Table\(\s*[\"']([\w.-]+)[\"']", tree.text(call.parent.parent or call.parent), re.DOTALL)
+    match = re.match(
+        r".{0,200}?\.Table\(\s*[\"']([\w.-]+)[\"']", tree.text(call.parent.parent or call.parent), re.DOTALL
+    )
     return match[1] if match else ""
 
 
@@ -202,7 +242,9 @@ def factory_calls(tree: SourceTree, file: str, names: frozenset[str]) -> list[Fa
                 elif child.type != "comment":
                     values.append(_value(tree, child))
             line, column = tree.line(node.start_byte)
-            out.append(FactoryCall(name, tuple(values), tuple(keywords), file, line, column, redact(tree.line_text(line))))
+            out.append(
+                FactoryCall(name, tuple(values), tuple(keywords), file, line, column, redact(tree.line_text(line)))
+            )
     return out
 
 

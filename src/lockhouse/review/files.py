@@ -129,7 +129,9 @@ def list_files(path: Path) -> Listing:
     """Every file below `path` that a review reads, in byte order. Raises ReviewImpossible for what is no folder."""
     root = path.resolve()
     if not root.is_dir():
-        raise ReviewImpossible(f"cannot review {shown(str(path))}: it is not a folder", hint="name a repository's folder")
+        raise ReviewImpossible(
+            f"cannot review {shown(str(path))}: it is not a folder", hint="name a repository's folder"
+        )
     listing = Listing(root)
     names: list[str] = []
     if git(root, "rev-parse", "--is-inside-work-tree") == b"true\n":

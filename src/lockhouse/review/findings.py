@@ -20,7 +20,10 @@ RULES: dict[str, tuple[str, str]] = {
     "iam.grant_without_call": ("note", "A policy allows a service that nothing in the repository uses."),
     "lock.wildcard_grant": ("warning", "A policy allows every action on the lock table."),
     "state.in_repository": ("error", "A Terraform state or plan is in the repository."),
-    "lock.table_deprecated": ("note", "A backend names dynamodb_table, which Terraform deprecates in favour of use_lockfile."),
+    "lock.table_deprecated": (
+        "note",
+        "A backend names dynamodb_table, which Terraform deprecates in favour of use_lockfile.",
+    ),
     "lock.double": ("note", "A backend locks twice, with dynamodb_table and with use_lockfile."),
     "lock.none": ("error", "A backend locks nothing: two runs at once can destroy the state."),
     "lock.names_differ": ("error", "Script, backend and policy name different lock tables."),
@@ -60,7 +63,9 @@ def _notes(joined: Joined) -> Iterable[Finding]:
 def _backends(joined: Joined) -> Iterable[Finding]:
     backends = [b for f in joined.live() for b in f.backends if b.kind == "s3" and b.form != "data"]
     elsewhere = any(b.form in {"flag", "file", "heredoc"} and b.setting("dynamodb_table") for b in backends)
-    lockfile_elsewhere = any(b.form in {"flag", "file", "heredoc"} and b.setting("use_lockfile") in _FLAGS for b in backends)
+    lockfile_elsewhere = any(
+        b.form in {"flag", "file", "heredoc"} and b.setting("use_lockfile") in _FLAGS for b in backends
+    )
     for backend in backends:
         table, lockfile = backend.setting("dynamodb_table"), backend.setting("use_lockfile") in _FLAGS
         line = next((at for key, _, at in backend.settings if key == "dynamodb_table"), backend.line)

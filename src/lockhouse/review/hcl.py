@@ -160,7 +160,10 @@ class _Reader:
             if len(children) == 1:
                 return self.value(children[0], depth + 1)
             return Value("other", self.text(node)[:500], line, self.inside(children, depth))
-        if kind in {"literal_value", "collection_value", "template_expr", "quoted_template", "template_interpolation"} and len(children) == 1:
+        if (
+            kind in {"literal_value", "collection_value", "template_expr", "quoted_template", "template_interpolation"}
+            and len(children) == 1
+        ):
             return self.value(children[0], depth + 1)
         if kind == "variable_expr":
             return Value("ref", self.text(node), line)
@@ -174,11 +177,15 @@ class _Reader:
         if kind == "object":
             return Value("object", "", line, tuple(self.element(c, depth) for c in children if c.type == "object_elem"))
         if kind == "tuple":
-            return Value("list", "", line, tuple(("", self.value(c, depth + 1)) for c in children if c.type == "expression"))
+            return Value(
+                "list", "", line, tuple(("", self.value(c, depth + 1)) for c in children if c.type == "expression")
+            )
         if kind == "function_call":
             name = self.text(children[0]) if children else ""
             arguments = next((c for c in children if c.type == "function_arguments"), None)
-            return Value("call", name, line, self.inside(arguments.named_children if arguments is not None else [], depth))
+            return Value(
+                "call", name, line, self.inside(arguments.named_children if arguments is not None else [], depth)
+            )
         if kind == "conditional" and len(children) >= 3:
             return Value("condition", self.text(children[0])[:300], line, self.inside(children, depth))
         if kind in {"quoted_template_start", "quoted_template_end"}:
@@ -207,7 +214,12 @@ class _Reader:
                 return self.template(child, line, depth + 1)
             elif child.type == "heredoc_template":
                 return self.template(child, line, depth + 1)
-            elif child.type not in {"heredoc_identifier", "heredoc_start", "quoted_template_start", "quoted_template_end"}:
+            elif child.type not in {
+                "heredoc_identifier",
+                "heredoc_start",
+                "quoted_template_start",
+                "quoted_template_end",
+            }:
                 parts.append(("", Value("other", self.text(child)[:500], self.line(child))))
         if not parts:
             return Value("text", "", line)
@@ -262,7 +274,9 @@ class _LineFinder:
         return self.text.count("\n", 0, found) + 1
 
 
-def _json_block(kind: str, content: object, labels: int, named: tuple[str, ...], into: Block, finder: _LineFinder, depth: int) -> None:
+def _json_block(
+    kind: str, content: object, labels: int, named: tuple[str, ...], into: Block, finder: _LineFinder, depth: int
+) -> None:
     if depth > MAX_DEPTH:
         return
     if isinstance(content, list):
@@ -278,7 +292,14 @@ def _json_block(kind: str, content: object, labels: int, named: tuple[str, ...],
     block = Block(kind, named, finder.line(named[-1] if named else kind))
     into.blocks.append(block)
     for name, inner in content.items():
-        if str(name) in {"backend", "cloud", "statement", "environment", "attribute", "required_providers"} and isinstance(inner, (dict, list)):
+        if str(name) in {
+            "backend",
+            "cloud",
+            "statement",
+            "environment",
+            "attribute",
+            "required_providers",
+        } and isinstance(inner, (dict, list)):
             _json_block(str(name), inner, _LABELS.get(str(name), 0), (), block, finder, depth + 1)
         else:
             line = finder.line(str(name))

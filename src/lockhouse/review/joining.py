@@ -57,9 +57,16 @@ def first_join(facts: dict[str, FileFacts], lives: dict[str, Life]) -> Joined:
     joined = Joined(facts, lives)
     for live in (True, False):
         files = [
-            f.terraform for p, f in facts.items() if isinstance(f.terraform, TerraformFile) and (lives[p] is Life.LIVE) is live
+            f.terraform
+            for p, f in facts.items()
+            if isinstance(f.terraform, TerraformFile) and (lives[p] is Life.LIVE) is live
         ]
-        scripts = [t for p, f in facts.items() for t in f.tables if t.where in {"script", "backend"} and (lives[p] is Life.LIVE) is live]
+        scripts = [
+            t
+            for p, f in facts.items()
+            for t in f.tables
+            if t.where in {"script", "backend"} and (lives[p] is Life.LIVE) is live
+        ]
         if files:
             join_terraform(files, facts, scripts)
     for file in joined.live():
@@ -74,6 +81,7 @@ def first_join(facts: dict[str, FileFacts], lives: dict[str, Life]) -> Joined:
 def second_join(joined: Joined, looks: list[SecondLook], components: list[str]) -> None:
     """Everything else; fills `joined.evidence` and `joined.places`."""
     _factories(joined, looks)
+    _constants(joined, looks)
     for look in looks:
         joined.named[look.file] = look.named
     delivery, started = _who_runs(joined)
@@ -193,7 +201,9 @@ def _lock_clients(joined: Joined) -> None:
     for file in joined.live():
         if file.kind not in SOURCE_KINDS:
             continue
-        uses = any(f.service == "aws/dynamodb" and f.user is User.APPLICATION and f.role in LIVE_ROLES for f in file.facts)
+        uses = any(
+            f.service == "aws/dynamodb" and f.user is User.APPLICATION and f.role in LIVE_ROLES for f in file.facts
+        )
         if not uses:
             continue
         shares = posixpath.dirname(file.file) in folders and not file.data_operations
@@ -214,7 +224,12 @@ def _users(joined: Joined, delivery: set[str], started: set[str]) -> None:
             changed = fact
             if fact.user is User.APPLICATION and file.kind in SOURCE_KINDS and path in delivery:
                 changed = changed._replace(user=User.DELIVERY, link=fact.link or "run by a pipeline")
-            if fact.role in {Role.COMMAND, Role.HTTP} and file.kind == "shell" and path in started and fact.user in {User.DELIVERY, User.PLATFORM}:
+            if (
+                fact.role in {Role.COMMAND, Role.HTTP}
+                and file.kind == "shell"
+                and path in started
+                and fact.user in {User.DELIVERY, User.PLATFORM}
+            ):
                 changed = changed._replace(user=User.APPLICATION, link="started by the image")
             if changed.role in LIVE_ROLES and changed.user in {User.APPLICATION, User.PLATFORM, User.DELIVERY}:
                 changed = _by_name(changed, file, names, joined)
@@ -223,7 +238,9 @@ def _users(joined: Joined, delivery: set[str], started: set[str]) -> None:
 
 def _by_name(fact: Fact, file: FileFacts, names: set[str], joined: Joined) -> Fact:
     """A place that names a backend's table or bucket belongs to Terraform's tooling."""
-    if fact.service == "aws/dynamodb" and (fact.name in joined.lock_names or (file.kind in SOURCE_KINDS and names & joined.lock_names)):
+    if fact.service == "aws/dynamodb" and (
+        fact.name in joined.lock_names or (file.kind in SOURCE_KINDS and names & joined.lock_names)
+    ):
         purpose = PURPOSE_LOCK_CLIENT if file.kind in SOURCE_KINDS else PURPOSE_LOCK
         return fact._replace(user=User.TOOLING, purpose=fact.purpose or purpose)
     if fact.service == "aws/s3" and fact.rule.startswith(("command.", "sdk.")):
@@ -251,8 +268,16 @@ def _links(joined: Joined, looks: list[SecondLook]) -> None:
                 continue
             joined.facts[file].facts.append(
                 Fact(
-                    link.service, Role.LINK, "link.environment", file, line, 1, User.APPLICATION, f"reads {link.variable}",
-                    certainty=Certainty.PROBABLE, link=f"{link.variable} = {link.target} ({link.file}:{link.line})",
+                    link.service,
+                    Role.LINK,
+                    "link.environment",
+                    file,
+                    line,
+                    1,
+                    User.APPLICATION,
+                    f"reads {link.variable}",
+                    certainty=Certainty.PROBABLE,
+                    link=f"{link.variable} = {link.target} ({link.file}:{link.line})",
                 )  # fmt: skip
             )
 
@@ -270,7 +295,11 @@ def _factories(joined: Joined, looks: list[SecondLook]) -> None:
                 if call.name != factory.name:
                     continue
                 value = dict(call.keywords).get(factory.parameter)
-                if value is None and factory.parameter not in dict(call.keywords) and len(call.arguments) > factory.position >= 0:
+                if (
+                    value is None
+                    and factory.parameter not in dict(call.keywords)
+                    and len(call.arguments) > factory.position >= 0
+                ):
                     value = call.arguments[factory.position]
                 elif value is None and factory.parameter not in dict(call.keywords):
                     answered = True
@@ -279,8 +308,17 @@ def _factories(joined: Joined, looks: list[SecondLook]) -> None:
                 if service:
                     answered = True
                     joined.facts[call.file].facts.append(
-                        Fact(service, Role.CLIENT, "sdk.factory", call.file, call.line, call.column, User.APPLICATION, call.snippet,
-                             link=f"{factory.name} at {factory.file}:{factory.line}")  # fmt: skip
+                        Fact(
+                            service,
+                            Role.CLIENT,
+                            "sdk.factory",
+                            call.file,
+                            call.line,
+                            call.column,
+                            User.APPLICATION,
+                            call.snippet,
+                            link=f"{factory.name} at {factory.file}:{factory.line}",
+                        )  # fmt: skip
                     )
                 else:
                     open_call = (call.file, call.line)
@@ -288,3 +326,22 @@ def _factories(joined: Joined, looks: list[SecondLook]) -> None:
                 where, line = open_call or (factory.file, factory.line)
                 reason = "the service's name is a parameter whose value is not in the repository"
                 file.places.append(Place("aws", where, line, "dynamic.parameter", reason, ""))
+
+
+def _constants(joined: Joined, looks: list[SecondLook]) -> None:
+    """Clients whose service another file's constant names."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for look in looks:
+        for name, found in look.constants.items():
+            values[name] |= set(found)
+    for file in joined.live():
+        for call in file.pending:
+            services = sorted({s for v in values.get(call.name, ()) if (s := catalogue().boto.get(v))})
+            for service in services:
+                file.facts.append(
+                    Fact(service, Role.CLIENT, "sdk.client", call.file, call.line, call.column, User.APPLICATION, call.snippet,
+                         link=f"constant {call.name}")  # fmt: skip
+                )
+            if not services:
+                reason = "the name of the client's service is computed at run time"
+                file.places.append(Place("aws", call.file, call.line, "dynamic.client", reason, call.snippet))

@@ -32,7 +32,11 @@ def _declared(facts: FileFacts, name: str, text: str) -> Iterator[Declared]:
         yield from _package_json(facts, text)
     elif low in {"pyproject.toml", "pipfile"}:
         yield from _toml(text, _pypi)
-    elif low.startswith("requirements") or low.endswith((".in", ".txt")) or low in {"setup.py", "setup.cfg", "environment.yml"}:
+    elif (
+        low.startswith("requirements")
+        or low.endswith((".in", ".txt"))
+        or low in {"setup.py", "setup.cfg", "environment.yml"}
+    ):
         yield from _requirements(text)
     elif low == "go.mod":
         for match in re.finditer(r"^\s*(?:require\s+)?([\w.-]+\.[\w.-]+/[\w./-]+)\s+v\S+(.*)$", text, re.MULTILINE):
@@ -43,7 +47,9 @@ def _declared(facts: FileFacts, name: str, text: str) -> Iterator[Declared]:
     elif low.startswith("build.gradle") or low == "libs.versions.toml":
         yield from _gradle(text)
     elif low == "gemfile" or low.endswith(".gemspec"):
-        for match in re.finditer(r"^\s*(?:gem|\w+\.add_(?:runtime_|development_)?dependency)[\s(]+[\"']([\w-]+)[\"']", text, re.MULTILINE):
+        for match in re.finditer(
+            r"^\s*(?:gem|\w+\.add_(?:runtime_|development_)?dependency)[\s(]+[\"']([\w-]+)[\"']", text, re.MULTILINE
+        ):
             yield from _one(catalogue().gem(match[1]), match[1])
     elif low == "cargo.toml":
         for match in re.finditer(r"^\s*([\w-]+)\s*=", text, re.MULTILINE):
@@ -51,7 +57,10 @@ def _declared(facts: FileFacts, name: str, text: str) -> Iterator[Declared]:
     elif low == "composer.json":
         for match in re.finditer(r"\"([\w-]+/[\w-]+)\"\s*:", text):
             vendor, _, package = match[1].partition("/")
-            yield from _one(catalogue().table("npm").get(package) if vendor in {"stripe", "twilio", "predis", "workos"} else None, match[1])
+            yield from _one(
+                catalogue().table("npm").get(package) if vendor in {"stripe", "twilio", "predis", "workos"} else None,
+                match[1],
+            )
     elif low.endswith(".csproj"):
         for match in re.finditer(r"PackageReference\s+Include=\"([\w.]+)\"", text):
             yield from _one(_nuget(match[1]), match[1])
@@ -64,7 +73,9 @@ def _one(service: str | None, package: str) -> Iterator[Declared]:
 
 def _nuget(name: str) -> str | None:
     if name.startswith("AWSSDK."):
-        return catalogue().boto_like(re.sub(r"v\d+$", "", name[7:])) or catalogue().aws_class_named(re.sub(r"v\d+$", "", name[7:]))
+        return catalogue().boto_like(re.sub(r"v\d+$", "", name[7:])) or catalogue().aws_class_named(
+            re.sub(r"v\d+$", "", name[7:])
+        )
     return {"StackExchange.Redis": "redis", "Npgsql": "postgresql", "Stripe.net": "stripe", "Twilio": "twilio", "SendGrid": "sendgrid",
             "MongoDB.Driver": "mongodb", "Sentry": "sentry", "OpenAI": "openai", "Anthropic.SDK": "anthropic"}.get(name)  # fmt: skip
 
@@ -142,7 +153,10 @@ def _requirements(text: str) -> Iterator[Declared]:
     for line in text.splitlines():
         if line.lstrip().startswith("#"):
             continue
-        for match in re.finditer(r"(?:^|[\"'\s-])([A-Za-z0-9][A-Za-z0-9_.-]*(?:\[[\w, -]+\])?)\s*(?=$|[=<>!~;\"',#\s\\])", line.split(" #")[0][:300]):
+        for match in re.finditer(
+            r"(?:^|[\"'\s-])([A-Za-z0-9][A-Za-z0-9_.-]*(?:\[[\w, -]+\])?)\s*(?=$|[=<>!~;\"',#\s\\])",
+            line.split(" #")[0][:300],
+        ):
             yield from _pypi(match[1])
 
 

@@ -242,6 +242,8 @@ class FileFacts:
     backends: list[Backend] = field(default_factory=list)
     factories: list[Factory] = field(default_factory=list)
     factory_calls: list[FactoryCall] = field(default_factory=list)
+    pending: list[FactoryCall] = field(default_factory=list)
+    """Clients whose service is a constant of another file; `name` is the constant's."""
     imports: list[str] = field(default_factory=list)
     runs: list[tuple[str, str]] = field(default_factory=list)
     """(how, path): files that this one starts or copies: "image", "start", "workflow", "lambda"."""

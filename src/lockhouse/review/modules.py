@@ -39,7 +39,9 @@ _NAMED: dict[str, tuple[str, ...]] = {
     "secrets-manager": ("aws/secretsmanager",),
 }
 _STATE = re.compile(r"tfstate|remote-state|state-backend|terraform-state|(^|-)bootstrap$|state-bucket")
-_REGISTRY = re.compile(r"^(?:tfr:///?|(?:registry\.(?:terraform\.io|opentofu\.org)|app\.terraform\.io)/)?([\w-]+)/([\w-]+)/([\w-]+)(?://(\S+?))?(?:\?.*)?$")
+_REGISTRY = re.compile(
+    r"^(?:tfr:///?|(?:registry\.(?:terraform\.io|opentofu\.org)|app\.terraform\.io)/)?([\w-]+)/([\w-]+)/([\w-]+)(?://(\S+?))?(?:\?.*)?$"
+)
 _OTHERS = {"google": "gcp", "gcp": "gcp", "azurerm": "azure", "azure": "azure", "google-beta": "gcp"}
 
 

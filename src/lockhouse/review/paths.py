@@ -154,7 +154,9 @@ def classify(relative: str, programs_in_docs: frozenset[str] = frozenset()) -> P
         before = parts[index - 1].lower() if index else ""
         if low in _EXAMPLE_FOLDERS and before not in _PACKAGE_ROOTS:
             return PathKind(kind, Life.EXAMPLE)
-        if low in _TEST_FOLDERS and not (low in {"test", "testing", "e2e"} and infrastructure and before in _ENVIRONMENTS):
+        if low in _TEST_FOLDERS and not (
+            low in {"test", "testing", "e2e"} and infrastructure and before in _ENVIRONMENTS
+        ):
             if low in {"spec", "mocks", "fixtures"} and kind in {"document"}:
                 continue
             return PathKind(kind, Life.TEST)

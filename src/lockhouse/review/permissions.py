@@ -37,7 +37,11 @@ def needed(service: ServiceReview, user: User | None = None) -> set[str]:
                 out |= {f"{prefix}:{a}" for a in special[name]}
             elif name in actions:
                 out.add(actions[name])
-        if item.user is User.TOOLING and item.role in {Role.BACKEND, Role.LOCK} and item.rule.startswith("terraform.backend"):
+        if (
+            item.user is User.TOOLING
+            and item.role in {Role.BACKEND, Role.LOCK}
+            and item.rule.startswith("terraform.backend")
+        ):
             out |= set(STATE_NEEDS.get(service.service, ()))
     return out
 

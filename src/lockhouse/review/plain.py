@@ -66,7 +66,7 @@ def mentions(facts: FileFacts, data: bytes, hits: list[Hit], role: Role) -> None
         line, column = lines.of(hit.start)
         if hit.kind in {WORD, HOST} and hit.service:
             add(hit.service, line, column)
-        elif hit.token in {"@aws-sdk", "aws_", "aws::", ".client(\"", ".client('"}:
+        elif hit.token in {"@aws-sdk", "aws_", "aws::", '.client("', ".client('"}:
             for service in services_in_text(lines.text(line)):
                 add(service, line, column)
 
@@ -84,7 +84,9 @@ def comments_by_line(facts: FileFacts, data: bytes, hits: list[Hit], hash_commen
             continue
         seen.add((hit.service, number))
         if sum(1 for f in facts.facts if f.service == hit.service) < 8:
-            facts.facts.append(Fact(hit.service, Role.COMMENT, "comment", facts.file, number, column, None, redact(text)))
+            facts.facts.append(
+                Fact(hit.service, Role.COMMENT, "comment", facts.file, number, column, None, redact(text))
+            )
 
 
 def in_comment(text: str, column: int, *, hash_comments: bool) -> bool:
@@ -126,8 +128,16 @@ def _patterns(suffix: str) -> tuple[tuple[re.Pattern[str], Callable[[str], str |
         jvm = ((re.compile(r"^\s*import\s+(?:static\s+)?([\w.]+)"), known.java),)
         _OTHER.update({"kt": jvm, "kts": jvm, "scala": jvm, "groovy": jvm})
         _OTHER["cs"] = ((re.compile(r"^\s*(?:global\s+)?using\s+(?:static\s+)?([A-Z][\w.]+)\s*;"), _csharp),)
-        _OTHER["php"] = ((re.compile(r"^\s*use\s+(\\?[A-Z]\w+(?:\\\w+)*)"), _php), (re.compile(r"new\s+(\\Aws\\\w+\\\w+)"), _php))
-        _OTHER["rs"] = ((re.compile(r"(?:^|\W)(aws_sdk_\w+|redis|sentry|tokio_postgres)::"), lambda n: known.crate(n.replace("_", "-"))),)
+        _OTHER["php"] = (
+            (re.compile(r"^\s*use\s+(\\?[A-Z]\w+(?:\\\w+)*)"), _php),
+            (re.compile(r"new\s+(\\Aws\\\w+\\\w+)"), _php),
+        )
+        _OTHER["rs"] = (
+            (
+                re.compile(r"(?:^|\W)(aws_sdk_\w+|redis|sentry|tokio_postgres)::"),
+                lambda n: known.crate(n.replace("_", "-")),
+            ),
+        )
     return _OTHER.get(suffix, ())
 
 
@@ -148,8 +158,17 @@ def read_other_source(facts: FileFacts, data: bytes, hits: list[Hit]) -> None:
             role = Role.CLIENT if used else Role.IMPORT
             rule = "import.pattern" if used else "import.unused"
             facts.facts.append(
-                Fact(service, role, rule, facts.file, number, 1, User.APPLICATION if used else None, redact(line),
-                     certainty=Certainty.PROBABLE)  # fmt: skip
+                Fact(
+                    service,
+                    role,
+                    rule,
+                    facts.file,
+                    number,
+                    1,
+                    User.APPLICATION if used else None,
+                    redact(line),
+                    certainty=Certainty.PROBABLE,
+                )  # fmt: skip
             )
     for hit in hits:
         number, column = lines.of(hit.start)
@@ -159,7 +178,17 @@ def read_other_source(facts: FileFacts, data: bytes, hits: list[Hit]) -> None:
         use = string_use(line[max(0, column - 120) : column + 200], hit)
         if use and not any(f.service == use[0] and f.line == number for f in facts.facts):
             facts.facts.append(
-                Fact(use[0], use[1], use[2], facts.file, number, column, User.APPLICATION, redact(line), certainty=Certainty.PROBABLE)
+                Fact(
+                    use[0],
+                    use[1],
+                    use[2],
+                    facts.file,
+                    number,
+                    column,
+                    User.APPLICATION,
+                    redact(line),
+                    certainty=Certainty.PROBABLE,
+                )
             )
     comments_by_line(facts, data, hits, hash_comments=facts.file.endswith((".ex", ".exs", ".php")))
 
@@ -185,7 +214,17 @@ def markup_hosts(facts: FileFacts, data: bytes, hits: list[Hit]) -> None:
             use = host_use(line)
             if use and not any(f.service == use[0] and f.line == number for f in facts.facts):
                 facts.facts.append(
-                    Fact(use[0], use[1], use[2], facts.file, number, column, User.APPLICATION, redact(line), certainty=Certainty.PROBABLE)
+                    Fact(
+                        use[0],
+                        use[1],
+                        use[2],
+                        facts.file,
+                        number,
+                        column,
+                        User.APPLICATION,
+                        redact(line),
+                        certainty=Certainty.PROBABLE,
+                    )
                 )
 
 

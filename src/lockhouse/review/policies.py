@@ -32,7 +32,17 @@ def add_grant(facts: FileFacts, action: str, resource: str, line: int, snippet: 
     service = catalogue().iam(match[1])
     if service and not any(f.service == service and f.line == line and f.role is Role.PERMISSION for f in facts.facts):
         facts.facts.append(
-            Fact(service, Role.PERMISSION, "iam.grant", facts.file, line, column, None, redact(snippet), name=_table(resource))
+            Fact(
+                service,
+                Role.PERMISSION,
+                "iam.grant",
+                facts.file,
+                line,
+                column,
+                None,
+                redact(snippet),
+                name=_table(resource),
+            )
         )
 
 
@@ -46,7 +56,9 @@ def add_managed(facts: FileFacts, text: str, line: int, snippet: str) -> None:
     for match in _MANAGED.finditer(text):
         service = catalogue().managed_policy(match[1])
         if service:
-            facts.facts.append(Fact(service, Role.PERMISSION, "iam.managed_policy", facts.file, line, 1, None, redact(snippet)))
+            facts.facts.append(
+                Fact(service, Role.PERMISSION, "iam.managed_policy", facts.file, line, 1, None, redact(snippet))
+            )
 
 
 def _strings(item: object) -> list[str]:

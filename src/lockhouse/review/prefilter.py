@@ -80,7 +80,9 @@ def _automaton(family: str) -> tuple[ahocorasick_rs.BytesAhoCorasick, list[tuple
     def add(token: str, kind: str, service: str, original: str = "") -> None:
         low = token.lower()
         if len(low) >= 2:
-            entries.setdefault((low, kind + (original if kind == WORD else "")), (low, kind, service, original or token))
+            entries.setdefault(
+                (low, kind + (original if kind == WORD else "")), (low, kind, service, original or token)
+            )
 
     for token in _ALWAYS:
         add(token, STRONG, "")

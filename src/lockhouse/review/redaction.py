@@ -28,7 +28,9 @@ _HARMLESS = re.compile(
     r"(?i)^[\"']?(?:$|\$|process\.env|os\.|env[\[.(]|var\.|local\.|data\.|aws_|module\.|!|\{\{|<|true\b|false\b|null\b|none\b|nil\b|"
     r"string\b|str\b|await\b|new\b|get|config|settings|secrets?\.|self\.|this\.|arn:|[A-Za-z_]\w*\(|[a-z_][\w]*\.[\w.]+$)"
 )
-_LONG = re.compile(r"(?<![\w/.-])(?=[A-Za-z0-9+/=_-]*\d)(?=[A-Za-z0-9+/=_-]*[A-Z])(?=[A-Za-z0-9+/=_-]*[a-z])[A-Za-z0-9+/=_]{32,}(?![\w/.-])")
+_LONG = re.compile(
+    r"(?<![\w/.-])(?=[A-Za-z0-9+/=_-]*\d)(?=[A-Za-z0-9+/=_-]*[A-Z])(?=[A-Za-z0-9+/=_-]*[a-z])[A-Za-z0-9+/=_]{32,}(?![\w/.-])"
+)
 _HEX = re.compile(r"\b[0-9a-fA-F]{32,}\b")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 

@@ -15,7 +15,7 @@ from lockhouse.review.joining import Joined, first_join, second_join
 from lockhouse.review.model import FileFacts, Review, Searched, ServiceReview
 from lockhouse.review.paths import Life, classify
 from lockhouse.review.redaction import shown
-from lockhouse.review.scan import look_at_all, scan
+from lockhouse.review.scan import Layout, look_at_all, scan
 from lockhouse.review.verdicts import decide
 
 _MANIFEST_KINDS = {"manifest", "lock"}
@@ -35,7 +35,9 @@ def known_service(asked: str) -> str:
         near = sorted(s for s in catalogue().names if low[:4] and low[:4] in s)[:6]
         raise UnknownService(
             f"cannot review {shown(asked)!r}: no service of that name is in the catalogue",
-            hint="did you mean " + ", ".join(near) + "?" if near else "name one as aws/NAME, gcp/NAME, azure/NAME or a product",
+            hint="did you mean " + ", ".join(near) + "?"
+            if near
+            else "name one as aws/NAME, gcp/NAME, azure/NAME or a product",
         )
     return found
 
@@ -55,20 +57,25 @@ def review_listing(listing: Listing, asked: tuple[str, ...], prices: cost.Prices
     kinds = {p: classify(p) for p in listing.paths}
     manifests = [p for p, kind in kinds.items() if kind.kind == "manifest"]
     programs_in_docs = frozenset(
-        folder for p in manifests for folder in _doc_folders(p) if p.endswith(("package.json", "pyproject.toml", "go.mod"))
+        folder
+        for p in manifests
+        for folder in _doc_folders(p)
+        if p.endswith(("package.json", "pyproject.toml", "go.mod"))
     )
     if programs_in_docs:
         kinds = {p: classify(p, programs_in_docs) for p in listing.paths}
     lives = {shown(p): kind.life for p, kind in kinds.items()}
-    found = scan(listing.root, listing.paths, programs_in_docs)
+    found = scan(listing.root, listing.paths, Layout(programs_in_docs, _local_packages(listing.paths, manifests)))
     facts = {f.file: f for f in found}
     for file in found:
         if file.problem:
             listing.leave_out(file.file, file.problem)
     joined = first_join(facts, lives)
-    factories = frozenset(f.name for file in joined.live() for f in file.factories if f.name)
+    factories = frozenset(f.name for file in joined.live() for f in (*file.factories, *file.pending) if f.name)
     variables = frozenset(link.variable for link in joined.env_links)
-    looks = look_at_all(listing.root, listing.paths, variables, factories, frozenset(joined.lock_names | joined.state_buckets))
+    looks = look_at_all(
+        listing.root, listing.paths, variables, factories, frozenset(joined.lock_names | joined.state_buckets)
+    )
     components = sorted({shown(posixpath.dirname(p)) for p in manifests})
     second_join(joined, looks, [c for c in components if c])
     services = sorted(set(joined.evidence) | set(asked))
@@ -90,6 +97,23 @@ def review_listing(listing: Listing, asked: tuple[str, ...], prices: cost.Prices
     )
 
 
+def _local_packages(paths: list[str], manifests: list[str]) -> frozenset[str]:
+    """Python packages and modules at the roots that code imports from: the repository, its components, their `src`."""
+    roots = {"", "src", *(posixpath.dirname(m) for m in manifests)}
+    roots |= {posixpath.join(r, "src") for r in roots if r}
+    libraries = {name.split(".")[0] for name in catalogue().table("python")}
+    out = set()
+    for path in paths:
+        if path.endswith(".py"):
+            folder, _, name = path.rpartition("/")
+            above, _, last = folder.rpartition("/")
+            if name == "__init__.py" and above in roots:
+                out.add(last)
+            elif folder in roots:
+                out.add(name[:-3])
+    return frozenset(out & libraries)
+
+
 def _doc_folders(path: str) -> list[str]:
     parts = path.split("/")
     return ["/".join(parts[: i + 1]) for i, p in enumerate(parts[:-1]) if p.lower() in {"docs", "doc", "documentation"}]
@@ -108,7 +132,9 @@ def _searched(listing: Listing, found: list[FileFacts]) -> Searched:
     def count(*kinds: str) -> int:
         return sum(1 for f in found if f.kind in kinds)
 
-    source = count("javascript", "typescript", "tsx", "python", "go", "java", "ruby", "notebook", "markup", "other-source")
+    source = count(
+        "javascript", "typescript", "tsx", "python", "go", "java", "ruby", "notebook", "markup", "other-source"
+    )
     infrastructure = count("hcl", "yaml", "json", "dockerfile")
     scripts = count("shell", "makefile")
     documents = count("document")

@@ -14,7 +14,13 @@ from lockhouse.errors import Problem
 from lockhouse.review.catalogue import catalogue
 from lockhouse.review.model import Review, ServiceReview, Status, User
 
-_USERS = {"app": User.APPLICATION, "infra": User.PLATFORM, "terraform": User.TOOLING, "ci": User.DELIVERY, "cd": User.DELIVERY}
+_USERS = {
+    "app": User.APPLICATION,
+    "infra": User.PLATFORM,
+    "terraform": User.TOOLING,
+    "ci": User.DELIVERY,
+    "cd": User.DELIVERY,
+}
 
 
 class RuleInvalid(Problem):
@@ -87,7 +93,10 @@ def parse_rule(text: str) -> Rule:
         return Rule(user, what.lower())
     service = catalogue().find(what)
     if service is None:
-        raise RuleInvalid(f"cannot use the rule {text!r}: no service {what!r} in the catalogue", hint="write it as the review prints it")
+        raise RuleInvalid(
+            f"cannot use the rule {text!r}: no service {what!r} in the catalogue",
+            hint="write it as the review prints it",
+        )
     return Rule(user, service)
 
 
@@ -198,7 +207,16 @@ def against_baseline(review: Review, text: str) -> tuple[Violation, ...]:
             out.append(_violation("baseline", service, User(user), "is new since the baseline"))
     for finding in review.findings:
         if finding.level != "note" and f"{finding.rule} {finding.file}" not in findings:
-            out.append(Violation(finding.rule, f"new since the baseline: {finding.message}", finding.service, "", finding.file, finding.line))
+            out.append(
+                Violation(
+                    finding.rule,
+                    f"new since the baseline: {finding.message}",
+                    finding.service,
+                    "",
+                    finding.file,
+                    finding.line,
+                )
+            )
     return tuple(out)
 
 

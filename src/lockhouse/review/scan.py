@@ -12,10 +12,18 @@ import os
 import re
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 
 from lockhouse.review import plain, prefilter, sdk, settings_files, templates, workflows
-from lockhouse.review.containers import is_compose, is_kubernetes, read_compose, read_dockerfile, read_kubernetes, read_values
+from lockhouse.review.containers import (
+    is_compose,
+    is_kubernetes,
+    read_compose,
+    read_dockerfile,
+    read_kubernetes,
+    read_values,
+)
 from lockhouse.review.files import read_regular
 from lockhouse.review.manifests import read_lock, read_manifest
 from lockhouse.review.model import EnvRead, Fact, FactoryCall, FileFacts, Role, User
@@ -28,7 +36,13 @@ from lockhouse.review.tree import SourceTree, Spot
 from lockhouse.review.yamltext import Node, read_documents
 
 KIB = 1024
-LIMITS = {"lock": 24 * 1024 * KIB, "document": 2048 * KIB, "json": 768 * KIB, "yaml": 1024 * KIB, "notebook": 4096 * KIB}
+LIMITS = {
+    "lock": 24 * 1024 * KIB,
+    "document": 2048 * KIB,
+    "json": 768 * KIB,
+    "yaml": 1024 * KIB,
+    "notebook": 4096 * KIB,
+}
 DEFAULT_LIMIT = 1024 * KIB
 LONGEST_LINE = 60_000
 PARALLEL_FROM = 300
@@ -36,12 +50,26 @@ _SOURCE = {"javascript", "typescript", "tsx", "python", "go", "java", "ruby"}
 _FAMILY = {"typescript": "javascript", "tsx": "javascript", "markup": "javascript", "notebook": "python"}
 
 
-def scan_file(root: Path, relative: str, programs_in_docs: frozenset[str] = frozenset()) -> FileFacts:
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What every worker must know of the whole: documentation folders that are programs, and Python packages of the
+    repository itself that share a name with a library."""
+
+    programs_in_docs: frozenset[str] = frozenset()
+    local_packages: frozenset[str] = frozenset()
+
+
+NO_LAYOUT = Layout()
+
+
+def scan_file(root: Path, relative: str, layout: Layout = NO_LAYOUT) -> FileFacts:
     """The facts of one file. Never raises for what a file holds: the reason stands in `problem`."""
-    kind = classify(relative, programs_in_docs)
+    kind = classify(relative, layout.programs_in_docs)
     facts = FileFacts(shown(relative), kind.kind)
     if kind.kind == "state":
-        facts.notes.append(("state.in_repository", 1, "a Terraform state or plan is in the repository: it holds secrets in clear text"))
+        facts.notes.append(
+            ("state.in_repository", 1, "a Terraform state or plan is in the repository: it holds secrets in clear text")
+        )
         return facts
     data = read_regular(root, relative, LIMITS.get(kind.kind, DEFAULT_LIMIT))
     if isinstance(data, str):
@@ -51,7 +79,7 @@ def scan_file(root: Path, relative: str, programs_in_docs: frozenset[str] = froz
         facts.problem = "binary" if kind.kind != "other" else ""
         return facts
     try:
-        _read(facts, kind, data)
+        _read(facts, kind, data, layout)
     except RecursionError:
         facts.problem = "nested too deeply"
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
@@ -60,13 +88,13 @@ def scan_file(root: Path, relative: str, programs_in_docs: frozenset[str] = froz
     return facts
 
 
-def _read(facts: FileFacts, kind: PathKind, data: bytes) -> None:
+def _read(facts: FileFacts, kind: PathKind, data: bytes, layout: Layout) -> None:
     if kind.life is Life.DOCS or kind.kind == "document":
         hits = prefilter.find(data)
         plain.mentions(facts, data, hits, Role.DOCS)
         return
     if kind.kind in _SOURCE:
-        _source(facts, kind.kind, data)
+        _source(facts, kind.kind, data, layout)
         return
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
     match kind.kind:
@@ -87,11 +115,11 @@ def _read(facts: FileFacts, kind: PathKind, data: bytes) -> None:
         case "yaml" | "json":
             _structured(facts, kind.kind, data, text)
         case "notebook":
-            _source(facts, "python", plain.notebook_code(text).encode())
+            _source(facts, "python", plain.notebook_code(text).encode(), layout)
         case "markup":
             hits = prefilter.find(data, "javascript")
             if any(h.kind != prefilter.WORD for h in hits):
-                _source(facts, "tsx" if facts.file.endswith(".vue") else "typescript", plain.script_parts(data))
+                _source(facts, "tsx" if facts.file.endswith(".vue") else "typescript", plain.script_parts(data), layout)
                 plain.markup_hosts(facts, data, hits)
         case "other-source":
             plain.read_other_source(facts, data, prefilter.find(data))
@@ -101,7 +129,7 @@ def _read(facts: FileFacts, kind: PathKind, data: bytes) -> None:
             pass
 
 
-def _source(facts: FileFacts, language: str, data: bytes) -> None:
+def _source(facts: FileFacts, language: str, data: bytes, layout: Layout) -> None:
     if len(data) > 100_000 and max((len(line) for line in data.split(b"\n")), default=0) > LONGEST_LINE:
         facts.problem = "a line longer than 60 KiB (built output)"
         return
@@ -112,8 +140,18 @@ def _source(facts: FileFacts, language: str, data: bytes) -> None:
         plain.comments_by_line(facts, data, hits, hash_comments=language in {"python", "ruby"})
         return
     kind = facts.kind
-    found = sdk.read_source(SourceTree(language, data), facts.file, hits)
-    for name in ("facts", "grants", "places", "factories", "factory_calls", "imports", "lock_literal", "data_operations"):
+    found = sdk.read_source(SourceTree(language, data), facts.file, hits, layout.local_packages)
+    for name in (
+        "facts",
+        "grants",
+        "places",
+        "factories",
+        "factory_calls",
+        "pending",
+        "imports",
+        "lock_literal",
+        "data_operations",
+    ):
         setattr(facts, name, getattr(found, name))
     facts.kind = kind
     if b'"Statement"' in data or b"'Statement'" in data or b"Statement:" in data:
@@ -142,7 +180,11 @@ def _structured(facts: FileFacts, kind: str, data: bytes, text: str) -> None:
     workflow = workflows.is_workflow(facts.file)
     hits = prefilter.find(data)
     name = facts.file.rpartition("/")[2]
-    if not hits and not workflow and not name.startswith(("serverless", "template", "docker-compose", "compose", "Pulumi")):
+    if (
+        not hits
+        and not workflow
+        and not name.startswith(("serverless", "template", "docker-compose", "compose", "Pulumi"))
+    ):
         return
     lines = text.split("\n")
     if kind == "json":
@@ -194,9 +236,17 @@ def _pulumi(facts: FileFacts, document: Node, lines: list[str]) -> None:
         if service and kind is not None:
             locks = service == "aws/dynamodb" and any(n.text == "LockID" for _, n in node.walk())
             facts.facts.append(
-                Fact(service, Role.LOCK if locks else Role.RESOURCE, "pulumi.construct", facts.file, kind.line, 1,
-                     User.TOOLING if locks else User.PLATFORM, redact(lines[kind.line - 1]),
-                     purpose="state lock table" if locks else "")  # fmt: skip
+                Fact(
+                    service,
+                    Role.LOCK if locks else Role.RESOURCE,
+                    "pulumi.construct",
+                    facts.file,
+                    kind.line,
+                    1,
+                    User.TOOLING if locks else User.PLATFORM,
+                    redact(lines[kind.line - 1]),
+                    purpose="state lock table" if locks else "",
+                )  # fmt: skip
             )
 
 
@@ -213,9 +263,13 @@ def _broken_yaml(facts: FileFacts, lines: list[str]) -> None:
         found = catalogue().image(image[1]) if image else None
         service = catalogue().cloudformation(kind[1]) if kind else None
         if found and not found[1]:
-            facts.facts.append(Fact(found[0], Role.IMAGE, "container.image", facts.file, number, 1, User.PLATFORM, redact(line)))
+            facts.facts.append(
+                Fact(found[0], Role.IMAGE, "container.image", facts.file, number, 1, User.PLATFORM, redact(line))
+            )
         elif service:
-            facts.facts.append(Fact(service, Role.RESOURCE, "cloudformation.line", facts.file, number, 1, User.PLATFORM, redact(line)))
+            facts.facts.append(
+                Fact(service, Role.RESOURCE, "cloudformation.line", facts.file, number, 1, User.PLATFORM, redact(line))
+            )
 
 
 # The second look: names that other files taught
@@ -235,12 +289,13 @@ def _read_pattern(name: str) -> re.Pattern[bytes]:
 class SecondLook:
     """What the second pass found in one file."""
 
-    __slots__ = ("calls", "file", "named", "reads")
+    __slots__ = ("calls", "constants", "file", "named", "reads")
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.reads: list[EnvRead] = []
         self.calls: list[FactoryCall] = []
+        self.constants: dict[str, list[str]] = {}
         self.named: list[tuple[str, int]] = []
 
 
@@ -268,6 +323,10 @@ def look_again(
         from lockhouse.review.dynamic import factory_calls  # noqa: PLC0415 - only with factories
 
         out.calls = factory_calls(tree, out.file, called)
+    for name in called if tree is not None else ():
+        values = tree.constant(name) if tree is not None else []
+        if values:
+            out.constants[name] = values
     return out
 
 
@@ -277,7 +336,9 @@ def _env_read(data: bytes, name: str, tree: SourceTree | None, lines: plain.Line
         if tree is None or tree.spot(match.end() - 2, match.end() - 1) is not Spot.COMMENT:
             return lines.of(match.start())[0]
     if tree is not None and tree.language.family == "javascript":
-        for match in re.finditer(rb"\{[^{}]{0,400}\b" + re.escape(name.encode()) + rb"\b[^{}]{0,400}\}\s*=\s*process\.env", data):
+        for match in re.finditer(
+            rb"\{[^{}]{0,400}\b" + re.escape(name.encode()) + rb"\b[^{}]{0,400}\}\s*=\s*process\.env", data
+        ):
             return lines.of(match.start())[0]
     return 0
 
@@ -285,9 +346,9 @@ def _env_read(data: bytes, name: str, tree: SourceTree | None, lines: plain.Line
 # Running over many files
 
 
-def _scan_chunk(root: Path, chunk: list[str], programs_in_docs: frozenset[str]) -> list[FileFacts]:
+def _scan_chunk(root: Path, chunk: list[str], layout: Layout) -> list[FileFacts]:
     gc.disable()  # nothing here makes cycles worth a search; the process ends soon
-    return [scan_file(root, relative, programs_in_docs) for relative in chunk]
+    return [scan_file(root, relative, layout) for relative in chunk]
 
 
 def _look_chunk(
@@ -304,29 +365,29 @@ def workers() -> int:
     return max(1, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1))
 
 
-def scan(root: Path, paths: list[str], programs_in_docs: frozenset[str]) -> list[FileFacts]:
+def scan(root: Path, paths: list[str], layout: Layout) -> list[FileFacts]:
     """Facts of all files in the order of `paths`; several processes from 300 files on."""
     if len(paths) < PARALLEL_FROM or workers() == 1:
-        return _scan_chunk(root, paths, programs_in_docs)
+        return _scan_chunk(root, paths, layout)
     chunks = _chunks(paths, 150)
     out: list[FileFacts] = []
     with ProcessPoolExecutor(workers()) as pool:
-        pending = [pool.submit(_scan_chunk, root, chunk, programs_in_docs) for chunk in chunks]
+        pending = [pool.submit(_scan_chunk, root, chunk, layout) for chunk in chunks]
         for chunk, future in zip(chunks, pending, strict=True):
             try:
                 out += future.result()
             except BrokenProcessPool:
-                out += _one_by_one(root, chunk, programs_in_docs)
+                out += _one_by_one(root, chunk, layout)
     return out
 
 
-def _one_by_one(root: Path, chunk: list[str], programs_in_docs: frozenset[str]) -> list[FileFacts]:
+def _one_by_one(root: Path, chunk: list[str], layout: Layout) -> list[FileFacts]:
     """A worker died: every file of its chunk gets a process of its own, and the one that kills it is named."""
     out = []
     for relative in chunk:
         try:
             with ProcessPoolExecutor(1) as pool:
-                out += pool.submit(_scan_chunk, root, [relative], programs_in_docs).result()
+                out += pool.submit(_scan_chunk, root, [relative], layout).result()
         except BrokenProcessPool:
             out.append(FileFacts(shown(relative), "other", problem="its reader crashed"))
     return out

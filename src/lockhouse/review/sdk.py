@@ -32,10 +32,10 @@ _TYPE_PACKAGES = re.compile(r"^(mypy_boto3|types_boto3|types_aiobotocore)_?(\w*)
 _PER_SERVICE = 8
 
 
-def read_source(tree: SourceTree, file: str, hits: list[Hit]) -> FileFacts:
-    """All facts of one source file. `hits` are the prefilter's."""
+def read_source(tree: SourceTree, file: str, hits: list[Hit], local_packages: frozenset[str] = frozenset()) -> FileFacts:
+    """All facts of one source file. `hits` are the prefilter's; `local_packages` hide libraries of the same name."""
     facts = FileFacts(file, tree.name)
-    reader = _Reader(tree, facts)
+    reader = _Reader(tree, facts, local_packages)
     reader.imports()
     reader.texts(hits)
     if tree.name == "ruby":
@@ -46,7 +46,8 @@ def read_source(tree: SourceTree, file: str, hits: list[Hit]) -> FileFacts:
 
 
 class _Reader:
-    def __init__(self, tree: SourceTree, facts: FileFacts) -> None:
+    def __init__(self, tree: SourceTree, facts: FileFacts, local_packages: frozenset[str]) -> None:
+        self.local_packages = local_packages
         self.tree = tree
         self.facts = facts
         self.known = catalogue()
@@ -72,8 +73,18 @@ class _Reader:
         line, column = self.tree.line(offset)
         self.facts.facts.append(
             Fact(
-                service, role, rule, self.facts.file, line, column, user, redact(self.tree.line_text(line)), name=name,
-                certainty=certainty, link=link, purpose=purpose,
+                service,
+                role,
+                rule,
+                self.facts.file,
+                line,
+                column,
+                user,
+                redact(self.tree.line_text(line)),
+                name=name,
+                certainty=certainty,
+                link=link,
+                purpose=purpose,
             )  # fmt: skip
         )
 
@@ -94,6 +105,8 @@ class _Reader:
         dynamic.find_clients(self.tree, self.facts, found, self.fact)
 
     def one_import(self, item: Import) -> None:
+        if item.module == "cdktf":
+            constructs.state_backends(self.tree, item, self.fact)
         for imported, local in item.bindings or (("", ""),):
             for service, kind, reference in self.targets(item.module, imported, local):
                 if kind == "emulator":
@@ -198,6 +211,8 @@ class _Reader:
             if service:
                 yield service, "sdk", ""
             return
+        if module.startswith(".") or module.split(".")[0] in self.local_packages:
+            return
         full = f"{module}.{imported}" if imported and imported != "*" else module
         service = self.known.python(full)
         if service:
@@ -209,7 +224,11 @@ class _Reader:
     def texts(self, hits: list[Hit]) -> None:
         lines: set[tuple[str, int]] = set()
         for hit in hits:
-            if not hit.service and hit.kind != HOST and hit.token not in {"states:::", "aws_", "aws::", ".client(\"", ".client('", "boto"}:
+            if (
+                not hit.service
+                and hit.kind != HOST
+                and hit.token not in {"states:::", "aws_", "aws::", '.client("', ".client('", "boto"}
+            ):
                 continue
             spot = self.tree.spot(hit.start, hit.end)
             if spot is Spot.COMMENT:
@@ -262,7 +281,9 @@ class _Reader:
         self.facts.places.append(Place(scope, self.facts.file, line, rule, reason, redact(self.tree.line_text(line))))
 
 
-_HOST = re.compile(r"(?P<scheme>[a-z0-9+]+://)?(?:[^\s/@\"'`]*@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.*_-]*\.[A-Za-z]{2,})(?P<rest>[/:][^\s\"'`]*)?")
+_HOST = re.compile(
+    r"(?P<scheme>[a-z0-9+]+://)?(?:[^\s/@\"'`]*@)?(?P<host>[A-Za-z0-9][A-Za-z0-9.*_-]*\.[A-Za-z]{2,})(?P<rest>[/:][^\s\"'`]*)?"
+)
 _TALK = re.compile(r"^(www|docs?|status|dashboard|help|support|blog|developers?|community|console|forum|learn|app)\.")
 
 

@@ -27,11 +27,17 @@ def send(document: dict[str, object], endpoint: str, token: str) -> str:
     url = endpoint.rstrip("/") + "/lockhouse/v1/reviews"
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     try:
-        answer = httpx.post(url, content=json.dumps(document).encode(), headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False)
+        answer = httpx.post(
+            url, content=json.dumps(document).encode(), headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False
+        )
     except httpx.HTTPError as error:
-        raise SendFailed(f"cannot send the review to {url}: {type(error).__name__}", hint="is the server running?") from error
+        raise SendFailed(
+            f"cannot send the review to {url}: {type(error).__name__}", hint="is the server running?"
+        ) from error
     if answer.status_code not in {200, 201, 202}:
-        raise SendFailed(f"cannot send the review: the server answered {answer.status_code}", hint="check the token and its rights")
+        raise SendFailed(
+            f"cannot send the review: the server answered {answer.status_code}", hint="check the token and its rights"
+        )
     try:
         body = answer.json()
     except ValueError:

@@ -48,7 +48,11 @@ def read_settings(facts: FileFacts, text: str) -> None:
         if len(line) > 4000:
             continue
         if prisma and (match := re.match(r"provider\s*=\s*\"(\w+)\"", bare)):
-            service = catalogue().find(match[1]) or {"postgresql": "postgresql", "mongodb": "mongodb", "mysql": "mysql"}.get(match[1])
+            service = catalogue().find(match[1]) or {
+                "postgresql": "postgresql",
+                "mongodb": "mongodb",
+                "mysql": "mysql",
+            }.get(match[1])
             if service and match[1] != "sqlite":
                 _add(facts, service, Role.CONFIGURATION, "settings.prisma", number, line, User.APPLICATION)
         _urls(facts, number, line)

@@ -21,7 +21,9 @@ _AWS = re.compile(
     r"(?:^|[\s;&|($`\"'])(?:aws|awslocal)(?:\.exe)?((?:\s+--[a-z-]+(?:[= ](?!-)[^\s;|&]+)?)*)\s+([a-z][a-z0-9-]+)(?:\s+([a-z][a-z0-9-]*))?"
 )
 _BACKEND = re.compile(r"-backend-config[= ]+([\"']?)([^\s\"']+?)\s*=\s*(?:\\?[\"'])?([^\s\"'\\]+)")
-_ASSIGN = re.compile(r"^\s*(?:export\s+|readonly\s+|local\s+|declare\s+(?:-\w+\s+)?|set\s+|\$)?([A-Za-z_]\w*)\s*[:?]?=\s*[\"']?([^\"'\s;$`()]+)[\"']?\s*;?\s*$")
+_ASSIGN = re.compile(
+    r"^\s*(?:export\s+|readonly\s+|local\s+|declare\s+(?:-\w+\s+)?|set\s+|\$)?([A-Za-z_]\w*)\s*[:?]?=\s*[\"']?([^\"'\s;$`()]+)[\"']?\s*;?\s*$"
+)
 _DEFAULT = re.compile(r"^\s*(?:export\s+|readonly\s+|local\s+)?([A-Za-z_]\w*)=\"?\$\{[\w]+:?-([^}\"]+)\}\"?")
 _PRINTED = re.compile(r"^\s*(?:@?\s*)(?:echo|printf|log|info|warn|print|Write-Host|Write-Output|cat <<|: )\b")
 _CLI = re.compile(r"(?:^|[\s;&|($`])([a-z][a-z0-9_-]*)\s+[a-z-]")
@@ -122,22 +124,32 @@ def _substitute(text: str, variables: dict[str, str]) -> str:
 
 def _aws(facts: FileFacts, line: Line, code: str, user: User, *, locks: bool, role_user: bool) -> None:
     for match in _AWS.finditer(code):
-        service = catalogue().boto_like({"s3api": "s3", "configure": "", "deploy": "codedeploy"}.get(match[2], match[2]) or "-")
+        service = catalogue().boto_like(
+            {"s3api": "s3", "configure": "", "deploy": "codedeploy"}.get(match[2], match[2]) or "-"
+        )
         if not service:
             continue
         command = match[3] or ""
         tail = code[match.end() :]
-        if "awslocal" in match[0] or re.search(r"--endpoint-url[= ]+\S*(localhost|127\.0\.0\.1|localstack|dynamodb-local)", code):
+        if "awslocal" in match[0] or re.search(
+            r"--endpoint-url[= ]+\S*(localhost|127\.0\.0\.1|localstack|dynamodb-local)", code
+        ):
             _fact(facts, line, service, Role.EMULATOR, "command.emulator", None)
             continue
         named = _NAMES.search(tail.split(" aws ")[0])
         name = (named[2] or named[3]) if named else ""
         who, role, purpose = user, Role.COMMAND, ""
-        if service == "aws/dynamodb" and ("LockID" in tail or (locks and command in {"create-table", "wait", "update-continuous-backups"})):
+        if service == "aws/dynamodb" and (
+            "LockID" in tail or (locks and command in {"create-table", "wait", "update-continuous-backups"})
+        ):
             who, role, purpose = User.TOOLING, Role.LOCK, PURPOSE_LOCK
             if name and command == "create-table":
                 facts.tables.append(TableName("table", name, "script", facts.file, line.number))
-        elif locks and service in {"aws/s3", "aws/kms", "aws/sts", "aws/iam"} and (_MAKES.match(command) or command.startswith(("put-", "head-", "get-"))):
+        elif (
+            locks
+            and service in {"aws/s3", "aws/kms", "aws/sts", "aws/iam"}
+            and (_MAKES.match(command) or command.startswith(("put-", "head-", "get-")))
+        ):
             who = User.TOOLING
         elif _CREATES.match(command) and not role_user and not command.startswith("create-invalidation"):
             who = User.PLATFORM
@@ -147,7 +159,14 @@ def _aws(facts: FileFacts, line: Line, code: str, user: User, *, locks: bool, ro
 def _terraform(facts: FileFacts, line: Line, code: str) -> None:
     settings = [(m[2], m[3].rstrip("\"'"), line.number) for m in _BACKEND.finditer(code)]
     if settings:
-        add_backend(facts, "s3" if {"bucket", "dynamodb_table"} & {s[0] for s in settings} else "", "flag", line.number, settings, line.text)
+        add_backend(
+            facts,
+            "s3" if {"bucket", "dynamodb_table"} & {s[0] for s in settings} else "",
+            "flag",
+            line.number,
+            settings,
+            line.text,
+        )
 
 
 def _heredoc(facts: FileFacts, line: Line, variables: dict[str, str]) -> None:
@@ -218,6 +237,18 @@ def _fact(
     certainty: Certainty = Certainty.CERTAIN,
 ) -> None:
     facts.facts.append(
-        Fact(service, role, rule, facts.file, line.number, 1, user, redact(line.text), name=name, purpose=purpose,
-             certainty=certainty, operations=(operation,) if operation else ())  # fmt: skip
+        Fact(
+            service,
+            role,
+            rule,
+            facts.file,
+            line.number,
+            1,
+            user,
+            redact(line.text),
+            name=name,
+            purpose=purpose,
+            certainty=certainty,
+            operations=(operation,) if operation else (),
+        )  # fmt: skip
     )

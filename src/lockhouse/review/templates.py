@@ -36,7 +36,9 @@ def is_template(document: Node) -> bool:
 
 def is_serverless(path: str, document: Node) -> bool:
     name = path.rpartition("/")[2]
-    return name.startswith("serverless.") or (document.get("provider", "runtime") is not None and document.get("functions") is not None)
+    return name.startswith("serverless.") or (
+        document.get("provider", "runtime") is not None and document.get("functions") is not None
+    )
 
 
 class _Reader:
@@ -47,9 +49,13 @@ class _Reader:
     def line(self, number: int) -> str:
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
-    def add(self, service: str, role: Role, rule: str, line: int, user: User | None, *, name: str = "", purpose: str = "") -> None:
+    def add(
+        self, service: str, role: Role, rule: str, line: int, user: User | None, *, name: str = "", purpose: str = ""
+    ) -> None:
         self.facts.facts.append(
-            Fact(service, role, rule, self.facts.file, line, 1, user, redact(self.line(line)), name=name, purpose=purpose)
+            Fact(
+                service, role, rule, self.facts.file, line, 1, user, redact(self.line(line)), name=name, purpose=purpose
+            )
         )
 
 
@@ -73,7 +79,9 @@ def read_template(facts: FileFacts, document: Node, lines: list[str]) -> None:
         line = kind.line if kind is not None else node.line
         name = node.at("Properties", "TableName") or node.at("Properties", "BucketName")
         if _locks(node):
-            reader.add(service, Role.LOCK, "cloudformation.resource", line, User.TOOLING, name=name, purpose=PURPOSE_LOCK)
+            reader.add(
+                service, Role.LOCK, "cloudformation.resource", line, User.TOOLING, name=name, purpose=PURPOSE_LOCK
+            )
             if name:
                 facts.tables.append(TableName("table", name, "resource", facts.file, line))
         else:
@@ -124,7 +132,11 @@ def _common(reader: _Reader, document: Node, services: dict[str, str]) -> None:
                 add_managed(reader.facts, node.text, node.line, reader.line(node.line))
             elif key == "Policies" and re.fullmatch(r"(Amazon|AWS)\w+", node.text):
                 add_managed(reader.facts, f"arn:aws:iam::aws:policy/{node.text}", node.line, reader.line(node.line))
-            if key == "Type" and node.text.startswith("AMAZON_") and (service := catalogue().boto_like(node.text[7:].lower())):
+            if (
+                key == "Type"
+                and node.text.startswith("AMAZON_")
+                and (service := catalogue().boto_like(node.text[7:].lower()))
+            ):
                 reader.add(service, Role.INTEGRATION, "integration.appsync", node.line, User.APPLICATION)
 
 
@@ -143,7 +155,11 @@ def _env(reader: _Reader, variable: str, value: Node, services: dict[str, str]) 
     texts = [n.text for _, n in value.walk() if n.text]
     for text in texts:
         for logical, service in services.items():
-            if re.search(rf"(?<![\w]){re.escape(logical)}(?![\w])", text) and service not in {"aws/lambda", "aws/iam", "aws/logs"}:
+            if re.search(rf"(?<![\w]){re.escape(logical)}(?![\w])", text) and service not in {
+                "aws/lambda",
+                "aws/iam",
+                "aws/logs",
+            }:
                 reader.facts.env_links.append(EnvLink(variable, service, logical, reader.facts.file, value.line))
                 return
 
@@ -155,7 +171,9 @@ def read_serverless(facts: FileFacts, document: Node, lines: list[str]) -> None:
         return
     functions = document.get("functions")
     if functions is not None and functions.pairs:
-        reader.add("aws/lambda", Role.RESOURCE, "serverless.function", functions.key_line or functions.line, User.PLATFORM)
+        reader.add(
+            "aws/lambda", Role.RESOURCE, "serverless.function", functions.key_line or functions.line, User.PLATFORM
+        )
         for _, function in functions.pairs:
             handler = function.at("handler")
             if handler:
@@ -168,7 +186,9 @@ def read_serverless(facts: FileFacts, document: Node, lines: list[str]) -> None:
                         text = value.text or " ".join(n.text or "" for _, n in value.walk())
                         service = "aws/kinesis" if "kinesis" in text else "aws/dynamodb"
                     if service:
-                        reader.add(service, Role.RESOURCE, "serverless.event", value.key_line or value.line, User.PLATFORM)
+                        reader.add(
+                            service, Role.RESOURCE, "serverless.event", value.key_line or value.line, User.PLATFORM
+                        )
     resources = document.get("resources")
     if resources is not None:
         for part in resources.items or [resources]:

@@ -110,7 +110,9 @@ def _resolve_reference(path: str, scope: Scope, depth: int) -> str | None:
         return None
     for _, block in scope.folder.blocks:
         if block.kind == "resource" and list(block.labels) == parts[:2] and len(parts) > 2:
-            wanted = {"id": "bucket", "arn": "bucket"}.get(parts[2], parts[2]) if parts[0] == "aws_s3_bucket" else parts[2]
+            wanted = (
+                {"id": "bucket", "arn": "bucket"}.get(parts[2], parts[2]) if parts[0] == "aws_s3_bucket" else parts[2]
+            )
             return _resolve(block.value("name" if wanted == "id" else wanted), scope, depth + 1)
     return None
 
@@ -193,7 +195,9 @@ class Joining:
         for file in self.by_file.values():
             self._loose(file)
         named = [t for f in self.facts.values() for t in f.tables if t.where == "backend"]
-        self.lock_names = {t.name for t in named if t.kind == "table"} | {t.name for t in extra_tables if t.kind == "table"}
+        self.lock_names = {t.name for t in named if t.kind == "table"} | {
+            t.name for t in extra_tables if t.kind == "table"
+        }
         self.state_buckets = {t.name for t in named if t.kind == "bucket"}
         for folder in self.folders.values():
             self._folder(folder)
@@ -212,7 +216,9 @@ class Joining:
         text = plain_text(source.value) if source is not None else ""
         found = read_source(text)
         if found.local:
-            target = self.folders.get(posixpath.normpath(posixpath.join(folder.path, found.local)).lstrip("./") if found.local else "")
+            target = self.folders.get(
+                posixpath.normpath(posixpath.join(folder.path, found.local)).lstrip("./") if found.local else ""
+            )
             if target is None:
                 target = self.folders.get(posixpath.normpath(posixpath.join(folder.path, found.local)))
             if target is not None and target is not folder:
@@ -230,7 +236,17 @@ class Joining:
                 facts.places.append(Place(source.scope, file.file, line, "module.remote", reason, redact(snippet)))
             for service in source.hints:
                 facts.facts.append(
-                    Fact(service, Role.UNKNOWN, "module.remote", file.file, line, 1, None, redact(snippet), certainty=Certainty.UNKNOWN)
+                    Fact(
+                        service,
+                        Role.UNKNOWN,
+                        "module.remote",
+                        file.file,
+                        line,
+                        1,
+                        None,
+                        redact(snippet),
+                        certainty=Certainty.UNKNOWN,
+                    )
                 )
             return
         scope = Scope(folder)
@@ -242,15 +258,29 @@ class Joining:
             if locks:
                 purpose = PURPOSE_LOCK if service == "aws/dynamodb" else PURPOSE_STATE
             facts.facts.append(
-                Fact(service, Role.LOCK if locks and service == "aws/dynamodb" else Role.MODULE, "terraform.module", file.file,
-                     block.line, block.column, User.TOOLING if locks else User.PLATFORM, redact(_line(file, block.line)), name=name,
-                     purpose=purpose, certainty=Certainty.PROBABLE)  # fmt: skip
+                Fact(
+                    service,
+                    Role.LOCK if locks and service == "aws/dynamodb" else Role.MODULE,
+                    "terraform.module",
+                    file.file,
+                    block.line,
+                    block.column,
+                    User.TOOLING if locks else User.PLATFORM,
+                    redact(_line(file, block.line)),
+                    name=name,
+                    purpose=purpose,
+                    certainty=Certainty.PROBABLE,
+                )  # fmt: skip
             )
 
     def _reach(self) -> None:
         """Marks folders below `modules/` that no root calls, in a repository that has roots."""
         roots = [f for f in self.folders.values() if f.blocks and "modules" not in f.path.split("/") and not f.calls]
-        roots += [f for f in self.folders.values() if any(b.kind in {"terraform"} and b.children("backend") for _, b in f.blocks)]
+        roots += [
+            f
+            for f in self.folders.values()
+            if any(b.kind in {"terraform"} and b.children("backend") for _, b in f.blocks)
+        ]
         if not any(b.kind in {"resource", "module", "provider", "data"} for f in roots for _, b in f.blocks):
             return
         live = {f.path for f in roots}
@@ -297,14 +327,30 @@ class Joining:
     def _loose(self, file: TerraformFile) -> None:
         """`*.tfbackend` and partial backend settings: attributes without a block."""
         names = {a.name for a in file.body.attributes}
-        tfbackend = file.file.endswith(".tfbackend") or re.search(r"backend[\w.-]*\.(hcl|conf|tfvars)$", file.file) is not None
-        if not tfbackend or not names & {"bucket", "dynamodb_table", "key", "storage_account_name", "hostname", "use_lockfile"}:
+        tfbackend = (
+            file.file.endswith(".tfbackend") or re.search(r"backend[\w.-]*\.(hcl|conf|tfvars)$", file.file) is not None
+        )
+        if not tfbackend or not names & {
+            "bucket",
+            "dynamodb_table",
+            "key",
+            "storage_account_name",
+            "hostname",
+            "use_lockfile",
+        }:
             return
         kind = "azurerm" if "storage_account_name" in names else "remote" if "hostname" in names else "s3"
         if kind == "s3" and "prefix" in names and "region" not in names:
             kind = "gcs"
         settings = [(a.name, plain_text(a.value) or "?", a.line) for a in file.body.attributes]
-        add_backend(self.facts[file.file], kind, "file", file.body.attributes[0].line, settings, _line(file, file.body.attributes[0].line))
+        add_backend(
+            self.facts[file.file],
+            kind,
+            "file",
+            file.body.attributes[0].line,
+            settings,
+            _line(file, file.body.attributes[0].line),
+        )
 
     # Resources
 
@@ -327,9 +373,14 @@ class Joining:
         kind = block.labels[0]
         if kind in {"aws_dynamodb_table", "aws_dynamodb_global_table"}:
             for scope in scopes:
-                if self._key(block, scope) == "LockID" or (_resolve(block.value("name"), scope) or "\0") in self.lock_names:
+                if (
+                    self._key(block, scope) == "LockID"
+                    or (_resolve(block.value("name"), scope) or "\0") in self.lock_names
+                ):
                     return User.TOOLING, PURPOSE_LOCK
-        if kind == "aws_s3_bucket" and any((_resolve(block.value("bucket"), s) or "\0") in self.state_buckets for s in scopes):
+        if kind == "aws_s3_bucket" and any(
+            (_resolve(block.value("bucket"), s) or "\0") in self.state_buckets for s in scopes
+        ):
             return User.TOOLING, PURPOSE_STATE
         return None
 
@@ -337,7 +388,11 @@ class Joining:
         return _resolve(block.value("hash_key"), scope)
 
     def _bootstrap(
-        self, folder: Folder, resources: list[tuple[TerraformFile, Block]], owners: dict[str, tuple[User, str]], scopes: list[Scope]
+        self,
+        folder: Folder,
+        resources: list[tuple[TerraformFile, Block]],
+        owners: dict[str, tuple[User, str]],
+        scopes: list[Scope],
     ) -> None:
         """A folder that makes a lock table and nothing but what a state needs is Terraform's own bootstrap."""
         if not any(user is User.TOOLING for user, _ in owners.values()):
@@ -356,7 +411,12 @@ class Joining:
                 owners.setdefault(".".join(block.labels), (User.TOOLING, "Terraform bootstrap"))
 
     def _resource(
-        self, folder: Folder, file: TerraformFile, block: Block, scopes: list[Scope], owners: dict[str, tuple[User, str]]
+        self,
+        folder: Folder,
+        file: TerraformFile,
+        block: Block,
+        scopes: list[Scope],
+        owners: dict[str, tuple[User, str]],
     ) -> None:
         kind = block.labels[0]
         service = catalogue().terraform(kind)
@@ -382,12 +442,25 @@ class Joining:
             role, rule = Role.UNUSED_RESOURCE, "terraform.count_zero"
         elif not folder.reached:
             role, rule = Role.UNUSED_RESOURCE, "terraform.module_unused"
-        elif scopes[0].call is not None and all(s.call is not None and s.parent is not None and _absent(s.call, s.parent) for s in scopes):
+        elif scopes[0].call is not None and all(
+            s.call is not None and s.parent is not None and _absent(s.call, s.parent) for s in scopes
+        ):
             role, rule = Role.UNUSED_RESOURCE, "terraform.module_count_zero"
         facts = self.facts[file.file]
         facts.facts.append(
-            Fact(service, role, rule, file.file, block.line, block.column, user if role is not Role.UNUSED_RESOURCE else None,
-                 redact(_line(file, block.line)), name=name, purpose=purpose, link=".".join(block.labels))  # fmt: skip
+            Fact(
+                service,
+                role,
+                rule,
+                file.file,
+                block.line,
+                block.column,
+                user if role is not Role.UNUSED_RESOURCE else None,
+                redact(_line(file, block.line)),
+                name=name,
+                purpose=purpose,
+                link=".".join(block.labels),
+            )  # fmt: skip
         )
         if kind == "aws_dynamodb_table" and name and purpose == PURPOSE_LOCK:
             facts.tables.append(TableName("table", name, "resource", file.file, block.line))
@@ -409,7 +482,16 @@ class Joining:
         if service:
             facts = self.facts[file.file]
             facts.facts.append(
-                Fact(service, Role.PERMISSION, "network.endpoint", file.file, block.line, 1, None, redact(_line(file, block.line)))
+                Fact(
+                    service,
+                    Role.PERMISSION,
+                    "network.endpoint",
+                    file.file,
+                    block.line,
+                    1,
+                    None,
+                    redact(_line(file, block.line)),
+                )
             )
 
     def _datasource(self, file: TerraformFile, block: Block) -> None:
@@ -431,7 +513,9 @@ class Joining:
             return
         facts = self.facts[file.file]
         if block.kind == "data" and block.labels[:1] == ("aws_iam_policy_document",):
-            for statement in block.children("statement") + [b for d in block.children("dynamic") for b in d.children("content")]:
+            for statement in block.children("statement") + [
+                b for d in block.children("dynamic") for b in d.children("content")
+            ]:
                 self._statement(file, statement, scopes)
         for name, value in block.values():
             for item in value.walk():
@@ -452,9 +536,15 @@ class Joining:
     def _pull(self, folder: Folder, file: TerraformFile, value: Value | None) -> None:
         if value is None:
             return
-        text = "".join(v.text if v.kind == "text" else "." for _, v in value.items) if value.kind == "template" else value.text
+        text = (
+            "".join(v.text if v.kind == "text" else "." for _, v in value.items)
+            if value.kind == "template"
+            else value.text
+        )
         if value.kind in {"text", "template"} and text:
-            path = posixpath.normpath(posixpath.join(folder.path, text.lstrip("/") if text.startswith("./") is False else text))
+            path = posixpath.normpath(
+                posixpath.join(folder.path, text.lstrip("/") if text.startswith("./") is False else text)
+            )
             self.facts[file.file].runs.append(("lambda", path))
 
     def _statement(self, file: TerraformFile, statement: Block, scopes: list[Scope]) -> None:
@@ -551,7 +641,11 @@ class Joining:
             for child in self.folders.values():
                 if any(c is folder and b.labels[:1] == (parts[1],) for c, b in child.calls):
                     for _, block in child.blocks:
-                        if block.kind == "output" and block.labels[:1] == (parts[2],) and (value := block.value("value")):
+                        if (
+                            block.kind == "output"
+                            and block.labels[:1] == (parts[2],)
+                            and (value := block.value("value"))
+                        ):
                             inner = next((v.text for v in value.walk() if v.kind == "ref"), "")
                             return self._target(child, inner, depth + 1) if inner else ""
             return ""

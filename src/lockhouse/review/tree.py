@@ -72,7 +72,13 @@ _JS = {
     "names": frozenset({"identifier", "shorthand_property_identifier"}),
     "calls": frozenset({"call_expression", "new_expression"}),
     "functions": frozenset(
-        {"function_declaration", "arrow_function", "function_expression", "method_definition", "generator_function_declaration"}
+        {
+            "function_declaration",
+            "arrow_function",
+            "function_expression",
+            "method_definition",
+            "generator_function_declaration",
+        }
     ),
 }
 
@@ -232,6 +238,8 @@ class SourceTree:
             return parent.child_by_field_name("attribute") == node
         if kind in {"import_specifier", "namespace_import", "import_clause", "aliased_import", "named_imports"}:
             return True
+        if kind in {"assignment", "assignment_expression"}:
+            return parent.child_by_field_name("left") == node
         if kind == "variable_declarator":
             return parent.child_by_field_name("name") == node
         return kind in {"object_pattern", "pair_pattern"}
@@ -244,9 +252,17 @@ class SourceTree:
             if parent is None:
                 return None
             if parent.type in self.language.calls:
-                callee = parent.child_by_field_name("function") or parent.child_by_field_name("constructor") or parent.child(0)
+                callee = (
+                    parent.child_by_field_name("function")
+                    or parent.child_by_field_name("constructor")
+                    or parent.child(0)
+                )
                 arguments = parent.child_by_field_name("arguments")
-                if arguments is not None and arguments.start_byte <= node.start_byte and parent.type != "method_invocation":
+                if (
+                    arguments is not None
+                    and arguments.start_byte <= node.start_byte
+                    and parent.type != "method_invocation"
+                ):
                     return None
                 if callee is not None or parent.type in {"method_invocation", "object_creation_expression"}:
                     return parent
@@ -303,7 +319,11 @@ class SourceTree:
 
     def constant(self, name: str) -> list[str]:
         """The string literals assigned to `name` anywhere in this file (`NAME = "x"`, `const NAME = 'x'`)."""
-        pattern = re.compile(rb"(?<![\w$])" + re.escape(name.encode()) + rb"\s*(?::[^=\n]{0,60})?(?::=|=)\s*[\"'`]([^\"'`\n$]{1,200})[\"'`]")
+        pattern = re.compile(
+            rb"(?<![\w$])"
+            + re.escape(name.encode())
+            + rb"\s*(?::[^=\n]{0,60})?(?::=|=)\s*[\"'`]([^\"'`\n$]{1,200})[\"'`]"
+        )
         found = []
         for match in pattern.finditer(self.data):
             if self.spot(match.start(), match.start() + len(name)) is Spot.CODE:
@@ -313,7 +333,13 @@ class SourceTree:
 
 def literal(tree: SourceTree, node: Node | None) -> str | None:
     """The value of a string literal without interpolation, else None."""
-    if node is None or node.type not in {"string", "template_string", "interpreted_string_literal", "raw_string_literal", "string_literal"}:
+    if node is None or node.type not in {
+        "string",
+        "template_string",
+        "interpreted_string_literal",
+        "raw_string_literal",
+        "string_literal",
+    }:
         return None
     text = tree.text(node)
     match = re.fullmatch(r"[bBrRuU]{0,2}(\"\"\"|'''|\"|'|`)(.*)\1", text, re.DOTALL)

@@ -87,7 +87,9 @@ def hides(place: Place, service: str) -> bool:
 
 
 def _of_place(place: Place) -> Evidence:
-    return Evidence(None, Role.UNKNOWN, place.file, place.line, 1, place.snippet, place.rule, ".", place.reason, Certainty.UNKNOWN)
+    return Evidence(
+        None, Role.UNKNOWN, place.file, place.line, 1, place.snippet, place.rule, ".", place.reason, Certainty.UNKNOWN
+    )
 
 
 def _purpose(status: Status, live: list[Evidence]) -> str:

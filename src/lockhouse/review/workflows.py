@@ -63,7 +63,9 @@ def _inputs(facts: FileFacts, node: Node, lines: list[str]) -> None:
                 text = "\n".join(f"-backend-config={line.strip()}" for line in text.splitlines() if "=" in line)
             read_shell(facts, text, value.line, User.DELIVERY)
         elif value.text and key.replace("-", "_") in {"backend_config", "backendconfig"}:
-            text = "\n".join(f"-backend-config={line.strip()}" for line in re.split(r"[\n,]", value.text) if "=" in line)
+            text = "\n".join(
+                f"-backend-config={line.strip()}" for line in re.split(r"[\n,]", value.text) if "=" in line
+            )
             read_shell(facts, text, value.line, User.DELIVERY)
 
 

@@ -62,7 +62,11 @@ class _Builder:
 
     def build(self, source: yaml.Node, depth: int) -> Node:
         self.count += 1
-        node = Node(source.start_mark.line + 1, source.start_mark.column + 1, tag=source.tag if source.tag.startswith("!") else "")
+        node = Node(
+            source.start_mark.line + 1,
+            source.start_mark.column + 1,
+            tag=source.tag if source.tag.startswith("!") else "",
+        )
         if self.count > MAX_NODES or depth > MAX_DEPTH or id(source) in self.open:
             return node
         self.open.add(id(source))

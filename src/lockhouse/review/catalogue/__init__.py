@@ -75,7 +75,12 @@ class Catalogue:
 
     def boto_like(self, name: str) -> str | None:
         flat = re.sub(r"[^a-z0-9]", "", name.lower())
-        return self.boto.get(name.lower()) or self.aws_flat.get(flat) or self.alias.get(flat) or self.alias.get(name.lower())
+        return (
+            self.boto.get(name.lower())
+            or self.aws_flat.get(flat)
+            or self.alias.get(flat)
+            or self.alias.get(name.lower())
+        )
 
     def python(self, module: str) -> str | None:
         table = self.table("python")
@@ -93,7 +98,9 @@ class Catalogue:
         extra = extra.rstrip("]")
         if bare == "django-storages":
             return {"s3": "aws/s3", "boto3": "aws/s3", "google": "gcp/storage", "azure": "azure/storage"}.get(extra)
-        if bare in {"mypy-boto3", "types-aiobotocore", "boto3-stubs"} or bare.startswith(("mypy-boto3-", "types-boto3-")):
+        if bare in {"mypy-boto3", "types-aiobotocore", "boto3-stubs"} or bare.startswith(
+            ("mypy-boto3-", "types-boto3-")
+        ):
             return self.boto.get(bare.removeprefix("mypy-boto3-").removeprefix("types-boto3-"))
         return table.get(bare)
 
@@ -181,8 +188,13 @@ class Catalogue:
         if len(parts) < 3 or parts[0] not in {"AWS", "Alexa"}:
             return None
         if parts[1] == "Serverless":
-            return {"SimpleTable": "aws/dynamodb", "Api": "aws/apigateway", "HttpApi": "aws/apigateway",
-                    "StateMachine": "aws/stepfunctions", "GraphQLApi": "aws/appsync"}.get(parts[2], "aws/lambda")
+            return {
+                "SimpleTable": "aws/dynamodb",
+                "Api": "aws/apigateway",
+                "HttpApi": "aws/apigateway",
+                "StateMachine": "aws/stepfunctions",
+                "GraphQLApi": "aws/appsync",
+            }.get(parts[2], "aws/lambda")
         return self.cdk(parts[1])
 
     def cdk(self, module: str) -> str | None:
@@ -235,7 +247,11 @@ class Catalogue:
         """The service that a container image is or plays, and whether it only pretends to be it (an emulator)."""
         bare = re.sub(r"[@].*$", "", image.strip().strip("\"'"))
         bare = re.sub(r":[^:/]*$", "", bare)
-        bare = re.sub(r"^(docker\.io|registry\.hub\.docker\.com|index\.docker\.io|mirror\.gcr\.io|public\.ecr\.aws/docker)/", "", bare)
+        bare = re.sub(
+            r"^(docker\.io|registry\.hub\.docker\.com|index\.docker\.io|mirror\.gcr\.io|public\.ecr\.aws/docker)/",
+            "",
+            bare,
+        )
         bare = re.sub(r"^library/", "", bare)
         for table, pretends in (("emulators", True), ("images", False)):
             found = self.table(table).get(bare)

@@ -20,7 +20,13 @@ def imports(tree: SourceTree) -> tuple[list[Import], list[Node]]:
                 name_node, alias = child.child_by_field_name("name"), child.child_by_field_name("alias")
                 if name_node is not None and alias is not None:
                     out.append(
-                        Import(tree.text(name_node), (("", tree.text(alias)),), node.start_byte, node.end_byte, _form(tree, node))
+                        Import(
+                            tree.text(name_node),
+                            (("", tree.text(alias)),),
+                            node.start_byte,
+                            node.end_byte,
+                            _form(tree, node),
+                        )
                     )
     for node in found.get("from", ()):
         source = node.child_by_field_name("module_name")

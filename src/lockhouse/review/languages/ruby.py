@@ -9,7 +9,9 @@ from lockhouse.review.tree import Form, Import, SourceTree, literal
 
 def imports(tree: SourceTree) -> tuple[list[Import], list[Node]]:
     out: list[Import] = []
-    found = tree.query('(call method: (identifier) @m (#match? @m "^(require|require_relative)$") arguments: (argument_list (string) @s))')
+    found = tree.query(
+        '(call method: (identifier) @m (#match? @m "^(require|require_relative)$") arguments: (argument_list (string) @s))'
+    )
     for node in found.get("s", ()):
         module = literal(tree, node)
         if module:

@@ -15,7 +15,10 @@ from lockhouse.review.reports.words import LANES, STATUS_WORDS, used_by, verdict
 def render(review: Review, service: ServiceReview) -> str:
     out = [f"# {service.name} in this repository", "", f"**{verdict(service)}**", ""]
     if service.because:
-        out += [f"The answer is open, because {code(service.because.removeprefix('unknown, because '))} could hide a use.", ""]
+        out += [
+            f"The answer is open, because {code(service.because.removeprefix('unknown, because '))} could hide a use.",
+            "",
+        ]
     out += _evidence(service)
     out += _untouched(review, service)
     out += ["## Who uses what", "", "```mermaid", mermaid_lanes(review).rstrip(), "```", ""]
@@ -92,7 +95,12 @@ def _permissions(service: ServiceReview) -> list[str]:
     have = service.permissions
     if not (have.needed or have.granted):
         return []
-    rows = (("needed", have.needed), ("granted", have.granted), ("missing", have.missing), ("more than needed", have.excessive))
+    rows = (
+        ("needed", have.needed),
+        ("granted", have.granted),
+        ("missing", have.missing),
+        ("more than needed", have.excessive),
+    )
     out = ["## Permissions", "", "| | IAM actions |", "|---|---|"]
     out += [f"| {name} | {', '.join(code(a) for a in actions) or '—'} |" for name, actions in rows]
     return [*out, "", *([f"Note: {have.note}.", ""] if have.note else [])]
@@ -111,7 +119,13 @@ def _cost(service: ServiceReview) -> list[str]:
 
 
 def _removal(service: ServiceReview) -> list[str]:
-    words = {"yes": "Yes", "after_steps": "Yes, in this order", "no": "No", "unknown": "Unknown", "nothing_to_remove": "There is nothing to delete"}
+    words = {
+        "yes": "Yes",
+        "after_steps": "Yes, in this order",
+        "no": "No",
+        "unknown": "Unknown",
+        "nothing_to_remove": "There is nothing to delete",
+    }
     plan = service.removable
     out = ["## Can it be deleted?", "", f"{words[plan.answer]}: {plan.reason}.", ""]
     out += [f"{n}. {step}" for n, step in enumerate(plan.steps, 1)] + ([""] if plan.steps else [])
@@ -146,7 +160,10 @@ def _questions(review: Review, service: ServiceReview) -> list[str]:
     hidden = [s.name for s in review.services if User.TOOLING in s.users and s.service != service.service]
     out = ["## Questions", "", f"**Does {name} affect the application's speed?** {affects}", ""]
     if service.users == (User.TOOLING,):
-        out += [f"**Why is {name} in the repository at all?** {service.purpose[:1].upper()}{service.purpose[1:]}; see the places above.", ""]
+        out += [
+            f"**Why is {name} in the repository at all?** {service.purpose[:1].upper()}{service.purpose[1:]}; see the places above.",
+            "",
+        ]
     out += [f"**What else does Terraform itself use?** {', '.join(hidden) or 'Nothing else.'}", ""]
     out += ["**Are there other services to know about?** " + ", ".join(
         f"{s.name} ({'/'.join(u.value for u in s.users)})" for s in review.services if s.users and s.service != service.service) + ".", ""]  # fmt: skip

@@ -55,9 +55,15 @@ def render(review: Review, violations: tuple[Violation, ...] = (), changes: Chan
     ]
     if changes is not None:
         items = "".join(f"<li>{escape(m)}</li>" for _, _, m in (*changes.added, *changes.removed))
-        parts.append(f"<h2>Against <code>{escape(changes.base)}</code></h2><ul>{items or '<li>no change in who uses what</li>'}</ul>")
+        parts.append(
+            f"<h2>Against <code>{escape(changes.base)}</code></h2><ul>{items or '<li>no change in who uses what</li>'}</ul>"
+        )
     if violations:
-        parts.append("<h2>Violated rules</h2><ul>" + "".join(f"<li class='error'>{escape(v.message)}</li>" for v in violations) + "</ul>")
+        parts.append(
+            "<h2>Violated rules</h2><ul>"
+            + "".join(f"<li class='error'>{escape(v.message)}</li>" for v in violations)
+            + "</ul>"
+        )
     parts.append("<h2>Services</h2>" + "".join(_service(s) for s in review.services))
     bars = svg_costs(list(review.services))
     if bars:

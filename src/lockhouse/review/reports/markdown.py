@@ -43,7 +43,9 @@ def render(review: Review, violations: tuple[Violation, ...] = (), changes: Chan
     if rest:
         out += ["## Not used", "", "| service | status | place |", "|---|---|---|"]
         for service in rest:
-            where = service.because or (f"{service.evidence[0].file}:{service.evidence[0].line}" if service.evidence else "—")
+            where = service.because or (
+                f"{service.evidence[0].file}:{service.evidence[0].line}" if service.evidence else "—"
+            )
             out.append(f"| {cell(service.name)} | {STATUS_WORDS[service.status]} | {code(where)} |")
         out.append("")
     out += ["## Picture", "", "```mermaid", mermaid_lanes(review).rstrip(), "```", ""]
@@ -67,5 +69,9 @@ def render(review: Review, violations: tuple[Violation, ...] = (), changes: Chan
     out += ["## Verdicts", ""]
     out += [f"- {cell(verdict(s))}" for s in review.services]
     searched = review.searched
-    out += ["", f"Searched {searched.files} files for {searched.tokens} names; {searched.skipped} files were left out.", ""]
+    out += [
+        "",
+        f"Searched {searched.files} files for {searched.tokens} names; {searched.skipped} files were left out.",
+        "",
+    ]
     return "\n".join(out)

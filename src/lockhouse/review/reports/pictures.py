@@ -67,12 +67,16 @@ def svg_lanes(review: Review) -> str:
     for index, user in enumerate(lanes):
         x = 20 + 240 * index
         color = _COLORS[user]
-        out.append(f'<rect x="{x}" y="10" width="220" height="{height - 20}" rx="8" fill="none" stroke="{color}" stroke-width="2"/>')
+        out.append(
+            f'<rect x="{x}" y="10" width="220" height="{height - 20}" rx="8" fill="none" stroke="{color}" stroke-width="2"/>'
+        )
         out.append(f'<text x="{x + 14}" y="38" font-weight="bold" fill="{color}">{LANES[user]}</text>')
         services = used_by(review, user)
         for row, service in enumerate(services):
             y = 54 + 34 * row
-            out.append(f'<rect x="{x + 12}" y="{y}" width="196" height="26" rx="5" fill="{color}" fill-opacity="0.12"/>')
+            out.append(
+                f'<rect x="{x + 12}" y="{y}" width="196" height="26" rx="5" fill="{color}" fill-opacity="0.12"/>'
+            )
             out.append(f'<text x="{x + 22}" y="{y + 18}" fill="currentColor">{escape(_short(service.name))}</text>')
         if not services:
             out.append(f'<text x="{x + 14}" y="72" fill="currentColor" fill-opacity="0.6">no service</text>')
@@ -98,7 +102,9 @@ def svg_costs(services: list[ServiceReview]) -> str:
         bar = max(2, int(280 * (service.cost.monthly_usd or 0) / most))
         out.append(f'<text x="0" y="{y + 18}" fill="currentColor">{escape(_short(service.name))}</text>')
         out.append(f'<rect x="190" y="{y + 4}" width="{bar}" height="18" rx="3" fill="#2f5fa8"/>')
-        out.append(f'<text x="{200 + bar}" y="{y + 18}" fill="currentColor">{escape(_amount(service.cost.monthly_usd or 0))}</text>')
+        out.append(
+            f'<text x="{200 + bar}" y="{y + 18}" fill="currentColor">{escape(_amount(service.cost.monthly_usd or 0))}</text>'
+        )
     return "\n".join([*out, "</svg>"]) + "\n"
 
 

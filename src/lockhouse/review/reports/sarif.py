@@ -31,24 +31,44 @@ def document(review: Review, violations: tuple[Violation, ...] = ()) -> dict[str
         for name, (level, text) in RULES.items()
     ]
     rules.append(
-        {"id": "review.rule", "shortDescription": {"text": "A rule of review.toml or of the command line is broken."},
-         "defaultConfiguration": {"level": "error"}}  # fmt: skip
+        {
+            "id": "review.rule",
+            "shortDescription": {"text": "A rule of review.toml or of the command line is broken."},
+            "defaultConfiguration": {"level": "error"},
+        }  # fmt: skip
     )
     results: list[dict[str, object]] = []
     for item in review.findings:
         text = item.message + (f". {item.hint}" if item.hint else "")
-        results.append({"ruleId": item.rule, "level": item.level, "message": {"text": text}, "locations": _location(item.file, item.line)})
+        results.append(
+            {
+                "ruleId": item.rule,
+                "level": item.level,
+                "message": {"text": text},
+                "locations": _location(item.file, item.line),
+            }
+        )
     for broken in violations:
         results.append(
-            {"ruleId": "review.rule", "level": "error", "message": {"text": f"{broken.rule}: {broken.message}"},
-             "locations": _location(broken.file, broken.line)}  # fmt: skip
+            {
+                "ruleId": "review.rule",
+                "level": "error",
+                "message": {"text": f"{broken.rule}: {broken.message}"},
+                "locations": _location(broken.file, broken.line),
+            }  # fmt: skip
         )
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [
             {
-                "tool": {"driver": {"name": "lockhouse review", "informationUri": "https://example.invalid/lockhouse", "rules": rules}},
+                "tool": {
+                    "driver": {
+                        "name": "lockhouse review",
+                        "informationUri": "https://example.invalid/lockhouse",
+                        "rules": rules,
+                    }
+                },
                 "originalUriBaseIds": {"ROOT": {"description": {"text": "the reviewed repository"}}},
                 "columnKind": "unicodeCodePoints",
                 "results": results,

@@ -54,9 +54,12 @@ def render(
         out.append(paint(_LEVELS["error"], f"violated: {violation.rule}: {violation.message}"))
     searched = review.searched
     out.append(
-        paint(_DIM, f"Searched {searched.files} files ({searched.source} source, {searched.infrastructure} infrastructure, "
-              f"{searched.manifests} manifests, {searched.lock_files} lock files, {searched.documents} documents) for "
-              f"{searched.tokens} names; {searched.skipped} left out.")  # fmt: skip
+        paint(
+            _DIM,
+            f"Searched {searched.files} files ({searched.source} source, {searched.infrastructure} infrastructure, "
+            f"{searched.manifests} manifests, {searched.lock_files} lock files, {searched.documents} documents) for "
+            f"{searched.tokens} names; {searched.skipped} left out.",
+        )  # fmt: skip
     )
     return "\n".join(out) + "\n"
 
