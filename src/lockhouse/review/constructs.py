@@ -159,6 +159,28 @@ def made(tree: SourceTree, service: str, nodes: list[Node], kind: str, emit: Emi
         emit(service, Role.RESOURCE, f"{kind}.reference", nodes[0].start_byte, user=User.PLATFORM)
 
 
+_SST = {
+    "Dynamo": "aws/dynamodb", "Bucket": "aws/s3", "Queue": "aws/sqs", "SnsTopic": "aws/sns", "Function": "aws/lambda",
+    "ApiGatewayV1": "aws/apigateway", "ApiGatewayV2": "aws/apigateway", "ApiGatewayWebSocket": "aws/apigateway",
+    "Cron": "aws/events", "Bus": "aws/events", "CognitoUserPool": "aws/cognito", "CognitoIdentityPool": "aws/cognito",
+    "Postgres": "aws/rds", "Aurora": "aws/rds", "Redis": "aws/elasticache", "Cluster": "aws/ecs", "Service": "aws/ecs",
+    "Email": "aws/ses", "KinesisStream": "aws/kinesis", "Vpc": "aws/ec2", "OpenSearch": "aws/opensearch",
+    "AppSync": "aws/appsync", "Efs": "aws/efs", "StepFunctions": "aws/stepfunctions", "Nextjs": "aws/cloudfront",
+    "StaticSite": "aws/cloudfront", "Router": "aws/cloudfront",
+}  # fmt: skip
+
+
+def sst(tree: SourceTree, emit: Emit) -> None:
+    """`new sst.aws.Dynamo("Table")`: SST's components are globals, so nothing is imported."""
+    if b"sst.aws." not in tree.data:
+        return
+    for node in tree.occurrences("sst"):
+        parts = tree.chain(node).split(".")
+        service = _SST.get(parts[2]) if len(parts) > 2 and parts[1] == "aws" else None
+        if service:
+            emit(service, Role.RESOURCE, "sst.component", node.start_byte, user=User.PLATFORM)
+
+
 def state_backends(tree: SourceTree, item: Import, emit: Emit) -> None:
     """`new S3Backend(stack, {bucket, dynamodbTable})` of CDK for Terraform."""
     kinds = {"S3Backend": "aws/s3", "GcsBackend": "gcp/storage", "AzurermBackend": "azure/storage", "CloudBackend": "hcp-terraform",

@@ -112,11 +112,23 @@ def read_kubernetes(facts: FileFacts, document: Node, lines: list[str]) -> None:
 def read_values(facts: FileFacts, document: Node, lines: list[str]) -> None:
     """Any other YAML or JSON configuration: endpoints, connection strings and settings paths."""
     for key, node in document.walk():
+        _ansible(facts, node, lines)
         if node.text:
             if key in {"image", "repository"} and catalogue().image(node.text):
                 _image(facts, node, lines, User.PLATFORM)
             else:
                 _text(facts, node, lines, User.APPLICATION)
+
+
+def _ansible(facts: FileFacts, node: Node, lines: list[str]) -> None:
+    """Ansible's cloud modules by their full name (`community.aws.dynamodb_table`)."""
+    for name, value in node.pairs:
+        match = re.match(r"(?:amazon|community)\.aws\.(\w+)$", name)
+        service = catalogue().terraform(f"aws_{match[1]}") if match else None
+        if service:
+            locks = service == "aws/dynamodb" and any(n.text == "LockID" for _, n in value.walk())
+            _add(facts, service, Role.LOCK if locks else Role.RESOURCE, "ansible.module", value.key_line or value.line, lines,
+                 User.TOOLING if locks else User.PLATFORM, purpose=PURPOSE_LOCK if locks else "")  # fmt: skip
 
 
 def _image(facts: FileFacts, node: Node, lines: list[str], user: User) -> None:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lockhouse.review import plain, prefilter, sdk, settings_files, templates, workflows
+from lockhouse.review.catalogue import catalogue
 from lockhouse.review.containers import (
     is_compose,
     is_kubernetes,
@@ -28,7 +29,7 @@ from lockhouse.review.files import read_regular
 from lockhouse.review.manifests import read_lock, read_manifest
 from lockhouse.review.model import EnvRead, Fact, FactoryCall, FileFacts, Role, User
 from lockhouse.review.paths import Life, PathKind, classify
-from lockhouse.review.policies import add_policy_text
+from lockhouse.review.policies import add_grant, add_policy_text
 from lockhouse.review.redaction import redact, shown
 from lockhouse.review.shell import comment_facts, read_shell
 from lockhouse.review.terraform import read_terraform
@@ -154,13 +155,22 @@ def _source(facts: FileFacts, language: str, data: bytes, layout: Layout) -> Non
     ):
         setattr(facts, name, getattr(found, name))
     facts.kind = kind
-    if b'"Statement"' in data or b"'Statement'" in data or b"Statement:" in data:
+    if b"Statement" in data or b"PolicyDocument" in data:
         _policy_in_code(facts, data)
 
 
+_QUOTED_ACTION = re.compile(rb"[\"'`]([a-z0-9-]+):([A-Z][A-Za-z]*\*?|\*)[\"'`]")
+
+
 def _policy_in_code(facts: FileFacts, data: bytes) -> None:
-    """Actions in a policy that code writes: quoted `prefix:Action` beside a statement."""
-    add_policy_text(facts, data.decode("utf-8", "replace").replace("'", '"').replace("Statement:", '"Statement":'), 1)
+    """Actions in a policy that code writes: quoted `prefix:Action` with a prefix that IAM knows."""
+    lines = plain.Lines(data)
+    for match in _QUOTED_ACTION.finditer(data):
+        if catalogue().iam(match[1].decode()):
+            number, column = lines.of(match.start())
+            text = lines.text(number)
+            if not plain.in_comment(text, column, hash_comments=facts.file.endswith((".py", ".rb"))):
+                add_grant(facts, f"{match[1].decode()}:{match[2].decode()}", "", number, text, column=column)
 
 
 def _script(facts: FileFacts, text: str) -> None:
@@ -252,8 +262,6 @@ def _pulumi(facts: FileFacts, document: Node, lines: list[str]) -> None:
 
 def _broken_yaml(facts: FileFacts, lines: list[str]) -> None:
     """Lines of a file that is no valid YAML (a Helm template, an unfinished file)."""
-    from lockhouse.review.catalogue import catalogue  # noqa: PLC0415 - only the fallback looks up directly
-
     facts.notes.append(("file.broken", 1, "the file is not valid YAML; single lines were read"))
     for number, line in enumerate(lines, 1):
         if line.lstrip().startswith("#"):

@@ -7,7 +7,7 @@ value: an import alone, a type, a comment or a string is a role of its own. Spec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tree_sitter import Node
 
@@ -30,6 +30,12 @@ _IMPORTS = {
 }
 _TYPE_PACKAGES = re.compile(r"^(mypy_boto3|types_boto3|types_aiobotocore)_?(\w*)")
 _PER_SERVICE = 8
+# Tokens that name no service by themselves but start a closer look at a comment.
+_LOOSE = frozenset(
+    {"states:::", "aws_", "aws::", '.client("', ".client('", "boto", "aws-sdk", "@aws-sdk", "awssdk", "com.amazonaws"}
+)
+_DRIVER = re.compile(rb"\b(?:client|type|dialect|driver)\s*:\s*[\"'](pg|postgres|postgresql|mysql|mysql2|mariadb|mongodb)[\"']")
+_ORM = re.compile(rb"[\"'](?:knex|typeorm|sequelize|@nestjs/typeorm|@mikro-orm/[\w-]+|sequelize-typescript)[\"']")
 
 
 def read_source(tree: SourceTree, file: str, hits: list[Hit], local_packages: frozenset[str] = frozenset()) -> FileFacts:
@@ -40,6 +46,9 @@ def read_source(tree: SourceTree, file: str, hits: list[Hit], local_packages: fr
     reader.texts(hits)
     if tree.name == "ruby":
         reader.ruby_constants()
+    if tree.language.family == "javascript":
+        reader.drivers()
+        constructs.sst(tree, reader.fact)
     facts.lock_literal = operations.lock_literal(tree)
     operations.add(tree, facts)
     return facts
@@ -211,6 +220,10 @@ class _Reader:
             if service:
                 yield service, "sdk", ""
             return
+        inside = re.match(r"boto3\.(dynamodb|s3|ec2)\b", module)
+        if inside is not None:
+            yield f"aws/{inside[1]}", "sdk", ""
+            return
         if module.startswith(".") or module.split(".")[0] in self.local_packages:
             return
         full = f"{module}.{imported}" if imported and imported != "*" else module
@@ -227,7 +240,7 @@ class _Reader:
             if (
                 not hit.service
                 and hit.kind != HOST
-                and hit.token not in {"states:::", "aws_", "aws::", '.client("', ".client('", "boto"}
+                and hit.token not in _LOOSE
             ):
                 continue
             spot = self.tree.spot(hit.start, hit.end)
@@ -260,6 +273,16 @@ class _Reader:
         while node is not None and node.parent is not None and node.parent.type in self.tree.language.strings:
             node = node.parent
         return self.tree.text(node)[:2000] if node is not None else ""
+
+    def drivers(self) -> None:
+        """The database that an object mapper is told to talk to (`type: "postgres"`)."""
+        if not _ORM.search(self.tree.data):
+            return
+        for match in _DRIVER.finditer(self.tree.data):
+            name = match[1].decode()
+            service = "mongodb" if name == "mongodb" else "postgresql" if name.startswith(("pg", "postgres")) else "mysql"
+            if self.tree.spot(match.start(), match.start() + 2) is Spot.CODE:
+                self.fact(service, Role.CONFIGURATION, "settings.driver", match.start())
 
     def ruby_constants(self) -> None:
         """Constants of libraries, wherever they are referred to: Ruby's imports bind no names."""
@@ -331,6 +354,9 @@ def host_use(text: str) -> tuple[str, Role, str] | None:
 _IN_TEXT = (
     (re.compile(r"(?:client|resource)\(\s*[\"']([\w-]+)[\"']"), "boto"),
     (re.compile(r"@aws-sdk/client-([\w-]+)"), "npm"),
+    (re.compile(r"(github\.com/aws/aws-sdk-go(?:-v2)?/service/\w+)"), "go"),
+    (re.compile(r"\b((?:software\.amazon\.awssdk|com\.amazonaws)\.services\.\w+)"), "java"),
+    (re.compile(r"\b(Aws::[A-Z]\w+)"), "ruby"),
     (re.compile(r"\b(aws_[a-z0-9_]+)"), "terraform"),
     (re.compile(r"\b(AWS::\w+::\w+)"), "cloudformation"),
     (re.compile(r"\baws\s+([a-z0-9-]+)\s+[a-z]+-?[a-z-]*"), "boto"),
@@ -340,13 +366,17 @@ _IN_TEXT = (
 def services_in_text(text: str) -> Iterator[str]:
     """Services that commented-out code on one line names."""
     known = catalogue()
+    lookups: dict[str, Callable[[str], str | None]] = {
+        "boto": known.boto.get,
+        "npm": known.aws_npm.get,
+        "go": known.go,
+        "java": known.java,
+        "ruby": known.ruby,
+        "terraform": known.terraform,
+        "cloudformation": known.cloudformation,
+    }
     for pattern, kind in _IN_TEXT:
         for match in pattern.finditer(text[:2000]):
-            service = {
-                "boto": known.boto.get,
-                "npm": known.aws_npm.get,
-                "terraform": known.terraform,
-                "cloudformation": known.cloudformation,
-            }[kind](match[1])
+            service = lookups[kind](match[1])
             if service:
                 yield service
