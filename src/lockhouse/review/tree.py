@@ -156,7 +156,9 @@ class SourceTree:
         self.root = self._tree.root_node
 
     def query(self, text: str) -> dict[str, list[Node]]:
-        return tree_sitter.QueryCursor(_query(self.name, text)).captures(self.root)
+        """Captured nodes by name, in order of position (the library promises none)."""
+        found = tree_sitter.QueryCursor(_query(self.name, text)).captures(self.root)
+        return {name: sorted(nodes, key=lambda n: (n.start_byte, n.end_byte)) for name, nodes in found.items()}
 
     def text(self, node: Node) -> str:
         return self.data[node.start_byte : node.end_byte].decode("utf-8", "replace")
