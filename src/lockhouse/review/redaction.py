@@ -49,7 +49,7 @@ _RUN = re.compile(r"[A-Za-z0-9+/=_]{32}")
 @functools.lru_cache(maxsize=20_000)
 def redact(text: str) -> str:
     """`text` as one line of at most 160 characters without secret values or control characters."""
-    line = _SECRET.sub(HIDDEN, text.strip()[: LIMIT * 4])
+    line = _SECRET.sub(HIDDEN, text.strip()[: LIMIT * 4].replace("\t", " "))
     if "://" in line:
         line = _USERINFO.sub(rf"\1{HIDDEN}@", line)
     low = line.lower()
