@@ -55,6 +55,8 @@ def _python(tree: SourceTree, facts: FileFacts, imports: list[Import], emit: Emi
             value in catalogue().boto and re.search(r"session|boto|aws|self\._?s", receiver, re.IGNORECASE)
         ):
             continue
+        if value is None and argument is not None and _factory(tree, facts, call or node, argument):
+            continue
         names = [value] if value is not None else _resolve(tree, argument)
         services = [s for n in names if (s := catalogue().boto.get(n))]
         if services:
@@ -64,7 +66,7 @@ def _python(tree: SourceTree, facts: FileFacts, imports: list[Import], emit: Emi
             continue
         elif argument is not None and _imported_constant(tree, facts, imports, argument, match.start(1)):
             continue
-        elif argument is not None and not _factory(tree, facts, call or node, argument):
+        elif argument is not None:
             _unknown(
                 tree,
                 facts,
@@ -227,7 +229,10 @@ def factory_calls(tree: SourceTree, file: str, names: frozenset[str]) -> list[Fa
     """Calls of functions that other files taught to be factories, with their literal arguments (None where computed)."""
     out = []
     for name in sorted(names):
-        for node in tree.occurrences(name):
+        for match in re.finditer(rb"(?<![\w])" + re.escape(name.encode()) + rb"\s*\(", tree.data):
+            if tree.spot(match.start(), match.start() + 1) is not Spot.CODE:
+                continue
+            node = tree.node_at(match.start(), match.start() + len(name))
             call = tree.call_around(node)
             if call is None:
                 continue

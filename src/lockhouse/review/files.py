@@ -149,12 +149,14 @@ def list_files(path: Path) -> Listing:
     vendored = frozenset(
         n.rpartition("/")[0] for n in names if n.endswith(("go.mod", "composer.json", "Gemfile")) and "/" in n
     )
+    scripts = (".js", ".mjs", ".cjs", ".ts", ".tsx", ".jsx")
+    only_built = not any(n.endswith(scripts) and not generated(n) and "node_modules/" not in n for n in names)
     for name in sorted(names, key=os.fsencode):
         parts = tuple(name.split("/"))
         folder = skipped_folder(parts, vendored)
         if folder:
             listing.leave_out(name, f"inside {folder}/")
-        elif generated(name):
+        elif generated(name) and not (only_built and name.endswith(".js") and not name.endswith(".min.js")):
             listing.leave_out(name, "built or bundled output")
         else:
             listing.paths.append(name)

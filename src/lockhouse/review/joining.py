@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from lockhouse.review.catalogue import catalogue
 from lockhouse.review.model import (
     LIVE_ROLES,
+    NON_USE_ORDER,
     PURPOSE_LOCK,
     PURPOSE_LOCK_CLIENT,
     PURPOSE_STATE,
+    STATUS_OF_ROLE,
     Certainty,
     EnvLink,
     Evidence,
@@ -102,8 +104,13 @@ def second_join(joined: Joined, looks: list[SecondLook], components: list[str]) 
         items.sort(key=_order)
 
 
-def _order(item: Evidence) -> tuple[bool, str, str, int, int, str]:
-    return (not item.live, item.user or "~", item.file, item.line, item.column, item.rule)
+_STRENGTH = {role: NON_USE_ORDER.index(status) for role, status in STATUS_OF_ROLE.items()}
+
+
+def _order(item: Evidence) -> tuple[int, str, str, int, int, str]:
+    """Use first, then the strongest kind of non-use: the first piece of evidence carries the verdict."""
+    rank = -1 if item.live else _STRENGTH.get(item.role, len(_STRENGTH))
+    return rank, item.user or "~", item.file, item.line, item.column, item.rule
 
 
 def _evidence(fact: Fact, life: Life, component: str) -> Evidence:

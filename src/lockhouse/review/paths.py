@@ -79,14 +79,14 @@ _ENVIRONMENTS = frozenset(
     }
 )  # fmt: skip
 _TEST_FILE = re.compile(
-    r"^test_.*\.py$|_test\.(py|go|rb|js|ts)$|_spec\.rb$|\.(test|spec|stories|story|cy|e2e)\.[cm]?[jt]sx?$|^conftest\.py$|"
+    r"^test_.*\.py$|_test\.(py|go|rb|js|ts)$|_spec\.rb$|\.(test|spec|stories|story|cy|e2e|test-d)\.[cm]?[jt]sx?$|^conftest\.py$|"
     r"(Test|Tests|IT|TestCase)\.(java|kt|scala)$|\.tftest\.(hcl|json)$|\.tofutest\.hcl$|^(jest|vitest|karma|playwright|cypress)\."
     r"(config|setup)|^test\.[cm]?[jt]sx?$"
 )
 _EXAMPLE_FILE = re.compile(
     r"(?i)(^|[._-])(example|sample)s?([._-]|$)|\.dist$|^\.?env[\w.-]*\.(template|dist|tpl|defaults?)$|\.tfvars\.(template|dist)$"
 )
-_GENERATED = re.compile(r"\.min\.(js|css)$|\.bundle\.js$|\.map$|_pb2(_grpc)?\.pyi?$|\.pb\.go$|\.d\.ts$")
+_GENERATED = re.compile(r"\.min\.(js|css)$|\.bundle\.js$|\.map$|_pb2(_grpc)?\.pyi?$|\.pb\.go$|\.d\.[cm]?ts$")
 _BUILT = frozenset({"dist", "build", "out"})
 _REQUIREMENTS = re.compile(r"requirements[\w.-]*\.(txt|in)$")
 _INACTIVE = re.compile(r"(?i)\.(example|sample|dist|template|disabled|bak|orig|off)$")
@@ -159,6 +159,8 @@ def classify(relative: str, programs_in_docs: frozenset[str] = frozenset()) -> P
         ):
             if low in {"spec", "mocks", "fixtures"} and kind in {"document"}:
                 continue
+            return PathKind(kind, Life.TEST)
+        if low == "t" and index == 0:
             return PathKind(kind, Life.TEST)
         if low in _DOC_FOLDERS and kind != "document" and "/".join(parts[: index + 1]) not in programs_in_docs:
             return PathKind(kind, Life.DOCS)

@@ -309,6 +309,12 @@ COLUMNS = (
 )  # fmt: skip
 
 
+def _prefer(table: dict[str, str], label: str, key: str, own: list[str]) -> None:
+    """Two services may share an endpoint; the one of that name has it."""
+    if label == key or label not in table or (label in own and table[label] != f"aws/{label}"):
+        table[label] = f"aws/{key}"
+
+
 @functools.cache
 def catalogue() -> Catalogue:
     """The one catalogue of this process, read from the package's data files."""
@@ -329,13 +335,14 @@ def catalogue() -> Catalogue:
             out.aws_class[name.lower()] = service
             out.alias.setdefault(name.lower(), service)
         for name in row["iam"]:
-            out.aws_iam[name] = service
+            if name == key or name not in out.aws_iam:
+                out.aws_iam[name] = service
         for name in row["aliases"]:
             out.alias[name] = service
         for name in row["endpoints"]:
             for label in (name, name.rpartition(".")[2]):
                 if label not in ignored and "." not in label:
-                    out.aws_endpoint.setdefault(label, service)
+                    _prefer(out.aws_endpoint, label, key, row["boto"])
         out.alias.setdefault(re.sub(r"[^a-z0-9]", "", row["name"].lower()), service)
         for phrase in (f"AWS {row['name']}", f"Amazon {row['name']}"):
             if len(row["name"]) > 1:
