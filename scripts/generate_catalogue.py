@@ -40,7 +40,9 @@ def main() -> None:
         meta = loader.load_service_model(boto, "service-2")["metadata"]
         identity = str(meta["serviceId"])
         key = family(boto, hand)
-        row = rows.setdefault(key, {k: set() for k in ("boto", "npm", "flat", "classes", "endpoints", "iam", "aliases")})
+        row = rows.setdefault(
+            key, {k: set() for k in ("boto", "npm", "flat", "classes", "endpoints", "iam", "aliases")}
+        )
         title = str(meta.get("serviceAbbreviation") or meta["serviceFullName"])
         if boto == key or "name" not in row:
             row["name"] = hand["names"].get(key) or re.sub(r"^(Amazon|AWS) ", "", title)

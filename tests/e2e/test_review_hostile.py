@@ -15,7 +15,32 @@ from lockhouse.review.model import Status
 from lockhouse.review.reports import as_json, terminal
 from lockhouse.review.review import review
 
-SUFFIXES = ("ts", "tsx", "js", "py", "go", "java", "rb", "tf", "hcl", "yaml", "json", "sh", "toml", "md", "vue", "ipynb", "kt", "cs", "rs", "php", "xml", "prisma", "tfvars", "env")
+SUFFIXES = (
+    "ts",
+    "tsx",
+    "js",
+    "py",
+    "go",
+    "java",
+    "rb",
+    "tf",
+    "hcl",
+    "yaml",
+    "json",
+    "sh",
+    "toml",
+    "md",
+    "vue",
+    "ipynb",
+    "kt",
+    "cs",
+    "rs",
+    "php",
+    "xml",
+    "prisma",
+    "tfvars",
+    "env",
+)
 BROKEN = (
     'import { DynamoDBClient from "@aws-sdk/client-dynamodb\nresource "aws_dynamodb_table" "x" {{{ <<EOF\n((((\nboto3.client("dynamodb"\n'
     'AWS::DynamoDB::Table\n"Statement": [{{{\n- - - : : {{ .Values }}\n\x00\xff redis:// postgres://\n'
@@ -65,10 +90,10 @@ def test_huge_files_are_not_read(tmp_path: Path):
 def test_broken_syntax_in_every_language_is_survived(tmp_path: Path):
     for suffix in SUFFIXES:
         put(tmp_path, f"src/broken.{suffix}", BROKEN)
-        put(tmp_path, f"src/half.{suffix}", BROKEN.split("\x00")[0])
+        put(tmp_path, f"src/half.{suffix}", BROKEN.split("\x00", maxsplit=1)[0])
     for name in ("Dockerfile", "Makefile", "package.json", "pyproject.toml", "go.mod", "pom.xml", "Gemfile", "package-lock.json", "serverless.yml",
                  "template.yaml", "docker-compose.yml", ".github/workflows/a.yml", ".gitlab-ci.yml", "Pulumi.yaml", "x.tf.json", "poetry.lock"):  # fmt: skip
-        put(tmp_path, name, BROKEN.split("\x00")[0])
+        put(tmp_path, name, BROKEN.split("\x00", maxsplit=1)[0])
     found = review(tmp_path, ("aws/dynamodb",))
     json.loads(as_json.render(found))
     assert not [reason for _, reason in found.skipped if "could not be analysed" in reason or "crashed" in reason]
@@ -81,8 +106,19 @@ def test_deep_nesting_in_every_format_is_survived(tmp_path: Path):
     put(tmp_path, "b.yaml", "".join(" " * i + f"aws{i}:\n" for i in range(400)))
     put(tmp_path, "a.tf", 'resource "aws_sqs_queue" "q" {\n x = ' + "[" * deep + "]" * deep + "\n}\n")
     put(tmp_path, "a.py", "import boto3\nx = " + "(" * deep + "boto3.client('sqs')" + ")" * deep)
-    put(tmp_path, "a.ts", 'import { SQSClient } from "@aws-sdk/client-sqs";\nconst x = ' + "(" * deep + "new SQSClient({})" + ")" * deep)
-    put(tmp_path, "bomb.yml", "aws: &a [x,x]\n" + "".join(f"a{i}: &b{i} [*{'a' if not i else f'b{i-1}'},*{'a' if not i else f'b{i-1}'}]\n" for i in range(40)))
+    put(
+        tmp_path,
+        "a.ts",
+        'import { SQSClient } from "@aws-sdk/client-sqs";\nconst x = ' + "(" * deep + "new SQSClient({})" + ")" * deep,
+    )
+    put(
+        tmp_path,
+        "bomb.yml",
+        "aws: &a [x,x]\n"
+        + "".join(
+            f"a{i}: &b{i} [*{'a' if not i else f'b{i - 1}'},*{'a' if not i else f'b{i - 1}'}]\n" for i in range(40)
+        ),
+    )
     folder = tmp_path
     for _ in range(120):
         folder = folder / "d"
@@ -93,7 +129,22 @@ def test_deep_nesting_in_every_format_is_survived(tmp_path: Path):
     assert time.monotonic() - started < 60
 
 
-@pytest.mark.parametrize("name", ["-rf.py", "a\nb.py", "a\x1b[2J.py", "\udcff.py", "$(touch x).py", "`id`.py", "a;b|c.py", "‮gpj.py", "%s%n.py", "con.py", " .py"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "-rf.py",
+        "a\nb.py",
+        "a\x1b[2J.py",
+        "\udcff.py",
+        "$(touch x).py",
+        "`id`.py",
+        "a;b|c.py",
+        "‮gpj.py",
+        "%s%n.py",
+        "con.py",
+        " .py",
+    ],
+)
 def test_evil_names_are_read_and_shown_harmlessly(name: str, tmp_path: Path):
     (tmp_path / os.fsdecode(name.encode("utf-8", "surrogateescape"))).write_text("import boto3\nboto3.client('sqs')\n")
     found = review(tmp_path)
@@ -120,6 +171,13 @@ def test_a_review_opens_no_socket_and_starts_nothing_but_git(tmp_path: Path):
         "review(pathlib.Path(sys.argv[1]))\n"
         "print(seen)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        cwd=tmp_path,
+    )
     assert done.stdout.strip() == "[]"
     assert not (tmp_path / "ran").exists()

@@ -15,7 +15,9 @@ import sys
 from pathlib import Path
 
 FILES = 20_000
-BODY = "".join(f"  method{i}(a: number, b: string): string {{ const v = a + {i}; return `${{b}}-${{v}}`; }}\n" for i in range(30))
+BODY = "".join(
+    f"  method{i}(a: number, b: string): string {{ const v = a + {i}; return `${{b}}-${{v}}`; }}\n" for i in range(30)
+)
 PYTHON = "import os\n\n" + "".join(f"def f{i}(a, b):\n    return a + b * {i}\n\n\n" for i in range(50))
 
 
@@ -38,7 +40,9 @@ def write(root: Path) -> None:
         elif kind < 32:
             (folder / f"r{number}.tf").write_text('resource "aws_sqs_queue" "q" {\n  name = "q-${var.env}"\n}\n' * 4)
         elif kind < 36:
-            (folder / f"d{number}.md").write_text("# Title\n\nWords about Redis.\n" + "lorem ipsum dolor sit amet\n" * 100)
+            (folder / f"d{number}.md").write_text(
+                "# Title\n\nWords about Redis.\n" + "lorem ipsum dolor sit amet\n" * 100
+            )
         else:
             (folder / f"v{number}.json").write_text(json.dumps({"values": list(range(200))}))
 

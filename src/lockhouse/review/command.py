@@ -36,7 +36,7 @@ class Format(StrEnum):
 
 
 def review_command(
-    path: Annotated[Path, typer.Argument(help="The repository's folder.")] = Path("."),
+    path: Annotated[Path, typer.Argument(help="The repository's folder.")] = Path(),
     asked: Annotated[list[str] | None, typer.Option("--ask", help="Write the whole answer for this service.")] = None,
     as_json_flag: Annotated[bool, typer.Option("--json", help="Print JSON (schema lockhouse.review/1).")] = False,
     form: Annotated[Format, typer.Option("--format", help="The form of the report.")] = Format.TERMINAL,

@@ -23,7 +23,8 @@ _LOCK_KEY = re.compile(r"[\"'`]LockID[\"'`]")
 
 def target(family: str, module: str, imported: str) -> tuple[str, str] | None:
     """(service, kind) of an import of an infrastructure library; kind `namespace` when its members decide; None when
-    the module is no such library."""
+    the module is no such library.
+    """
     if family == "javascript":
         return _javascript(module, imported)
     if family == "python":
@@ -191,11 +192,26 @@ def state_backends(tree: SourceTree, item: Import, emit: Emit) -> None:
             call = tree.call_around(node)
             if call is None or service is None:
                 continue
-            emit(service, Role.BACKEND, "terraform.backend.code", node.start_byte, user=User.TOOLING, purpose=PURPOSE_STATE)
+            emit(
+                service,
+                Role.BACKEND,
+                "terraform.backend.code",
+                node.start_byte,
+                user=User.TOOLING,
+                purpose=PURPOSE_STATE,
+            )
             table = re.search(r"dynamodb_?[tT]able\s*[:=]\s*[\"'`]?([\w.-]*)", tree.text(call))
             if table and imported == "S3Backend":
                 offset = call.start_byte + len(tree.text(call)[: table.start()].encode())
-                emit("aws/dynamodb", Role.LOCK, "terraform.backend.code", offset, user=User.TOOLING, purpose=PURPOSE_LOCK, name=table[1])
+                emit(
+                    "aws/dynamodb",
+                    Role.LOCK,
+                    "terraform.backend.code",
+                    offset,
+                    user=User.TOOLING,
+                    purpose=PURPOSE_LOCK,
+                    name=table[1],
+                )
 
 
 def _first_string(tree: SourceTree, call: Node) -> str:

@@ -143,8 +143,8 @@ def _image(facts: FileFacts, node: Node, lines: list[str], user: User) -> None:
 
 
 def _text(facts: FileFacts, node: Node, lines: list[str], user: User) -> None:
-    from lockhouse.review.sdk import string_use  # noqa: PLC0415 - text rules are shared with source code
     from lockhouse.review.prefilter import TEXT, find  # noqa: PLC0415
+    from lockhouse.review.sdk import string_use  # noqa: PLC0415 - text rules are shared with source code
 
     text = node.text or ""
     if len(text) > 4000:

@@ -62,9 +62,7 @@ def _python(tree: SourceTree, facts: FileFacts, imports: list[Import], emit: Emi
         if services:
             for service in services:
                 emit(service, Role.CLIENT, "sdk.client", match.start(1), name=_table_name(tree, call))
-        elif names:
-            continue
-        elif argument is not None and _imported_constant(tree, facts, imports, argument, match.start(1)):
+        elif names or (argument is not None and _imported_constant(tree, facts, imports, argument, match.start(1))):
             continue
         elif argument is not None:
             _unknown(

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from lockhouse.review.catalogue import catalogue, iam_actions
 from lockhouse.review.cost import Prices
 from lockhouse.review.joining import Joined
-from lockhouse.review.permissions import covers, needed
 from lockhouse.review.model import Backend, Finding, Role, ServiceReview, Status, User
+from lockhouse.review.permissions import covers, needed
 
 RULES: dict[str, tuple[str, str]] = {
     "iam.unknown_prefix": ("error", "A policy allows actions of a service prefix that does not exist in IAM."),

@@ -210,9 +210,7 @@ class _Reader:
                 inner = next((c for c in child.named_children if c.type == "expression"), None)
                 if inner is not None:
                     parts.append(("", self.value(inner, depth + 1)))
-            elif child.type == "quoted_template":
-                return self.template(child, line, depth + 1)
-            elif child.type == "heredoc_template":
+            elif child.type == "quoted_template" or child.type == "heredoc_template":
                 return self.template(child, line, depth + 1)
             elif child.type not in {
                 "heredoc_identifier",

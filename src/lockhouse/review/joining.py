@@ -130,7 +130,8 @@ def _evidence(fact: Fact, life: Life, component: str) -> Evidence:
 
 def component_of(path: str, components: list[str], packed: list[str]) -> str:
     """The folder of the nearest manifest above a file; for code without one, the folder its infrastructure packs.
-    `packed` is ordered from the shortest."""
+    `packed` is ordered from the shortest.
+    """
     folder = posixpath.dirname(path)
     known = frozenset(components)
     best = "."
@@ -168,9 +169,7 @@ def _who_runs(joined: Joined) -> tuple[set[str], set[str]]:
             for path in by_name.get(posixpath.basename(target), ()):
                 if how == "workflow" and _matches(path, target):
                     pipeline.add(path)
-                elif how == "start" and _matches(path, target):
-                    started.add(path)
-                elif how == "start-name" and any(_inside(path, folder) for folder in copied):
+                elif (how == "start" and _matches(path, target)) or (how == "start-name" and any(_inside(path, folder) for folder in copied)):
                     started.add(path)
             if how == "lambda":
                 folders.append(target)
@@ -346,8 +345,17 @@ def _constants(joined: Joined, looks: list[SecondLook]) -> None:
             services = sorted({s for v in values.get(call.name, ()) if (s := catalogue().boto.get(v))})
             for service in services:
                 file.facts.append(
-                    Fact(service, Role.CLIENT, "sdk.client", call.file, call.line, call.column, User.APPLICATION, call.snippet,
-                         link=f"constant {call.name}")  # fmt: skip
+                    Fact(
+                        service,
+                        Role.CLIENT,
+                        "sdk.client",
+                        call.file,
+                        call.line,
+                        call.column,
+                        User.APPLICATION,
+                        call.snippet,
+                        link=f"constant {call.name}",
+                    )  # fmt: skip
                 )
             if not services:
                 reason = "the name of the client's service is computed at run time"

@@ -122,7 +122,8 @@ PURPOSE_STATE = "state storage"
 
 class Fact(NamedTuple):
     """What one place says about one service. Lines and columns count from 1; `name` is the resource's own name
-    (table, bucket), `operations` are API operations in the service's own spelling."""
+    (table, bucket), `operations` are API operations in the service's own spelling.
+    """
 
     service: str
     role: Role

@@ -48,7 +48,8 @@ _OTHERS = {"google": "gcp", "gcp": "gcp", "azurerm": "azure", "azure": "azure", 
 @dataclass(frozen=True, slots=True)
 class ModuleSource:
     """`local` is a relative folder; `services` are certain by name; `scope` is the family an unknown could hide;
-    `hints` are services that the unknown's name suggests."""
+    `hints` are services that the unknown's name suggests.
+    """
 
     text: str
     local: str = ""

@@ -142,7 +142,8 @@ def _kind(folder: str, name: str) -> str:
 
 def classify(relative: str, programs_in_docs: frozenset[str] = frozenset()) -> PathKind:
     """Kind and life of a file by its path relative to the reviewed root. `programs_in_docs` are documentation folders
-    that have a manifest of their own."""
+    that have a manifest of their own.
+    """
     folder, _, file_name = relative.rpartition("/")
     kind = _kind(folder, file_name)
     if _EXAMPLE_FILE.search(file_name):

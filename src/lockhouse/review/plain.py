@@ -110,7 +110,7 @@ def _csharp(name: str) -> str | None:
         part = re.sub(r"v\d+$", "", name.split(".")[1])
         return known.aws_class_named(part) or known.boto_like(part)
     return {"StackExchange": "redis", "Npgsql": "postgresql", "Stripe": "stripe", "Twilio": "twilio", "SendGrid": "sendgrid",
-            "MongoDB": "mongodb", "Sentry": "sentry", "OpenAI": "openai"}.get(name.split(".")[0])  # fmt: skip
+            "MongoDB": "mongodb", "Sentry": "sentry", "OpenAI": "openai"}.get(name.split(".", maxsplit=1)[0])  # fmt: skip
 
 
 def _php(name: str) -> str | None:

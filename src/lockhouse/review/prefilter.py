@@ -23,10 +23,10 @@ TEXT = "text"
 # What starts a closer look at any file, besides the catalogue's own packages, hosts and schemes.
 _ALWAYS = (
     "sst.aws.", "typeorm", "sequelize", '"knex"', "'knex'", "policystatement", "community.aws.", "boto", "aws-sdk", "@aws-sdk", "awssdk", "amazonaws", "aws::", "aws_cdk", "aws-cdk", "awscdk", "pulumi", "cdktf", "lockid",
-    "states:::", "dynamodb_table", "backend-config", "remote_state", "lambda-go", "com.amazonaws", "arn:aws", "\"statement\"",
-    "terraform {", "google.cloud", "google-cloud", "@azure/", "azure.", "amazon.", "sdk-for-go", "aws_", ".client(\"", ".client('",
-    ".resource(\"", ".resource('", "storages.backends", "services.k8s.aws", "crossplane", "cnrm.cloud", "upbound.io",
-    "amazon_", "serverless", "provider = \"",
+    "states:::", "dynamodb_table", "backend-config", "remote_state", "lambda-go", "com.amazonaws", "arn:aws", '"statement"',
+    "terraform {", "google.cloud", "google-cloud", "@azure/", "azure.", "amazon.", "sdk-for-go", "aws_", '.client("', ".client('",
+    '.resource("', ".resource('", "storages.backends", "services.k8s.aws", "crossplane", "cnrm.cloud", "upbound.io",
+    "amazon_", "serverless", 'provider = "',
 )  # fmt: skip
 _MAX_PER_TOKEN = 400
 

@@ -54,7 +54,8 @@ _FAMILY = {"typescript": "javascript", "tsx": "javascript", "markup": "javascrip
 @dataclass(frozen=True, slots=True)
 class Layout:
     """What every worker must know of the whole: documentation folders that are programs, and Python packages of the
-    repository itself that share a name with a library."""
+    repository itself that share a name with a library.
+    """
 
     programs_in_docs: frozenset[str] = frozenset()
     local_packages: frozenset[str] = frozenset()
@@ -206,7 +207,7 @@ def _structured(facts: FileFacts, kind: str, data: bytes, text: str) -> None:
         for number, line in enumerate(lines, 1):
             if "#" in line and (match := re.search(r"(?:^|\s)(#.*)$", line[:2000])):
                 comment_facts(facts, number, match[1])
-    if re.search(r"database|storage|cable", name) and "adapter:" in text or "service: S3" in text:
+    if (re.search(r"database|storage|cable", name) and "adapter:" in text) or "service: S3" in text:
         settings_files.read_rails(facts, text)
     documents, broken = read_documents(text)
     if broken and not documents:

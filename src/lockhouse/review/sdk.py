@@ -34,11 +34,15 @@ _PER_SERVICE = 8
 _LOOSE = frozenset(
     {"states:::", "aws_", "aws::", '.client("', ".client('", "boto", "aws-sdk", "@aws-sdk", "awssdk", "com.amazonaws"}
 )
-_DRIVER = re.compile(rb"\b(?:client|type|dialect|driver)\s*:\s*[\"'](pg|postgres|postgresql|mysql|mysql2|mariadb|mongodb)[\"']")
+_DRIVER = re.compile(
+    rb"\b(?:client|type|dialect|driver)\s*:\s*[\"'](pg|postgres|postgresql|mysql|mysql2|mariadb|mongodb)[\"']"
+)
 _ORM = re.compile(rb"[\"'](?:knex|typeorm|sequelize|@nestjs/typeorm|@mikro-orm/[\w-]+|sequelize-typescript)[\"']")
 
 
-def read_source(tree: SourceTree, file: str, hits: list[Hit], local_packages: frozenset[str] = frozenset()) -> FileFacts:
+def read_source(
+    tree: SourceTree, file: str, hits: list[Hit], local_packages: frozenset[str] = frozenset()
+) -> FileFacts:
     """All facts of one source file. `hits` are the prefilter's; `local_packages` hide libraries of the same name."""
     facts = FileFacts(file, tree.name)
     reader = _Reader(tree, facts, local_packages)
@@ -102,9 +106,7 @@ class _Reader:
     def imports(self) -> None:
         found, computed = _IMPORTS[self.tree.name](self.tree)
         for item in found:
-            if item.module.startswith(".") or self.tree.name in {"python", "go", "java"}:
-                self.facts.imports.append(item.module)
-            elif not item.module.startswith(("@aws-sdk", "node:")):
+            if item.module.startswith(".") or self.tree.name in {"python", "go", "java"} or not item.module.startswith(("@aws-sdk", "node:")):
                 self.facts.imports.append(item.module)
             self.one_import(item)
         for node in computed:
@@ -173,12 +175,13 @@ class _Reader:
 
     def targets(self, module: str, imported: str, local: str) -> Iterator[tuple[str, str, str]]:
         """(service, kind, dotted reference) that a binding stands for. Kinds: sdk, type, cdk, pulumi, cdktf, emulator,
-        namespace (a whole provider, whose members decide)."""
+        namespace (a whole provider, whose members decide).
+        """
         known = self.known
         if imported in known.table("symbols"):
             yield known.table("symbols")[imported], "sdk", ""
             return
-        emulated = known.emulator(module) or known.emulator(module.split(".")[0])
+        emulated = known.emulator(module) or known.emulator(module.split(".", maxsplit=1)[0])
         if emulated:
             yield emulated, "emulator", ""
             return
@@ -203,7 +206,7 @@ class _Reader:
             if service:
                 yield service, "sdk", ""
         elif family == "ruby":
-            service = known.gem(module.split("/")[0]) or known.gem(module.replace("/", "-"))
+            service = known.gem(module.split("/", maxsplit=1)[0]) or known.gem(module.replace("/", "-"))
             if service:
                 yield service, "sdk", ""
 
@@ -224,12 +227,12 @@ class _Reader:
         if inside is not None:
             yield f"aws/{inside[1]}", "sdk", ""
             return
-        if module.startswith(".") or module.split(".")[0] in self.local_packages:
+        if module.startswith(".") or module.split(".", maxsplit=1)[0] in self.local_packages:
             return
         full = f"{module}.{imported}" if imported and imported != "*" else module
         service = self.known.python(full)
         if service:
-            dotted = module if not imported and local == module.split(".")[0] and "." in module else ""
+            dotted = module if not imported and local == module.split(".", maxsplit=1)[0] and "." in module else ""
             yield service, "sdk", dotted
 
     # Text: strings and comments
@@ -237,16 +240,12 @@ class _Reader:
     def texts(self, hits: list[Hit]) -> None:
         lines: set[tuple[str, int]] = set()
         for hit in hits:
-            if (
-                not hit.service
-                and hit.kind != HOST
-                and hit.token not in _LOOSE
-            ):
+            if not hit.service and hit.kind != HOST and hit.token not in _LOOSE:
                 continue
             spot = self.tree.spot(hit.start, hit.end)
             if spot is Spot.COMMENT:
                 self.comment(hit, lines)
-            elif spot is Spot.STRING and hit.kind in {HOST, SCHEME, TEXT} or hit.token == "states:::":
+            elif (spot is Spot.STRING and hit.kind in {HOST, SCHEME, TEXT}) or hit.token == "states:::":
                 self.string(hit, lines)
 
     def comment(self, hit: Hit, lines: set[tuple[str, int]]) -> None:
@@ -280,7 +279,9 @@ class _Reader:
             return
         for match in _DRIVER.finditer(self.tree.data):
             name = match[1].decode()
-            service = "mongodb" if name == "mongodb" else "postgresql" if name.startswith(("pg", "postgres")) else "mysql"
+            service = (
+                "mongodb" if name == "mongodb" else "postgresql" if name.startswith(("pg", "postgres")) else "mysql"
+            )
             if self.tree.spot(match.start(), match.start() + 2) is Spot.CODE:
                 self.fact(service, Role.CONFIGURATION, "settings.driver", match.start())
 

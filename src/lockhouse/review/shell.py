@@ -94,7 +94,8 @@ def _split_comment(line: str) -> tuple[str, str]:
 
 def read_shell(facts: FileFacts, text: str, first_line: int, user: User, *, role_user: bool = False) -> None:
     """Adds what `text` does to `facts`. `user` is who runs it; with `role_user` that holds for everything but Terraform
-    itself (a start script of an image is the application even where it makes things)."""
+    itself (a start script of an image is the application even where it makes things).
+    """
     lines, comments = logical_lines(text, first_line)
     variables: dict[str, str] = {}
     whole = "\n".join(line.text for line in lines)

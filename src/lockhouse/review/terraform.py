@@ -70,7 +70,8 @@ def _by_lines(facts: FileFacts, body: Block, lines: list[str]) -> None:
 
 def _top_level_meaning(body: Block) -> set[int]:
     """Lines that the joining will understand: blocks at the top level and what is inside them. A resource that error
-    recovery put inside another block is not understood there, so its own line stays open."""
+    recovery put inside another block is not understood there, so its own line stays open.
+    """
     out: set[int] = set()
     for block in body.blocks:
         out.add(block.line)

@@ -300,7 +300,7 @@ class Joining:
             if block.kind in {"terraform", "remote_state", "data", "generate"}:
                 holder = Block("", (), 1, blocks=[block])
                 read_backends(
-                    self.facts[file.file], holder, file.lines, 1, resolve=lambda v: _resolve(v, scope)  # noqa: B023
+                    self.facts[file.file], holder, file.lines, 1, resolve=lambda v: _resolve(v, scope)
                 )  # fmt: skip
             if block.kind == "terraform" and block.attribute("source") is not None:
                 self._terragrunt_source(folder, file, block)
@@ -627,7 +627,7 @@ class Joining:
 
     def _target(self, folder: Folder, path: str, depth: int = 0) -> str:
         """The resource address that a reference leads to, through locals and the outputs of local modules."""
-        parts = path.split("[")[0].split(".") if "[" not in path.split(".")[0] else path.split(".")
+        parts = path.split("[", maxsplit=1)[0].split(".") if "[" not in path.split(".", maxsplit=1)[0] else path.split(".")
         parts = [p.split("[")[0] for p in path.split(".")]
         if depth > MAX_DEPTH or len(parts) < 2:
             return ""

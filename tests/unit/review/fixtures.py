@@ -52,11 +52,23 @@ def cases() -> list[Case]:
         data = tomllib.loads(path.read_text())
         name = path.parent.name
         out.append(
-            Case(name, "", data["services"], findings=tuple(data.get("findings", ())), secrets=tuple(data.get("secrets", ())))
+            Case(
+                name,
+                "",
+                data["services"],
+                findings=tuple(data.get("findings", ())),
+                secrets=tuple(data.get("secrets", ())),
+            )
         )
         for mutation in data.get("mutations", ()):
             move, edit = mutation.get("move"), mutation.get("edit")
             out.append(
-                Case(name, mutation["name"], mutation["expect"], tuple(move) if move else None, tuple(edit) if edit else None)
+                Case(
+                    name,
+                    mutation["name"],
+                    mutation["expect"],
+                    tuple(move) if move else None,
+                    tuple(edit) if edit else None,
+                )
             )
     return out

@@ -25,7 +25,12 @@ def run(*arguments: str):
 
 
 def git(folder: Path, *arguments: str) -> None:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+    }
     subprocess.run(
         ["git", "-c", "user.name=t", "-c", "user.email=t@example.invalid", *arguments],
         cwd=folder, env=environment, check=True, capture_output=True, timeout=30,
@@ -68,7 +73,9 @@ def test_a_document_that_holds_exits_0_and_one_that_does_not_1(tmp_path: Path):
     assert json.loads(wrong.stdout)["document"]["findings"][0]["rule"] == "doc.path_missing"
 
 
-@pytest.mark.parametrize("form", ["terminal", "markdown", "json", "sarif", "html", "mermaid", "svg", "sequence", "costs"])
+@pytest.mark.parametrize(
+    "form", ["terminal", "markdown", "json", "sarif", "html", "mermaid", "svg", "sequence", "costs"]
+)
 def test_every_form_is_written_to_a_file_on_request(form: str, tmp_path: Path):
     target = tmp_path / "report"
     done = run(REPO, "--format", form, "--output", str(target))
@@ -81,12 +88,17 @@ def test_the_change_against_a_revision_names_what_it_adds(tmp_path: Path):
     git(tmp_path, "init", "-q")
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-qm", "one")
-    (tmp_path / "a.ts").write_text('import { bedrock } from "@ai-sdk/amazon-bedrock";\nexport const m = bedrock("x");\n')
+    (tmp_path / "a.ts").write_text(
+        'import { bedrock } from "@ai-sdk/amazon-bedrock";\nexport const m = bedrock("x");\n'
+    )
     done = run(str(tmp_path), "--base", "HEAD")
     assert done.exit_code == 0
     assert "this change adds Bedrock to the application" in done.stdout
     assert run(str(tmp_path), "--base", "HEAD", "--fail-on-new").exit_code == 1
-    assert json.loads(run(str(tmp_path), "--base", "HEAD", "--json").stdout)["changes"]["added"][0]["service"] == "aws/bedrock"
+    assert (
+        json.loads(run(str(tmp_path), "--base", "HEAD", "--json").stdout)["changes"]["added"][0]["service"]
+        == "aws/bedrock"
+    )
     assert run(str(tmp_path), "--base", "no-such-revision").exit_code == 2
 
 
@@ -101,7 +113,15 @@ def test_a_repository_cannot_make_git_run_its_programs(tmp_path: Path):
     program = repo / "evil.sh"
     program.write_text(f"#!/bin/sh\ntouch {witness}\n")
     program.chmod(0o755)
-    for key in ("core.fsmonitor", "core.pager", "core.sshCommand", "diff.external", "filter.x.clean", "filter.x.smudge", "core.alternateRefsCommand"):
+    for key in (
+        "core.fsmonitor",
+        "core.pager",
+        "core.sshCommand",
+        "diff.external",
+        "filter.x.clean",
+        "filter.x.smudge",
+        "core.alternateRefsCommand",
+    ):
         git(repo, "config", key, str(program))
     (repo / ".gitattributes").write_text("* filter=x diff=x\n")
     hook = repo / ".git" / "hooks" / "post-index-change"

@@ -17,7 +17,9 @@ DOCUMENT = (Path(__file__).parent / "documents" / "clarification.md").read_text(
 
 
 def checked(text: str, repo: Path = REPO) -> tuple[Finding, ...]:
-    return documents.check(text, "DOC.md", review(repo, ("aws/dynamodb",)), repo, ("aws/dynamodb",), cost.shipped_prices())
+    return documents.check(
+        text, "DOC.md", review(repo, ("aws/dynamodb",)), repo, ("aws/dynamodb",), cost.shipped_prices()
+    )
 
 
 @pytest.fixture(scope="module")
@@ -49,35 +51,42 @@ def test_a_cost_that_does_not_follow_from_its_own_numbers_is_wrong(wrong: tuple[
 def test_a_correct_document_holds():
     text = (
         "# DynamoDB\n\nDynamoDB is ONLY used for Terraform state locking. It is NOT used by your application.\n\n"
-        "`infrastructure/terraform/backend.tf`\n\n```hcl\ndynamodb_table = \"classla-terraform-locks\"  ← HERE\n```\n"
+        '`infrastructure/terraform/backend.tf`\n\n```hcl\ndynamodb_table = "classla-terraform-locks"  ← HERE\n```\n'
     )
     assert checked(text) == ()
 
 
 def test_a_snippet_that_is_not_in_its_file_is_found():
-    text = "# DynamoDB\n\n### `infrastructure/terraform/backend.tf`\n\n```hcl\ndynamodb_table = \"another\"\n```\n"
+    text = '# DynamoDB\n\n### `infrastructure/terraform/backend.tf`\n\n```hcl\ndynamodb_table = "another"\n```\n'
     assert [f.rule for f in checked(text)] == ["doc.snippet_differs"]
 
 
 def test_a_claim_of_absence_that_the_code_contradicts_is_false(tmp_path: Path):
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "a.py").write_text('import boto3\nboto3.client("dynamodb").list_tables()\n')
-    text = "# DynamoDB\n\nIt is NOT used by your application.\n\n```bash\ngrep -r \"dynamodb\\|DynamoDB\" src/\n# Should return: No matches found\n```\n"
+    text = '# DynamoDB\n\nIt is NOT used by your application.\n\n```bash\ngrep -r "dynamodb\\|DynamoDB" src/\n# Should return: No matches found\n```\n'
     assert {"doc.claim_false", "doc.absence_false"} <= {f.rule for f in checked(text, tmp_path)}
 
 
 def test_a_claim_is_unproven_where_the_review_is_unknown(tmp_path: Path):
     (tmp_path / "a.py").write_text("import boto3, sys\nboto3.client(sys.argv[1])\n")
-    assert "doc.claim_unproven" in {f.rule for f in checked("# DynamoDB\n\nIt is NOT used by your application.\n", tmp_path)}
+    assert "doc.claim_unproven" in {
+        f.rule for f in checked("# DynamoDB\n\nIt is NOT used by your application.\n", tmp_path)
+    }
 
 
 def test_a_service_the_application_is_said_to_use_must_be_used():
     text = "# DynamoDB\n\n## What Your Application Actually Uses\n\n### Payments: Stripe\n\n### Database: Supabase (PostgreSQL)\n"
-    assert [f.message for f in checked(text) if f.rule == "doc.claim_false"] == ["says the application uses Stripe, but it is not present"]
+    assert [f.message for f in checked(text) if f.rule == "doc.claim_false"] == [
+        "says the application uses Stripe, but it is not present"
+    ]
 
 
 def test_a_command_in_the_document_is_never_run(tmp_path: Path):
     witness = tmp_path / "witness"
     (tmp_path / "a.py").write_text("x = 1\n")
-    checked(f"# DynamoDB\n\n```bash\ntouch {witness}; grep -r \"$(touch {witness})\" .\n# Should return: No matches found\n```\n", tmp_path)
+    checked(
+        f'# DynamoDB\n\n```bash\ntouch {witness}; grep -r "$(touch {witness})" .\n# Should return: No matches found\n```\n',
+        tmp_path,
+    )
     assert not witness.exists()

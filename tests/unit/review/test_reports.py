@@ -32,7 +32,18 @@ def test_the_json_has_the_fixed_names(found: Review):
     assert {"root", "commit", "services", "findings", "searched"} <= set(document)
     assert document["services"][0]["service"] == "aws/dynamodb"
     for service in document["services"]:
-        assert {"service", "name", "users", "status", "certainty", "purpose", "evidence", "permissions", "cost", "removable"} <= set(service)
+        assert {
+            "service",
+            "name",
+            "users",
+            "status",
+            "certainty",
+            "purpose",
+            "evidence",
+            "permissions",
+            "cost",
+            "removable",
+        } <= set(service)
         for item in service["evidence"]:
             assert {"user", "role", "file", "line", "column", "snippet", "rule", "component", "link"} <= set(item)
 
@@ -56,7 +67,9 @@ def test_sarif_keeps_the_oasis_schema():
     schema = json.loads((SCHEMAS / "sarif-2.1.0.json").read_text())
     for fixture in ("findings-of-all-kinds", "table-names-differ", "dynamic-client", "third-parties"):
         found = review(FOLDER / fixture / "repo")
-        document = json.loads(sarif.render(found, (Violation("forbid", "x is forbidden", "x", "application", "a b.ts", 3),)))
+        document = json.loads(
+            sarif.render(found, (Violation("forbid", "x is forbidden", "x", "application", "a b.ts", 3),))
+        )
         jsonschema.validate(document, schema)
         known = {r["id"] for r in document["runs"][0]["tool"]["driver"]["rules"]}
         assert {r["ruleId"] for r in document["runs"][0]["results"]} <= known
@@ -100,7 +113,16 @@ def test_the_pictures_show_the_three_lanes(found: Review):
 
 def test_the_answer_for_one_service_says_everything_that_the_handwritten_document_says(found: Review):
     text = ask.render(found, found.services[0])
-    for heading in ("Where it is used", "What it does not touch", "Permissions", "Cost", "Can it be deleted?", "Alternatives", "Questions", "Check it by hand"):
+    for heading in (
+        "Where it is used",
+        "What it does not touch",
+        "Permissions",
+        "Cost",
+        "Can it be deleted?",
+        "Alternatives",
+        "Questions",
+        "Check it by hand",
+    ):
         assert heading in text
     assert "used only by Terraform tooling" in text
     assert "`infrastructure/terraform/backend.tf:8`" in text
@@ -110,4 +132,6 @@ def test_the_answer_for_one_service_says_everything_that_the_handwritten_documen
 
 def test_the_verdict_comes_first(found: Review):
     assert terminal.render(found).startswith("DynamoDB is used only by Terraform tooling")
-    assert ask.render(found, found.services[0]).split("\n")[2].startswith("**DynamoDB is used only by Terraform tooling")
+    assert (
+        ask.render(found, found.services[0]).split("\n")[2].startswith("**DynamoDB is used only by Terraform tooling")
+    )

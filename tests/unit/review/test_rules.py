@@ -47,8 +47,14 @@ def test_a_rule_that_names_nothing_is_refused(text: str):
 
 
 def test_a_rules_file_says_the_same_as_the_options(found):
-    wanted = rules.parse_file('forbid = ["tooling:aws/dynamodb"]\nfail_on = ["lock.wildcard_grant"]\n[allow_only]\napp = ["supabase"]\n')
-    assert {v.rule for v in rules.check(found, wanted)} == {"forbid tooling:aws/dynamodb", "allow-only application", "lock.wildcard_grant"}
+    wanted = rules.parse_file(
+        'forbid = ["tooling:aws/dynamodb"]\nfail_on = ["lock.wildcard_grant"]\n[allow_only]\napp = ["supabase"]\n'
+    )
+    assert {v.rule for v in rules.check(found, wanted)} == {
+        "forbid tooling:aws/dynamodb",
+        "allow-only application",
+        "lock.wildcard_grant",
+    }
     wanted.ignore = [("lock.wildcard_grant", "infrastructure/*")]
     assert "lock.wildcard_grant" not in {v.rule for v in rules.check(found, wanted)}
 

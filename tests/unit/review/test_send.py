@@ -55,7 +55,11 @@ def test_a_review_is_posted_once_with_the_bearer_token(serve):
     where = send({"schema": "lockhouse.review/1"}, f"http://127.0.0.1:{server.server_port}/", "secret")
     assert where == "/console/reviews/rev-1"
     path, authorization, body = server.seen[0]
-    assert (path, authorization, json.loads(body)) == ("/lockhouse/v1/reviews", "Bearer secret", {"schema": "lockhouse.review/1"})
+    assert (path, authorization, json.loads(body)) == (
+        "/lockhouse/v1/reviews",
+        "Bearer secret",
+        {"schema": "lockhouse.review/1"},
+    )
 
 
 def test_a_redirect_is_not_followed(serve):

@@ -24,7 +24,10 @@ def test_the_verdict_is_the_one_written_by_hand(case: Case, tmp_path: Path):
         verdict = found.service(name)
         assert verdict is not None
         proof = [(e.user, e.role, f"{e.file}:{e.line}") for e in verdict.evidence]
-        assert (verdict.status, [u.value for u in verdict.users]) == (expected["status"], expected["users"]), (name, proof)
+        assert (verdict.status, [u.value for u in verdict.users]) == (expected["status"], expected["users"]), (
+            name,
+            proof,
+        )
         assert str(expected.get("purpose", "")) in verdict.purpose
         assert str(expected.get("place", "")) in verdict.because
         if "component" in expected:
@@ -42,7 +45,13 @@ def test_the_same_repository_gives_the_same_bytes_twice(case: Case, tmp_path: Pa
 @pytest.mark.parametrize("case", [c for c in CASES if c.secrets], ids=str)
 def test_no_secret_value_is_in_any_report(case: Case, tmp_path: Path):
     found = case.review(tmp_path)
-    reports = [as_json.render(found), terminal.render(found), markdown.render(found), html.render(found), sarif.render(found)]
+    reports = [
+        as_json.render(found),
+        terminal.render(found),
+        markdown.render(found),
+        html.render(found),
+        sarif.render(found),
+    ]
     reports += [ask.render(found, s) for s in found.services]
     for secret in case.secrets:
         assert all(secret not in report for report in reports)

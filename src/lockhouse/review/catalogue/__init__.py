@@ -56,21 +56,20 @@ class Catalogue:
         for candidate in (low, f"aws/{low}"):
             if candidate in self.names:
                 return candidate
-        if low.startswith("aws/"):
-            low = low[4:]
+        low = low.removeprefix("aws/")
         return self.alias.get(low) or self.alias.get(re.sub(r"[^a-z0-9]", "", low))
 
     def npm(self, module: str) -> str | None:
         """The service behind an npm package or import specifier; AWS infrastructure libraries are not answered here."""
         if module.startswith("@aws-sdk/client-"):
-            return self.aws_npm.get(module[16:].split("/")[0])
+            return self.aws_npm.get(module[16:].split("/", maxsplit=1)[0])
         if module.startswith("aws-sdk/clients/"):
             return self.aws_flat.get(module[16:].removesuffix(".js").lower()) or self.boto_like(module[16:])
         table = self.table("npm")
         for prefix in _prefixes(module.split("/"), "/"):
             if prefix in table:
                 return table[prefix]
-        scope = module.split("/")[0]
+        scope = module.split("/", maxsplit=1)[0]
         return table.get(f"{scope}/*") if scope.startswith("@") else None
 
     def boto_like(self, name: str) -> str | None:
@@ -107,7 +106,7 @@ class Catalogue:
     def go(self, path: str) -> str | None:
         for start in ("github.com/aws/aws-sdk-go-v2/service/", "github.com/aws/aws-sdk-go/service/"):
             if path.startswith(start):
-                part = path[len(start) :].split("/")[0]
+                part = path[len(start) :].split("/", maxsplit=1)[0]
                 return self.aws_flat.get(part) or self.boto_like(part)
         table = self.table("go")
         for prefix in _prefixes(re.sub(r"/v\d+(?=/|$)", "", path).split("/"), "/"):
@@ -118,13 +117,13 @@ class Catalogue:
     def java(self, name: str) -> str | None:
         for start in ("software.amazon.awssdk.services.", "aws.sdk.kotlin.services."):
             if name.startswith(start):
-                return self.aws_flat.get(name[len(start) :].split(".")[0])
+                return self.aws_flat.get(name[len(start) :].split(".", maxsplit=1)[0])
         table = self.table("java")
         for prefix in _prefixes(name.split("."), "."):
             if prefix in table:
                 return table[prefix]
         if name.startswith("com.amazonaws.services."):
-            part = name[23:].split(".")[0]
+            part = name[23:].split(".", maxsplit=1)[0]
             return self.aws_java1.get(part) or self.aws_flat.get(part) or self.boto_like(part)
         return None
 
@@ -176,7 +175,7 @@ class Catalogue:
         for n in range(len(parts), 0, -1):
             joined = "_".join(parts[:n])
             if joined in self.aws_tf:
-                return self.aws_tf[joined] and f"aws/{self.aws_tf[joined]}" or None
+                return (self.aws_tf[joined] and f"aws/{self.aws_tf[joined]}") or None
             found = self.boto_like("".join(parts[:n])) or self.boto_like("-".join(parts[:n]))
             if found:
                 return found
@@ -204,7 +203,7 @@ class Catalogue:
         for n in range(len(parts), 0, -1):
             joined = "-".join(parts[:n])
             if joined in self.aws_cfn:
-                return self.aws_cfn[joined] and f"aws/{self.aws_cfn[joined]}" or None
+                return (self.aws_cfn[joined] and f"aws/{self.aws_cfn[joined]}") or None
             found = self.boto_like(joined)
             if found:
                 return found
