@@ -1,1 +1,364 @@
-"""Settings."""
+"""Settings: one frozen value, each setting declared once, in its field.
+
+A setting called `lock_wait` is the flag `--lock-wait`, the variable `LOCKHOUSE_LOCK_WAIT` and the key `lock_wait` in
+`lockhouse.toml`; a flag wins over the variable, the variable over the file, the file over the default. Help text, unit,
+default and check stand in the declaration: the command line, `docs/reference/settings.md` and its test read them from
+`SETTINGS`. Whatever is wrong with a setting is a SettingInvalid (`setting.invalid`) that names where it was read.
+"""
+
+# ruff: noqa: RUF009 - `_setting` answers a dataclass field
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from lockhouse.errors import SettingInvalid
+
+T = TypeVar("T")
+Scalar = str | int | float | bool
+CONFIG_FILE = "lockhouse.toml"
+PREFIX = "LOCKHOUSE_"
+EMBEDDED = "embedded"
+_NEAR = 0.85
+
+
+class Listen(NamedTuple):
+    """Where the server accepts connections; port 0 picks a free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How one setting reads, and what people are told of it."""
+
+    name: str
+    help: str
+    unit: str
+    """What the value is counted in, or its form."""
+    default: Scalar
+    parse: Callable[[Scalar], object]
+    """The typed value, or a ValueError that says what would be right."""
+
+    @property
+    def flag(self) -> str:
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.name.upper()
+
+    @property
+    def is_switch(self) -> bool:
+        return isinstance(self.default, bool)
+
+
+def _text(value: Scalar) -> str:
+    if not isinstance(value, str):
+        raise ValueError("it must be a text")  # noqa: TRY004 - one kind of error for every wrong value
+    return value
+
+
+def _path(value: Scalar) -> Path:
+    text = _text(value)
+    if not text:
+        raise ValueError("it must name a path")
+    return Path(text).expanduser()
+
+
+def _optional_path(value: Scalar) -> Path | None:
+    return _path(value) if value else None
+
+
+def _switch(value: Scalar) -> bool:
+    if isinstance(value, bool):
+        return value
+    known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    found = known.get(str(value).lower())
+    if found is None:
+        raise ValueError("it must be true or false")
+    return found
+
+
+def _number(value: Scalar, low: float, high: float) -> float:
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if isinstance(value, bool) or not low <= number <= high:
+        raise ValueError(f"it must be a number from {low:g} to {high:g}")
+    return number
+
+
+def _seconds(low: float, high: float) -> Callable[[Scalar], float]:
+    return lambda value: _number(value, low, high)
+
+
+def _count(low: int, high: int) -> Callable[[Scalar], int]:
+    return lambda value: int(_number(value, low, high))
+
+
+_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
+_UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def _bytes(low: int, high: int) -> Callable[[Scalar], int]:
+    def parse(value: Scalar) -> int:
+        match = _SIZE.fullmatch(str(value)) if not isinstance(value, bool) else None
+        size = int(match[1]) * _UNITS[match[2]] if match else -1
+        if not low <= size <= high:
+            raise ValueError(f"it must be a size from {low} to {high} bytes, such as 512MiB")
+        return size
+
+    return parse
+
+
+def _listen(value: Scalar) -> Listen:
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:]+)\]|([^:\[\]]+)):(\d{1,5})", _text(value))
+    if match is None or int(match[3]) > 65535:
+        raise ValueError("it must be HOST:PORT, such as 127.0.0.1:7373 or [::1]:7373")
+    return Listen(match[1] or match[2], int(match[3]))
+
+
+def _matching(pattern: str, said: str) -> Callable[[Scalar], str]:
+    def parse(value: Scalar) -> str:
+        text = str(value)
+        if not re.fullmatch(pattern, text):
+            raise ValueError(f"it must be {said}")
+        return text
+
+    return parse
+
+
+def _one_of(*words: str) -> Callable[[Scalar], str]:
+    def parse(value: Scalar) -> str:
+        if value not in words:
+            raise ValueError("it must be " + " or ".join(words))
+        return str(value)
+
+    return parse
+
+
+def _only_embedded(value: Scalar) -> str:
+    if value != EMBEDDED:
+        raise ValueError(f"only {EMBEDDED!r} is offered by this version: SQLite and files in the data directory")
+    return EMBEDDED
+
+
+def _url(value: Scalar) -> str:
+    text = _text(value).rstrip("/")
+    if text and not re.fullmatch(r"https?://[^\s/?#@]+", text):
+        raise ValueError("it must be http://HOST[:PORT] or https://HOST[:PORT]")
+    return text
+
+
+def _setting(parse: Callable[[Scalar], T], default: Scalar, help: str, unit: str) -> T:  # noqa: A002
+    """Declare a field; the annotation of the field is what `parse` answers."""
+    made: T = dataclasses.field(
+        default_factory=lambda: parse(default),
+        metadata={"help": help, "unit": unit, "default": default, "parse": parse},
+    )
+    return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that an operator decides."""
+
+    data: Path = _setting(
+        _path,
+        "lockhouse-data",
+        "Where states, locks, keys and the first credentials are kept. Made if missing; one server at a time.",
+        "directory",
+    )
+    listen: Listen = _setting(
+        _listen, "127.0.0.1:7373", "Where to accept connections. Port 0 picks a free one.", "HOST:PORT"
+    )
+    config: Path | None = _setting(
+        _optional_path,
+        "",
+        f"Settings file. Without it, {CONFIG_FILE} in the current directory is read if there.",
+        "file",
+    )
+    database_url: str = _setting(
+        _only_embedded, EMBEDDED, "Where records are kept. This version offers the embedded default only.", "URL"
+    )
+    blobs: str = _setting(
+        _only_embedded, EMBEDDED, "Where large bodies are kept. This version offers the embedded default only.", "URL"
+    )
+    backups: Path | None = _setting(
+        _optional_path,
+        "",
+        "Where `lockhouse backup create` keeps backups, best on another disk. Without it, in `backups` in the data "
+        "directory.",
+        "directory",
+    )
+    namespace: str = _setting(
+        _matching(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]", "3 to 63 letters, digits, '-', '.' or '_'"),
+        "terraform-state",
+        "The namespace (bucket) that the first start makes.",
+        "name",
+    )
+    lock_wait: float = _setting(
+        _seconds(0, 50),
+        20.0,
+        "The longest time that a lock request is held while somebody else has the lock. 0 refuses at once.",
+        "seconds, 0 to 50",
+    )
+    require_lock: bool = _setting(
+        _switch,
+        False,
+        "Whether the first namespace, and those that `lockhouse namespace create` makes, refuse writes without a lock.",
+        "true or false",
+    )
+    account_id: str = _setting(
+        _matching(r"\d{12}", "12 digits"),
+        "000000000000",
+        "The account number that AWS clients see (`allowed_account_ids`).",
+        "12 digits",
+    )
+    region: str = _setting(
+        _matching(r"[a-z0-9-]{1,32}", "a region name, such as us-east-1"),
+        "us-east-1",
+        "The region that AWS clients see for buckets made without one.",
+        "region name",
+    )
+    public_url: str = _setting(
+        _url, "", "The address by which clients reach this server, where it is behind a proxy.", "URL"
+    )
+    public_host: str = _setting(
+        _matching(r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*)?", "a host name without port"),
+        "",
+        "The host name below which bucket names are host names too (virtual-host style addressing).",
+        "host name",
+    )
+    tls_cert: Path | None = _setting(_optional_path, "", "Certificate chain for https.", "PEM file")
+    tls_key: Path | None = _setting(_optional_path, "", "Private key of the certificate.", "PEM file")
+    tls_self_signed: bool = _setting(
+        _switch,
+        False,
+        "Whether to serve https with a certificate made at the first start, for development.",
+        "true or false",
+    )
+    max_body: int = _setting(
+        _bytes(1 << 20, 5 << 30), "1GiB", "The largest body that one request may carry.", "bytes, or KiB, MiB, GiB"
+    )
+    max_connections: int = _setting(
+        _count(1, 100_000), 2048, "How many connections may be open at once; more are answered 503.", "connections"
+    )
+    header_deadline: float = _setting(
+        _seconds(1, 600), 15.0, "How long a client may take to send a request's header.", "seconds, 1 to 600"
+    )
+    body_deadline: float = _setting(
+        _seconds(1, 600), 60.0, "How long a client may pause while it sends a body.", "seconds, 1 to 600"
+    )
+    drain: float = _setting(_seconds(0, 600), 20.0, "How long requests may go on after SIGTERM.", "seconds, 0 to 600")
+    log_level: str = _setting(
+        _one_of("debug", "info", "warning", "error"), "info", "The least important line that is logged.", "level"
+    )
+    log_format: str = _setting(_one_of("text", "json"), "text", "How log lines are written.", "text or json")
+
+    def __post_init__(self) -> None:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise SettingInvalid("cannot serve https with only one of tls_cert and tls_key", setting="tls_key")
+        if self.tls_self_signed and self.tls_cert is not None:
+            raise SettingInvalid("cannot use tls_self_signed together with tls_cert", setting="tls_self_signed")
+
+    @property
+    def backups_directory(self) -> Path:
+        return self.backups or self.data / "backups"
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls_self_signed or self.tls_cert is not None else "http"
+
+
+def _declared() -> dict[str, Setting]:
+    return {
+        field.name: Setting(
+            field.name,
+            field.metadata["help"],
+            field.metadata["unit"],
+            field.metadata["default"],
+            field.metadata["parse"],
+        )
+        for field in dataclasses.fields(Settings)
+    }
+
+
+SETTINGS: dict[str, Setting] = _declared()
+"""Every setting by name, in the order of the documentation."""
+
+
+def load(flags: Mapping[str, Scalar | None], environment: Mapping[str, str]) -> Settings:
+    """The settings of this start. `flags` holds what was given on the command line, by setting name (None: not given).
+
+    Raises SettingInvalid (`setting.invalid`), also for unknown keys and for variables that look like a misspelt one."""
+    given: dict[str, tuple[Scalar, str]] = {}
+    variables = _from_environment(environment)
+    chosen = flags.get("config") or variables.get("config", ("", ""))[0]
+    given.update(_from_file(str(chosen)))
+    given.update(variables)
+    given.update((name, (value, SETTINGS[name].flag)) for name, value in flags.items() if value is not None)
+    values: dict[str, Any] = {}
+    for name, (value, source) in given.items():
+        try:
+            values[name] = SETTINGS[name].parse(value)
+        except ValueError as wrong:
+            raise SettingInvalid(
+                f"cannot use {source} {str(value)!r}: {wrong}", hint="lockhouse serve --help", setting=name
+            ) from None
+    return Settings(**values)
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[Scalar, str]]:
+    found: dict[str, tuple[Scalar, str]] = {}
+    for variable, value in environment.items():
+        if not variable.startswith(PREFIX):
+            continue
+        name = variable.removeprefix(PREFIX).lower()
+        if name in SETTINGS and variable == SETTINGS[name].variable:
+            found[name] = (value, variable)
+            continue
+        # Others may stand in the environment by right (LOCKHOUSE_ENDPOINT, a Kubernetes service's); misspelt ones not.
+        if near := difflib.get_close_matches(name, SETTINGS, 1, _NEAR):
+            raise SettingInvalid(
+                f"cannot use the variable {variable}: there is no such setting",
+                hint=f"did you mean {SETTINGS[near[0]].variable}?",
+                setting=name,
+            )
+    return found
+
+
+def _from_file(chosen: str) -> dict[str, tuple[Scalar, str]]:
+    path = Path(chosen or CONFIG_FILE)
+    if not chosen and not path.is_file():
+        return {}
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
+        raise SettingInvalid(f"cannot read {path}: {wrong}", setting="config") from None
+    found: dict[str, tuple[Scalar, str]] = {}
+    for name, value in document.items():
+        if name not in SETTINGS or name == "config":
+            near = difflib.get_close_matches(name, SETTINGS, 1, 0.6)
+            raise SettingInvalid(
+                f"cannot use {name} in {path}: there is no such setting",
+                hint=f"did you mean {near[0]}?" if near else "docs/reference/settings.md lists them all",
+                setting=name,
+            )
+        if not isinstance(value, (str, int, float, bool)):
+            raise SettingInvalid(f"cannot use {name} in {path}: it must be one value", setting=name)
+        found[name] = (value, f"{name} in {path}")
+    return found

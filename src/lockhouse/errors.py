@@ -23,6 +23,16 @@ class Problem(Exception):
         self.details = details
 
 
+class Refusal(Exception):
+    """A problem that another process answered: its code may be one that this version does not know."""
+
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
 class LockHeld(Problem):
     """Somebody else holds the lock. `info` is the holder's lock document, byte for byte."""
 
@@ -103,10 +113,28 @@ class BodyDigestMismatch(Problem):
     code = "body.digest"
 
 
+class BodyDigestInvalid(Problem):
+    """A digest or checksum that came with the body cannot be one: wrong length, wrong alphabet, or several."""
+
+    code = "body.digest_invalid"
+
+
+class BodyLengthMissing(Problem):
+    """The body's length must be announced here and is not."""
+
+    code = "body.length_missing"
+
+
 class DeleteLocked(Problem):
     """A state cannot be deleted while any lock is held on it."""
 
     code = "delete.locked"
+
+
+class DeleteGuarded(Problem):
+    """The state still describes resources and the caller did not say that this is meant. Details: `resources`."""
+
+    code = "delete.resources"
 
 
 class StateNotFound(Problem):
@@ -211,16 +239,100 @@ class CredentialUnknown(Problem):
     code = "credential.unknown"
 
 
+class CredentialExpired(CredentialUnknown):
+    """The credential was temporary and its time is over."""
+
+    code = "credential.expired"
+
+
+class SignatureMissing(Problem):
+    """The request is not signed and this operation has no anonymous form."""
+
+    code = "signature.missing"
+
+
+class SignatureMalformed(Problem):
+    """The signature's own fields break a rule (scope, date, signed headers). Details: `place`, `header` or `query`."""
+
+    code = "signature.malformed"
+
+
+class SignatureUnsupported(Problem):
+    """The request is signed by a scheme that is not spoken here (Signature Version 2, version 4A)."""
+
+    code = "signature.unsupported"
+
+
+class SignatureMismatch(Problem):
+    """The signature is not the one that the credential's secret makes over this request."""
+
+    code = "signature.mismatch"
+
+
+class SignatureSkewed(Problem):
+    """The client's clock and ours differ by more than 15 minutes. Details: `request_time`, `server_time`."""
+
+    code = "signature.skewed"
+
+
+class SignatureExpired(Problem):
+    """The presigned address was valid for a while, and that is over."""
+
+    code = "signature.expired"
+
+
 class PrincipalNotFound(Problem):
-    """There is no such key or principal."""
+    """There is no such key, role, token or principal."""
 
     code = "principal.not_found"
+
+
+class PrincipalExists(Problem):
+    """A living key or role has this name already."""
+
+    code = "principal.exists"
+
+
+class PrincipalNeeded(Problem):
+    """Without this key nobody could administer the server any more."""
+
+    code = "principal.needed"
 
 
 class RequestInvalid(Problem):
     """The request breaks a rule of its protocol. Details: `argument` where one is at fault."""
 
     code = "request.invalid"
+
+
+class DocumentMalformed(Problem):
+    """The XML or JSON of the request is broken, too deep, too large, or not of the expected form."""
+
+    code = "request.document"
+
+
+class MethodNotAllowed(Problem):
+    """What is named exists and cannot be used with this method. Details: `allow`."""
+
+    code = "request.method"
+
+
+class OperationUnsupported(Problem):
+    """The operation, or what it asks for, is known and deliberately not offered."""
+
+    code = "request.unsupported"
+
+
+class RangeUnsatisfiable(Problem):
+    """The byte range lies outside the body. Details: `size` in bytes."""
+
+    code = "range.unsatisfiable"
+
+
+class EncryptionKeyInvalid(Problem):
+    """A customer key is missing, malformed or another one than the body was written with. Details: `reason`."""
+
+    code = "encryption.key"
 
 
 class SlowDown(Problem):
@@ -241,9 +353,35 @@ class StorageUnavailable(Problem):
     code = "storage.unavailable"
 
 
+class LocalProblem(Problem):
+    """What ends a command before any protocol speaks: no protocol's table has it."""
+
+    code = "local"
+
+
+class SettingInvalid(LocalProblem):
+    """A setting is unknown, malformed or out of its range. Details: `setting`."""
+
+    code = "setting.invalid"
+
+
+class DataInvalid(LocalProblem):
+    """The data directory cannot be used: missing, in use by another process, or its master key is unsafe."""
+
+    code = "data.invalid"
+
+
+class ServerUnreachable(LocalProblem):
+    """The command found no server, or the server did not answer like one."""
+
+    code = "server.unreachable"
+
+
 def _family(root: type[Problem]) -> dict[str, type[Problem]]:
     found: dict[str, type[Problem]] = {}
     for child in root.__subclasses__():
+        if child is LocalProblem:
+            continue
         found[child.code] = child
         found.update(_family(child))
     return found
@@ -251,3 +389,6 @@ def _family(root: type[Problem]) -> dict[str, type[Problem]]:
 
 ALL_PROBLEMS: dict[str, type[Problem]] = _family(Problem)
 """Every code that a user can meet, for the completeness tests of the protocol tables and of the documentation."""
+
+LOCAL_PROBLEMS: dict[str, type[Problem]] = _family(LocalProblem)
+"""The codes that only the command line prints."""

@@ -1,9 +1,9 @@
 """HTTP as values: what a protocol room is given and what it gives back.
 
-A `Request` holds exactly what the client sent: the raw path and query stay undecoded (signatures cover them) and headers
-keep their order and repetition. Its body is an asynchronous iterator of chunks that raises `BodyIncomplete` when the
-client goes away, so that "no more bytes" can never be mistaken for "all bytes". A `Response` is a status, headers and
-a body that is bytes, or a stream with a known length. Nothing here knows a protocol, a store or the ASGI server.
+A `Request` holds exactly what the client sent: the raw path and query stay undecoded (signatures cover them) and
+headers keep their order and repetition. Its body is an asynchronous iterator of chunks that raises `BodyIncomplete`
+when the client goes away, so that "no more bytes" can never be mistaken for "all bytes". A `Response` is a status,
+headers and a body that is bytes, or a stream with a known length. Nothing here knows a protocol, a store or the server.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
+from lockhouse.runtime.streams import Stream
+
+__all__ = ["Chunks", "Handler", "Headers", "RawHeaders", "Request", "Response", "Stream", "split_query", "unescape"]
+
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
 
 class Headers:
     """Header fields in the order sent; names are lower case bytes (RFC 9110 section 5)."""
 
-    __slots__ = ("_first", "raw")
+    __slots__ = ("first", "raw")
 
     def __init__(self, raw: RawHeaders) -> None:
         self.raw = raw
@@ -26,11 +30,12 @@ class Headers:
         for name, value in raw:
             if name not in first:
                 first[name] = value
-        self._first = first
+        self.first = first
+        """The first field of each name."""
 
     def get(self, name: str) -> str | None:
         """The first field of this name (lower case), decoded as ISO-8859-1, or None."""
-        value = self._first.get(name.encode("ascii"))
+        value = self.first.get(name.encode("ascii"))
         return None if value is None else value.decode("latin-1")
 
     def all(self, name: str) -> list[str]:
@@ -38,7 +43,7 @@ class Headers:
         return [value.decode("latin-1") for key, value in self.raw if key == wanted]
 
     def __contains__(self, name: str) -> bool:
-        return name.encode("ascii") in self._first
+        return name.encode("ascii") in self.first
 
 
 Chunks = AsyncIterator[bytes]
@@ -82,16 +87,10 @@ def split_query(raw: bytes) -> list[tuple[str, str]]:
 
 
 def unescape(raw: bytes) -> str:
-    """Percent-decode as UTF-8; bytes that are not UTF-8 survive as surrogates and are refused where names are checked."""
-    return unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
-
-
-@dataclass(slots=True)
-class Stream:
-    """A response body of known length in bytes, sent chunk by chunk; `chunks` is called at most once."""
-
-    length: int
-    chunks: Callable[[], AsyncIterator[bytes]]
+    """Percent-decode as UTF-8; other bytes survive as surrogates, which are refused where names are checked."""
+    if b"%" in raw:
+        raw = unquote_to_bytes(raw)
+    return raw.decode("utf-8", "surrogateescape")
 
 
 @dataclass(slots=True)

@@ -1,0 +1,182 @@
+"""The Authenticator: from what a client presents to a verified Identity. The only place where proof is judged.
+
+Credentials and principals are cached in memory under a change count. Whoever commits a change of access calls
+`changed()` afterwards, and every later request reads anew. There is one process now; replicas will keep the count as a
+row that each of them reads at most once a second, so that a revocation reaches all of them within that second.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+
+import msgspec
+
+from lockhouse.auth import keys, sessions
+from lockhouse.auth.sessions import SessionCredentials
+from lockhouse.core.ports import Reader, Store
+from lockhouse.core.principals import Credential, Identity, Principal
+from lockhouse.errors import CredentialExpired
+
+_MAX_CACHED = 10_000
+_NOBODY = Credential(id="LHK00000000000000000", principal="", kind=keys.ACCESS_KEY, at=0.0, nonce=bytes(16))
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """A living credential and its living principal, as of a change count."""
+
+    count: int
+    credential: Credential
+    principal: Principal
+    secret: bytes
+    """The secret access key; empty for tokens."""
+
+
+class Authenticator:
+    """Verifies credentials of every kind."""
+
+    def __init__(self, store: Store, master: bytes, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._master = master
+        self._clock = clock
+        self._count = 0
+        self._known: dict[str, _Known] = {}
+        self._roles: dict[str, tuple[int, Principal]] = {}
+        self.last_used: dict[str, float] = {}
+        """When each credential was last presented with success, since this process began."""
+
+    def changed(self) -> None:
+        """A change of principals, grants or credentials was committed: everything known is read anew."""
+        self._count += 1
+
+    def access_key(self, key_id: str, session_token: str = "") -> tuple[bytes, Identity] | None:
+        """(secret access key, who that is) of an access key id, or None for an unknown, revoked or mismatched one.
+
+        The caller verifies a signature with the secret: the identity counts only after that. Errors:
+        `credential.expired` for a session whose time is over."""
+        if session_token or key_id.startswith(keys.SESSION_KEY_PREFIX):
+            return self._session(key_id, session_token)
+        known = self._look_up(key_id)
+        if known is None or known.credential.kind != keys.ACCESS_KEY:
+            keys.secret_of(self._master, _NOBODY)
+            return None
+        return known.secret, _identity(known)
+
+    def token(self, text: str) -> Identity | None:
+        """Who presents this API token, or None. Errors: `credential.expired`."""
+        parts = keys.split_token(text)
+        if parts is None:
+            return None
+        known = self._look_up(parts[0])
+        if not keys.is_token_secret(known.credential if known is not None else None, parts[1]):
+            return None
+        assert known is not None
+        _refuse_expired(known.credential.expires_at, self._clock())
+        return self._used(_identity(known))
+
+    def basic(self, user: str, password: str) -> Identity | None:
+        """Who presents this pair: any user name with an API token, or an access key id with its secret."""
+        if password.startswith(keys.TOKEN_PREFIX):
+            return self.token(password)
+        found = self.access_key(user)
+        wanted = found[0] if found is not None else b""
+        if not hmac.compare_digest(wanted, password.encode("utf-8", "replace")) or found is None:
+            return None
+        return self._used(found[1])
+
+    def secret_access_key(self, credential: Credential) -> str:
+        """The secret of an access key that was just made, to show it once."""
+        return keys.secret_of(self._master, credential).decode()
+
+    def issue_session(
+        self, who: Identity, *, seconds: float, role: Principal | None = None, name: str = ""
+    ) -> SessionCredentials:
+        """Temporary credentials for `who` (or, checked before by `service.access.assume`, for a role)."""
+        return sessions.issue(
+            self._master,
+            principal=role.id if role is not None else who.principal,
+            base=who.base or who.credential,
+            name=name,
+            expires_at=float(int(self._clock() + seconds)),
+        )
+
+    def seen(self, who: Identity) -> None:
+        """A signature of this caller was verified."""
+        self._used(who)
+
+    def _session(self, key_id: str, session_token: str) -> tuple[bytes, Identity] | None:
+        read = sessions.read(self._master, session_token)
+        if read is None or not hmac.compare_digest(read[0].access_key_id.encode(), key_id.encode("utf-8", "replace")):
+            return None
+        session, secret = read
+        known = self._look_up(session.base)
+        if known is None:
+            return None
+        _refuse_expired(session.expires_at, self._clock())
+        if session.principal == known.principal.id:
+            return secret, msgspec.structs.replace(_identity(known), base=session.base)
+        role = self._role(session.principal)
+        if role is None or known.principal.id not in role.trusted:
+            return None
+        chosen = session.holder_name
+        credential = f"{role.id}/{session.base}/{chosen}" if chosen else f"{role.id}/{session.base}"
+        return secret, Identity(
+            principal=role.id,
+            name=f"{role.name}/{session.name}",
+            credential=credential,
+            grants=role.grants,
+            session=session.name,
+            base=session.base,
+        )
+
+    def _look_up(self, credential_id: str) -> _Known | None:
+        known = self._known.get(credential_id)
+        count = self._count
+        if known is not None and known.count == count:
+            return known
+        found = self._store.read(lambda tx: _living(tx, credential_id))
+        if found is None:
+            self._known.pop(credential_id, None)
+            return None
+        credential, principal = found
+        secret = keys.secret_of(self._master, credential) if credential.kind == keys.ACCESS_KEY else b""
+        if len(self._known) >= _MAX_CACHED:
+            self._known.clear()
+        known = self._known[credential_id] = _Known(count, credential, principal, secret)
+        return known
+
+    def _role(self, principal_id: str) -> Principal | None:
+        count = self._count
+        held = self._roles.get(principal_id)
+        if held is not None and held[0] == count:
+            return held[1]
+        role = self._store.read(lambda tx: tx.principal(principal_id))
+        if role is None or role.revoked_at or role.kind != "role":
+            return None
+        if len(self._roles) >= _MAX_CACHED:
+            self._roles.clear()
+        self._roles[principal_id] = (count, role)
+        return role
+
+    def _used(self, who: Identity) -> Identity:
+        if len(self.last_used) >= _MAX_CACHED:
+            self.last_used.clear()
+        self.last_used[who.base or who.credential] = self._clock()
+        return who
+
+
+def _living(tx: Reader, credential_id: str) -> tuple[Credential, Principal] | None:
+    credential = tx.credential(credential_id)
+    if credential is None or credential.revoked_at:
+        return None
+    principal = tx.principal(credential.principal)
+    return None if principal is None or principal.revoked_at else (credential, principal)
+
+
+def _identity(known: _Known) -> Identity:
+    return Identity(known.principal.id, known.principal.name, known.credential.id, known.principal.grants)
+
+
+def _refuse_expired(expires_at: float, now: float) -> None:
+    if expires_at and now >= expires_at:
+        raise CredentialExpired("cannot accept this credential: its time is over", hint="ask for a new one")

@@ -1,0 +1,69 @@
+"""The master key: 32 random bytes in `DIR/master.key`, mode 0600, from which every access key's secret is derived.
+
+Whoever loses it loses every access key (not a single state); whoever copies it can sign as anybody. So it is made once,
+durably, before anything depends on it, and a file that others may read is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from lockhouse.errors import DataInvalid
+
+MASTER_KEY_FILE = "master.key"
+_SIZE = 32
+
+
+def open_master_key(directory: Path, *, create: bool = True) -> bytes:
+    """The key of this data directory, made if there is none and `create`. Errors: `data.invalid`."""
+    path = directory / MASTER_KEY_FILE
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        if not create:
+            raise DataInvalid(
+                f"cannot open {path}: the master key is missing, and without it no access key works",
+                hint="restore it from a backup, or make new keys: lockhouse admin reset-credentials --new-master-key",
+            ) from None
+        return _create(directory, path)
+    except OSError as wrong:
+        raise DataInvalid(f"cannot open {path}: {wrong.strerror}") from None
+    with os.fdopen(descriptor, "rb") as file:
+        if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
+            raise DataInvalid(f"cannot use {path}: others may read it", hint=f"chmod 600 {path}")
+        key = file.read(_SIZE + 1)
+    if len(key) != _SIZE:
+        raise DataInvalid(f"cannot use {path}: it must hold exactly {_SIZE} bytes", hint="restore it from a backup")
+    return key
+
+
+def replace_durably(path: Path, content: bytes) -> None:
+    """Write a private file (mode 0600) whole or not at all, and make it outlive a power cut."""
+    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        scratch.replace(path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _create(directory: Path, path: Path) -> bytes:
+    key = secrets.token_bytes(_SIZE)
+    try:
+        replace_durably(path, key)
+    except OSError as wrong:
+        raise DataInvalid(f"cannot make a master key in {directory}: {wrong.strerror}") from None
+    return key

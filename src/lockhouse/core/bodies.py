@@ -1,0 +1,111 @@
+"""What a body is: a Terraform state, an OpenTofu encryption envelope, or plain bytes.
+
+Only the head of the document is decoded (typed decoding skips attributes: 18 ms and no memory for 50 MB), but the whole
+text is checked to be JSON, so a cut-off body is never taken for a state. Sources: Terraform state format (`version`,
+`terraform_version`, `serial`, `lineage`, `outputs`, `resources`); OpenTofu state encryption (`encrypted_data`,
+`encryption_version`, with `serial` and `lineage` in clear).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from lockhouse.core.versions import Facts
+
+SNIFF_BYTES = 4096
+_HINTS = (b'"version"', b'"serial"', b'"lineage"', b'"encrypted_data"', b'"terraform_version"', b'"meta"')
+_SERIAL = re.compile(rb'"serial"\s*:\s*(\d+)')
+
+
+_decode_document = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_decode_int = msgspec.json.Decoder(int).decode
+_decode_text = msgspec.json.Decoder(str).decode
+_decode_list = msgspec.json.Decoder(list[msgspec.Raw] | None).decode
+_decode_map = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
+
+
+def might_be_state(head: bytes) -> bool:
+    """Whether a body that starts with these bytes (at least `SNIFF_BYTES` of it) is worth decoding as a state."""
+    text = head.lstrip()
+    return text.startswith(b"{") and any(hint in text for hint in _HINTS)
+
+
+def read_facts(body: Any) -> Facts | None:  # noqa: ANN401 - any object with the buffer protocol
+    """The facts of a state body (bytes, or a memory map of it), or None when it is not one.
+
+    None for: not JSON, cut off, not an object, neither a `version` of 1 or more nor an encryption envelope, a negative
+    or fractional serial, `serial` or `lineage` given twice (also in another case: Go matches names without case).
+    """
+    try:
+        top = _decode_document(body)
+        encrypted = "encrypted_data" in top and bool(_decode_text(top.get("encryption_version", b'""')))
+        version = _decode_int(top.get("version", b"0"))
+        serial = _decode_int(top.get("serial", b"0"))
+        if not (encrypted or version >= 1) or not 0 <= serial < 2**64 or _is_ambiguous(top, body):
+            return None
+        resources = _decode_list(top.get("resources", b"null"))
+        outputs = _decode_map(top.get("outputs", b"null"))
+        return Facts(
+            serial=serial,
+            lineage=_decode_text(top.get("lineage", b'""')),
+            terraform_version=_decode_text(top.get("terraform_version", b'""')),
+            encrypted=encrypted,
+            resources=-1 if resources is None else len(resources),
+            outputs=-1 if outputs is None else len(outputs),
+        )
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return None
+
+
+def with_serial(body: bytes, serial: int) -> bytes:
+    """The same document with another top-level serial; every other byte stays. Only for state bodies.
+
+    Encryption envelopes are returned unchanged: their serial is part of what the client authenticates.
+    """
+    facts = read_facts(body)
+    if facts is None or facts.encrypted:
+        return body
+    for match in _SERIAL.finditer(body):
+        changed = body[: match.start(1)] + str(serial).encode() + body[match.end(1) :]
+        found = read_facts(changed)
+        if found is not None and found.serial == serial:
+            return changed
+    return body
+
+
+def _is_ambiguous(top: dict[str, msgspec.Raw], body: Any) -> bool:  # noqa: ANN401 - as read_facts
+    lowered = [name.lower() for name in top]
+    if lowered.count("serial") > 1 or lowered.count("lineage") > 1:
+        return True
+    twice = any(body.find(name, body.find(name) + 1) > 0 for name in (b'"serial"', b'"lineage"'))
+    if not twice and _ESCAPED_NAME.search(body) is None:
+        return False
+    counts = _top_level(body)
+    return counts.get("serial", 0) > 1 or counts.get("lineage", 0) > 1
+
+
+def _top_level(body: Any) -> dict[str, int]:  # noqa: ANN401 - as read_facts
+    """How often each top-level name (lower case) stands in the document."""
+    names: dict[str, int] = {}
+    depth = 0
+    for match in _TOKEN.finditer(body):
+        token = match.group()
+        first = token[:1]
+        if first in b"{[":
+            depth += 1
+        elif first in b"}]":
+            depth -= 1
+        elif depth == 1 and match.group(1) is not None:
+            try:
+                name = str(msgspec.json.decode(match.group(1))).lower()
+            except msgspec.DecodeError:
+                continue
+            names[name] = names.get(name, 0) + 1
+    return names
+
+
+_ESCAPED_NAME = re.compile(rb'\\u00[^"]*"\s*:')
+_TOKEN = re.compile(rb'("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)

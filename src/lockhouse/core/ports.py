@@ -1,0 +1,347 @@
+"""The ports: what the domain asks of storage. One contract suite (`tests/contract`) holds every implementation to it.
+
+`Store` runs commands: a command is a plain synchronous function of a `Transaction`. A store MUST run each command
+atomically and isolated from all others, MUST call `deliver` only after the command's effects are durable, and MUST
+undo exactly one command's effects when that command raises. Commands may be run in groups that share one durable
+commit. A command must be pure but for the transaction: a store may run it again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.locks import LockRecord
+from lockhouse.core.principals import Credential, Principal
+from lockhouse.core.versions import Body, Facts, Origin, Version
+
+T = TypeVar("T")
+
+
+class Namespace(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The owner of names."""
+
+    name: str
+    at: float
+    region: str = ""
+    require_lock: bool = False
+
+
+class StateRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One address. It is made by the first lock or write and never removed while it has versions or a held lock."""
+
+    id: int
+    address: Address
+    current: int = 0
+    """seq of the newest version; 0 when there is none."""
+    live: bool = False
+    """The newest version exists and is not a delete marker."""
+    next_seq: int = 1
+    versions: int = 0
+    is_state: bool = False
+    """Sticky: the key, a body or a lock once showed that this is a state."""
+    require_lock: bool = False
+    highest_serial: int = 0
+    """The highest serial ever accepted: a rollback writes one more."""
+    parked: int = 0
+    """Number of parked writes."""
+    share_ssec: bool = False
+    """Whether other protocols may read versions written with a customer key."""
+
+
+class LockEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of an address's lock history."""
+
+    seq: int
+    at: float
+    verb: str
+    """`taken`, `joined`, `facet-released`, `released`, `forced`, `withdrawn`."""
+    lock_id: str
+    epoch: int
+    facet: str
+    principal: str
+    name: str
+    who: str = ""
+    operation: str = ""
+    reason: str = ""
+
+
+class Parked(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A refused write, kept until somebody accepts or drops it."""
+
+    id: str
+    address: Address
+    at: float
+    reason: str
+    """The code of the problem that refused it, e.g. `write.serial`."""
+    message: str
+    body: Body
+    origin: Origin
+    facts: Facts | None = None
+    content_type: str = ""
+
+
+class Upload(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An unfinished multipart upload."""
+
+    id: str
+    address: Address
+    at: float
+    principal: str
+    template: bytes
+    """The version-to-be without its body, as the use case encoded it."""
+
+
+class Part(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One uploaded part."""
+
+    number: int
+    """1 … 10,000."""
+    body: Body
+    at: float
+    checksums: dict[str, str] = {}
+
+
+class TableRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A lock table; `body` is the definition as `core.items` encodes it."""
+
+    name: str
+    body: bytes
+
+
+class ItemRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An ordinary item of a table. Keys are order-preserving bytes made by `core.items`."""
+
+    hash_key: bytes
+    range_key: bytes
+    body: bytes
+    expires_at: float = 0.0
+    """0: never. Only a sweep looks at it."""
+
+
+class Reader(Protocol):
+    """Consistent reads within one command or query. Everything paged is ordered by its key's bytes and bounded by
+    `limit`; `after` is exclusive."""
+
+    def namespace(self, name: str) -> Namespace | None: ...
+    def namespaces(self, after: str = "", limit: int = 1000) -> Sequence[Namespace]: ...
+    def document(self, namespace: str, kind: str) -> bytes | None: ...
+
+    def state(self, address: Address) -> StateRecord | None: ...
+    def states(
+        self, namespace: str, prefix: str = "", after: str = "", limit: int = 1000, *, live_only: bool = True
+    ) -> Sequence[tuple[StateRecord, Version | None]]:
+        """Addresses in key order with their newest version (None when there is none), without its packed bytes.
+        `live_only` leaves out those without versions and those whose newest version is a delete marker. `after`
+        compares with keys; to skip a whole common prefix pass the prefix followed by U+10FFFF."""
+        ...
+
+    def current(self, state: StateRecord, *, packed: bool = True) -> Version | None:
+        """The newest version (`state.current`), delete marker or not. Without `packed` a body kept in a row comes
+        without its bytes (both `packed` and `blob` empty): ask so wherever only the facts and digests are needed."""
+        ...
+
+    def version(self, state: StateRecord, seq: int, *, packed: bool = True) -> Version | None: ...
+    def versions(self, state: StateRecord, before: int = 0, limit: int = 1000) -> Sequence[Version]:
+        """Newest first, without packed bytes; with `before` > 0 only seq < before."""
+        ...
+
+    def lock(self, state: StateRecord) -> LockRecord: ...
+    def held_locks(
+        self, namespace: str = "", prefix: str = "", after: Address | None = None, limit: int = 1000
+    ) -> Sequence[tuple[StateRecord, LockRecord]]:
+        """Addresses with a held lock, ordered by (namespace, key); an empty namespace means all."""
+        ...
+
+    def lock_events(self, state: StateRecord, before: int = 0, limit: int = 100) -> Sequence[LockEvent]: ...
+
+    def parked(self, parked_id: str) -> Parked | None: ...
+    def parked_writes(self, address: Address | None = None, after: str = "", limit: int = 1000) -> Sequence[Parked]:
+        """Ordered by id, without packed bytes."""
+        ...
+
+    def upload(self, upload_id: str) -> Upload | None: ...
+    def uploads(
+        self, namespace: str, prefix: str = "", after: tuple[str, str] = ("", ""), limit: int = 1000
+    ) -> Sequence[Upload]:
+        """Ordered by (key, upload id)."""
+        ...
+
+    def parts(self, upload_id: str, after: int = 0, limit: int = 1000) -> Sequence[Part]: ...
+
+    def principal(self, principal_id: str) -> Principal | None: ...
+    def principal_named(self, name: str) -> Principal | None:
+        """Only among those not revoked."""
+        ...
+
+    def principals(self, after: str = "", limit: int = 1000) -> Sequence[Principal]: ...
+    def credential(self, credential_id: str) -> Credential | None: ...
+    def credentials(self, principal_id: str) -> Sequence[Credential]: ...
+
+    def table(self, name: str) -> TableRecord | None: ...
+    def tables(self, after: str = "", limit: int = 100) -> Sequence[TableRecord]: ...
+    def item(self, table: str, hash_key: bytes, range_key: bytes) -> ItemRecord | None: ...
+    def items(
+        self,
+        table: str,
+        hash_key: bytes | None = None,
+        after: tuple[bytes, bytes] | None = None,
+        limit: int = 1000,
+        *,
+        descending: bool = False,
+        hash_prefix: bytes = b"",
+    ) -> Sequence[ItemRecord]:
+        """Ordered by (hash_key, range_key); with `hash_key` only its items; with `hash_prefix` only keys below it."""
+        ...
+
+    def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
+        """Names of all blobs that any version, part or parked write refers to, in order."""
+        ...
+
+
+class Transaction(Reader, Protocol):
+    """Reads and writes of one command."""
+
+    def create_namespace(self, namespace: Namespace) -> None: ...
+    def save_namespace(self, namespace: Namespace) -> None: ...
+    def delete_namespace(self, name: str) -> None:
+        """Also removes its documents and its addresses without versions. The caller has checked that it is empty."""
+        ...
+
+    def set_document(self, namespace: str, kind: str, body: bytes | None) -> None:
+        """None removes it."""
+        ...
+
+    def ensure_state(self, address: Address) -> StateRecord: ...
+    def save_state(self, state: StateRecord) -> None: ...
+    def add_version(self, state: StateRecord, version: Version) -> None:
+        """The caller saves the state's counters itself. A seq is written once."""
+        ...
+
+    def set_facts(self, state: StateRecord, seq: int, facts: Facts) -> None: ...
+    def set_tags(self, state: StateRecord, seq: int, tags: dict[str, str]) -> None: ...
+    def delete_version(self, state: StateRecord, seq: int) -> None:
+        """The blob stays until a sweep finds that nothing refers to it."""
+        ...
+
+    def save_lock(self, state: StateRecord, record: LockRecord, expected_epoch: int) -> bool:
+        """Compare-and-set: False (and nothing done) when the stored epoch is not the expected one."""
+        ...
+
+    def add_lock_event(self, state: StateRecord, event: LockEvent) -> None:
+        """`event.seq` is ignored: the store numbers them, rising (not from 1, not without gaps)."""
+        ...
+
+    def add_parked(self, parked: Parked) -> None: ...
+    def delete_parked(self, parked_id: str) -> None: ...
+
+    def add_upload(self, upload: Upload) -> None: ...
+    def delete_upload(self, upload_id: str) -> None:
+        """With its parts."""
+        ...
+
+    def save_part(self, upload_id: str, part: Part) -> None:
+        """The same number again replaces the part."""
+        ...
+
+    def save_principal(self, principal: Principal) -> None: ...
+    def save_credential(self, credential: Credential) -> None: ...
+
+    def save_table(self, table: TableRecord) -> None: ...
+    def delete_table(self, name: str) -> None:
+        """With its items."""
+        ...
+
+    def put_item(self, table: str, item: ItemRecord) -> None: ...
+    def delete_item(self, table: str, hash_key: bytes, range_key: bytes) -> None: ...
+    def expire_items(self, now: float, limit: int = 1000) -> int:
+        """Remove items whose time has come; answers how many."""
+        ...
+
+
+Delivery = tuple[object, Any, BaseException | None]
+"""(token, result, error) of one command."""
+
+
+class Store(Protocol):
+    """Where states, versions, locks and all else of record are kept."""
+
+    reads_are_local: bool
+    """Whether `read` takes microseconds and may be called on the event loop."""
+
+    def submit(self, command: Callable[[Transaction], object], token: object) -> None:
+        """Queue a command; its delivery reaches `deliver_to`'s callback after the durable commit.
+
+        Errors delivered: the command's own Problem; StorageFull (`storage.full`); StorageUnavailable
+        (`storage.unavailable`) when the outcome is unknown."""
+        ...
+
+    def offer(self, group: Sequence[tuple[Callable[[Transaction], object], object]]) -> bool:
+        """Run commands in the calling thread at once, if the store can and is free; deliveries follow as for `submit`.
+
+        False: nothing was done, and they are to be submitted. For one thread only (the event loop)."""
+        ...
+
+    def deliver_to(self, callback: Callable[[list[Delivery]], None]) -> None:
+        """Where deliveries go, one call per committed group, from a thread of the store."""
+        ...
+
+    def write(self, command: Callable[[Transaction], T]) -> T:
+        """Run one command and wait for its commit (command line, start-up, tests)."""
+        ...
+
+    def read(self, query: Callable[[Reader], T]) -> T:
+        """Run a query against a snapshot that includes every delivered command."""
+        ...
+
+    def close(self) -> None:
+        """Commit what is queued and stop."""
+        ...
+
+
+class BlobWriter(Protocol):
+    """One blob being written; nothing is visible before `finish`."""
+
+    def write(self, data: bytes) -> None: ...
+    def finish(self) -> str:
+        """The blob's random name, after its bytes and its directory entry are durable. Raises StorageFull."""
+        ...
+
+    def abort(self) -> None: ...
+
+
+class BlobReader(Protocol):
+    """An open blob: it stays readable until closed, even if the blob is swept meanwhile."""
+
+    size: int
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Exactly `size` bytes unless the blob ends before."""
+        ...
+
+    def at_hand(self, offset: int, size: int) -> bool:
+        """Whether these bytes (of the blob, at least one) can be read without waiting for a disk or a network."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Blobs(Protocol):
+    """Bodies too large for rows: random names, no digest in a name, never overwritten."""
+
+    def create(self) -> BlobWriter: ...
+    def open(self, name: str) -> BlobReader:
+        """Raises StorageUnavailable when the blob is missing or cannot be read: never an empty body."""
+        ...
+
+    def local_path(self, name: str) -> str | None:
+        """Where the blob is as a plain file that a child process may map; None when it is not one."""
+        ...
+
+    def delete(self, name: str) -> None: ...
+    def names(self) -> Iterator[tuple[str, float]]:
+        """(name, seconds since 1970 when it was finished) of every blob."""
+        ...

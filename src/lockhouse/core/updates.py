@@ -1,0 +1,206 @@
+"""Changes to one item: what SET, REMOVE, ADD and DELETE mean, applied to an item as a whole.
+
+Every right-hand side is computed from the item as it was before the update, list positions too; the item given is never
+changed. Source: Amazon DynamoDB developer guide, "Using update expressions in DynamoDB".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TypeAlias
+
+import msgspec
+
+from lockhouse.core.attributes import (
+    BinarySet,
+    Item,
+    NumberSet,
+    StringSet,
+    Value,
+    add,
+    copy_of,
+    subtract,
+)
+from lockhouse.core.conditions import MISSING, At, Constant, Path, find
+from lockhouse.errors import RequestInvalid
+
+_NO_SUCH_ATTRIBUTE = "The provided expression refers to an attribute that does not exist in the item"
+_INVALID_PATH = "The document path provided in the update expression is invalid for update"
+_WRONG_TYPE = "An operand in the update expression has an incorrect data type"
+
+
+class IfNotExists(msgspec.Struct, frozen=True):
+    """`if_not_exists(path, otherwise)`."""
+
+    path: Path
+    otherwise: Source
+
+
+class ListAppend(msgspec.Struct, frozen=True):
+    """`list_append(first, second)`."""
+
+    first: Source
+    second: Source
+
+
+class Sum(msgspec.Struct, frozen=True):
+    """`left + right`, or `left - right`."""
+
+    left: Source
+    right: Source
+    negative: bool = False
+
+
+Source: TypeAlias = "At | Constant | IfNotExists | ListAppend | Sum"
+
+
+class Set(msgspec.Struct, frozen=True):
+    """`SET path = source`."""
+
+    path: Path
+    source: Source
+
+
+class Remove(msgspec.Struct, frozen=True):
+    """`REMOVE path`."""
+
+    path: Path
+
+
+class Add(msgspec.Struct, frozen=True):
+    """`ADD path value`: a number to a number, members to a set."""
+
+    path: Path
+    value: Value
+
+
+class Delete(msgspec.Struct, frozen=True):
+    """`DELETE path value`: members from a set."""
+
+    path: Path
+    value: Value
+
+
+Change: TypeAlias = Set | Remove | Add | Delete
+
+
+class _Hole:
+    """Stands where a list member was removed until the whole update is done, so that positions do not move."""
+
+
+_HOLE = _Hole()
+
+
+def apply(changes: Sequence[Change], item: Item) -> Item:
+    """The item after the update. RequestInvalid (`request.invalid`) where a path or a type does not fit."""
+    computed = [_computed(change, item) for change in changes]
+    fresh: Item = {name: copy_of(value) for name, value in item.items()}
+    shortened: list[list[Value]] = []
+    appended: list[tuple[int, list[Value], int, Value]] = []
+    for change, value in zip(changes, computed, strict=True):
+        parent = find(change.path[:-1], fresh)
+        step = change.path[-1]
+        if isinstance(step, str) and isinstance(parent, dict):
+            _apply_to_map(change, parent, step, value)
+        elif isinstance(step, int) and isinstance(parent, list):
+            if isinstance(change, Remove):
+                if step < len(parent):
+                    parent[step] = _HOLE  # type: ignore[call-overload]
+                    shortened.append(parent)
+            elif isinstance(change, Delete):
+                if step < len(parent):
+                    _remove_members(change, parent, step, shortened)
+            elif step < len(parent):
+                parent[step] = value
+            else:
+                appended.append((step, parent, len(appended), value))
+        else:
+            raise RequestInvalid(_INVALID_PATH)
+    for _, members, _, value in sorted(appended, key=lambda entry: (entry[0], entry[2])):
+        members.append(value)
+    for members in shortened:
+        members[:] = [each for each in members if not isinstance(each, _Hole)]
+    return fresh
+
+
+def _apply_to_map(change: Change, parent: Item, name: str, value: Value) -> None:
+    if isinstance(change, Remove) or (isinstance(change, Delete) and value is None):
+        parent.pop(name, None)
+    else:
+        parent[name] = value
+
+
+def _remove_members(change: Delete, parent: list[Value], step: int, shortened: list[list[Value]]) -> None:
+    rest = _without(parent[step], change.value)
+    if rest is None:
+        parent[step] = _HOLE  # type: ignore[call-overload]
+        shortened.append(parent)
+    else:
+        parent[step] = rest
+
+
+def _computed(change: Change, item: Item) -> Value:
+    match change:
+        case Set():
+            return _evaluate(change.source, item)
+        case Add():
+            return _added(find(change.path, item), change.value)
+        case Delete():
+            found = find(change.path, item)
+            return None if found is MISSING else _without(found, change.value)
+        case Remove():
+            return None
+
+
+def _evaluate(source: Source, item: Item) -> Value:
+    match source:
+        case Constant():
+            return copy_of(source.value)
+        case At():
+            found = find(source.path, item)
+            if found is MISSING:
+                raise RequestInvalid(_NO_SUCH_ATTRIBUTE)
+            return copy_of(found)
+        case IfNotExists():
+            found = find(source.path, item)
+            return _evaluate(source.otherwise, item) if found is MISSING else copy_of(found)
+        case ListAppend():
+            first, second = _evaluate(source.first, item), _evaluate(source.second, item)
+            if not isinstance(first, list) or not isinstance(second, list):
+                raise RequestInvalid(_WRONG_TYPE)
+            return first + second
+        case Sum():
+            left, right = _evaluate(source.left, item), _evaluate(source.right, item)
+            if not isinstance(left, Decimal) or not isinstance(right, Decimal):
+                raise RequestInvalid(_WRONG_TYPE)
+            return subtract(left, right) if source.negative else add(left, right)
+
+
+def _added(found: object, value: Value) -> Value:
+    if isinstance(value, Decimal):
+        if found is MISSING:
+            return value
+        if isinstance(found, Decimal):
+            return add(found, value)
+    if isinstance(value, StringSet | NumberSet | BinarySet):
+        if found is MISSING:
+            return value
+        if isinstance(found, StringSet) and isinstance(value, StringSet):
+            return StringSet(found | value)
+        if isinstance(found, NumberSet) and isinstance(value, NumberSet):
+            return NumberSet(found | value)
+        if isinstance(found, BinarySet) and isinstance(value, BinarySet):
+            return BinarySet(found | value)
+    raise RequestInvalid(_WRONG_TYPE)
+
+
+def _without(found: Value, value: Value) -> Value:
+    """The set without the members; None when nothing is left: an empty set does not exist."""
+    if isinstance(found, StringSet) and isinstance(value, StringSet):
+        return StringSet(found - value) or None
+    if isinstance(found, NumberSet) and isinstance(value, NumberSet):
+        return NumberSet(found - value) or None
+    if isinstance(found, BinarySet) and isinstance(value, BinarySet):
+        return BinarySet(found - value) or None
+    raise RequestInvalid(_WRONG_TYPE)

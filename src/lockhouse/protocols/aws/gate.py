@@ -1,0 +1,137 @@
+"""The one gate of all AWS protocols: nothing passes that is not signed, and the signed scope chooses the service.
+
+The gate reads the claim, finds who the credential belongs to, verifies the signature over the request as it came and
+only then hands a `Call` to the service. Small bodies whose hash is part of the signature (DynamoDB, STS, IAM) are read
+here, up to `MAX_WHOLE_BYTES`. Each service renders its own refusals, also those that happen before it is reached.
+Specification: PROTOCOLS 2.2 and 2.4; DESIGN "One port, every protocol".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from lockhouse.core.principals import Identity
+from lockhouse.errors import CredentialUnknown, Problem, SignatureMalformed
+from lockhouse.protocols.aws.payload import whole_body
+from lockhouse.protocols.aws.sigv4 import Claim, Parts, PayloadMode, Verified, read_claim, verify
+from lockhouse.protocols.web import Request, Response
+from lockhouse.service.callers import Caller
+
+MAX_WHOLE_BYTES = 16 * 1024 * 1024 + 64 * 1024
+"""The largest DynamoDB request (BatchWriteItem, 16 MB) and its wrapping."""
+_UNKNOWN_SECRET = b"\0" * 40
+_log = logging.getLogger("lockhouse.aws")
+
+
+class Keys(Protocol):
+    """Finds the secret and the identity behind an access key id; unknown, revoked and expired ones are None."""
+
+    def access_key(self, access_key_id: str, session_token: str) -> tuple[bytes, Identity] | None: ...
+
+    def seen(self, who: Identity) -> None:
+        """A signature of this caller was verified."""
+        ...
+
+
+@dataclass(slots=True)
+class Call:
+    """One verified request. `body` holds the whole body where the service wants it so, else it is empty and the service
+    reads `request.chunks()` under `payload`'s proof."""
+
+    request: Request
+    verified: Verified
+    caller: Caller
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One AWS service behind the gate."""
+
+    name: str
+    serve: Callable[[Call], Awaitable[Response]]
+    refuse: Callable[[Request, Problem | None], Response]
+    """The service's answer to a problem; None stands for an internal error."""
+    whole: bool = False
+    """Whether the gate reads the body."""
+
+
+class Gate:
+    """Verifies, then dispatches by the service in the credential scope."""
+
+    def __init__(self, services: dict[str, Service], keys: Keys, now: Callable[[], float]) -> None:
+        self._services = services
+        self._keys = keys
+        self._now = now
+
+    async def __call__(self, request: Request) -> Response:
+        service = self._guess(request)
+        try:
+            now = self._now()
+            parts = Parts(request.method, request.raw_path, request.raw_query, request.headers)
+            claim = read_claim(parts, now)
+            service = self._pinned(claim)
+            body = await whole_body(request.chunks(), MAX_WHOLE_BYTES) if service.whole else b""
+            verified, who = self._verify(claim, parts, body, whole=service.whole)
+            headers = request.headers
+            caller = Caller(
+                who=who,
+                now=now,
+                protocol=service.name,
+                peer=request.peer,
+                agent=headers.get("user-agent") or "",
+                request=request.request_id,
+                invocation=headers.get("amz-sdk-invocation-id") or "",
+            )
+            return await service.serve(Call(request, verified, caller, body))
+        except Problem as problem:
+            return service.refuse(request, problem)
+        except Exception:  # noqa: BLE001 - the edge: whatever went wrong, the client gets an answer
+            _log.exception("Cannot serve a request request=%s service=%s", request.request_id, service.name)
+            return service.refuse(request, None)
+
+    def _verify(self, claim: Claim, parts: Parts, body: bytes, *, whole: bool) -> tuple[Verified, Identity]:
+        found = self._keys.access_key(claim.access_key_id, claim.session_token)
+        digest = ""
+        if whole or claim.mode is PayloadMode.WHOLE:
+            digest = hashlib.sha256(body).hexdigest()
+            if claim.mode is PayloadMode.HASH and claim.payload != digest:
+                raise SignatureMalformed(
+                    "cannot accept this body: x-amz-content-sha256 is another hash", place="header"
+                )
+        if found is None:
+            # The same work as for a known key, so that the answer's time does not tell which keys exist.
+            with suppress(Problem):
+                verify(claim, parts, _UNKNOWN_SECRET, digest)
+            raise CredentialUnknown(
+                f"cannot accept access key {claim.access_key_id!r}: it is not known, revoked or expired",
+                hint="lockhouse key list",
+                access_key_id=claim.access_key_id,
+            )
+        secret, who = found
+        verified = verify(claim, parts, secret, digest)
+        self._keys.seen(who)
+        return verified, who
+
+    def _pinned(self, claim: Claim) -> Service:
+        service = self._services.get(claim.service)
+        if service is None:
+            known = ", ".join(sorted(self._services))
+            raise SignatureMalformed(
+                f"cannot serve {claim.service!r}: the services here are {known}", place="header", service=claim.service
+            )
+        return service
+
+    def _guess(self, request: Request) -> Service:
+        """Whose words to refuse in, before the scope is known."""
+        if "x-amz-target" in request.headers:
+            return self._services["dynamodb"]
+        kind = request.headers.get("content-type") or ""
+        if request.method == "POST" and kind.startswith("application/x-www-form-urlencoded"):
+            return self._services["sts"]
+        return self._services["s3"]

@@ -1,0 +1,471 @@
+"""Signature Version 4: is this request what the holder of that secret signed? One code path, deny by default.
+
+A request makes a *claim* in its Authorization header or in its query, never in both. `read_claim` checks all that needs
+no secret (form, scope, clock, which fields are covered); `verify` checks the signature over the request exactly as it
+came. A `Verified` can only come from `verify`: what needs an authenticated request takes one, so that no handler can
+forget the check. Nothing here knows who the credential belongs to, what the operation is, or the time but as `now`.
+
+Always covered: method, path, query, host, every `x-amz-*` header and the payload's hash, or a mode in which the body is
+proved while it is read (`payload`). Specification: AWS General Reference, "Signature Version 4 signing process", and
+Amazon S3 API, "Authenticating Requests (AWS Signature Version 4)".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from datetime import UTC, datetime
+from enum import StrEnum
+from functools import lru_cache
+from itertools import pairwise
+from urllib.parse import quote, unquote_to_bytes
+
+import msgspec
+
+from lockhouse.errors import (
+    AccessDenied,
+    RequestInvalid,
+    SignatureExpired,
+    SignatureMalformed,
+    SignatureMismatch,
+    SignatureMissing,
+    SignatureSkewed,
+    SignatureUnsupported,
+)
+from lockhouse.protocols.web import Headers, split_query
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+MAX_SKEW_SECONDS = 15 * 60
+MAX_EXPIRES_SECONDS = 7 * 24 * 3600
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+
+_TERMINATOR = "aws4_request"
+_ACCESS_KEY_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_SCOPE_WORD = re.compile(r"[A-Za-z0-9-]{1,64}")
+_TIMESTAMP = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
+_HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
+_HEADER_NAME = re.compile(r"[a-z0-9!#$&'*+.^_`|~-]+")
+_ESCAPED = rb"%(?:[01][0-9A-F]|2[0-9A-C]|3[A-F]|40|5[B-E]|60|7[BCDF]|[89A-F][0-9A-F])"
+_PLAIN_PATH = re.compile(rb"[A-Za-z0-9/._~-]*")
+_CANONICAL_PATH = re.compile(rb"(?:[A-Za-z0-9/._~-]+|" + _ESCAPED + rb")*")
+_CANONICAL_WORD = re.compile(rb"(?:[A-Za-z0-9._~-]+|%2F|" + _ESCAPED + rb")*")
+_MAX_KEPT_SCOPE = 1024
+_QUERY_FIELDS = frozenset(
+    {
+        "x-amz-algorithm",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-expires",
+        "x-amz-signedheaders",
+        "x-amz-signature",
+        "x-amz-security-token",
+    }
+)
+_VERSION_2_FIELDS = frozenset({"awsaccesskeyid", "signature"})
+_SINGLE_FIELDS = ("authorization", "host", "x-amz-date", "x-amz-content-sha256", "x-amz-security-token")
+
+
+class PayloadMode(StrEnum):
+    """How the body is bound to the signature: the value of x-amz-content-sha256, or a rule where it is absent."""
+
+    WHOLE = "whole body"
+    """The body's SHA-256 is part of the signed text, and the request does not say it: read the body first."""
+    HASH = "sha256"
+    """As before, and the request says the hash: it is compared when the body has been read."""
+    UNSIGNED = "UNSIGNED-PAYLOAD"
+    UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+    CHUNKED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+    CHUNKED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+
+
+_STATED_MODES = {
+    mode.value: mode
+    for mode in (PayloadMode.UNSIGNED, PayloadMode.UNSIGNED_TRAILER, PayloadMode.CHUNKED, PayloadMode.CHUNKED_TRAILER)
+}
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """The signed side of a request, exactly as it came."""
+
+    method: str
+    raw_path: bytes
+    raw_query: bytes
+    headers: Headers
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """Who signs, for what, and which fields: the same for all requests of one client on one day, so it is kept."""
+
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+    signed_headers: tuple[bytes, ...]
+    signed_set: frozenset[bytes]
+    signed_list: bytes
+    """As it stands in the signed text: joined by `;`."""
+
+    @property
+    def text(self) -> str:
+        return f"{self.date}/{self.region}/{self.service}/{_TERMINATOR}"
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What a request says of its signature: well formed, in time, and not yet verified."""
+
+    scope: Scope
+    timestamp: str
+    """`YYYYMMDDTHHMMSSZ`, as signed."""
+    signature: str
+    mode: PayloadMode
+    payload: str
+    """What stands for the body in the signed text; empty for `PayloadMode.WHOLE`."""
+    session_token: str
+    presigned: bool
+
+    @property
+    def access_key_id(self) -> str:
+        return self.scope.access_key_id
+
+    @property
+    def service(self) -> str:
+        return self.scope.service
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """A request that the holder of this credential's secret has signed. Made by `verify` alone."""
+
+    access_key_id: str
+    region: str
+    service: str
+    mode: PayloadMode
+    payload_sha256: str
+    """For `HASH` and `WHOLE`: what the body must hash to, lower-case hex. Empty in all other modes."""
+    presigned: bool
+    timestamp: str
+    scope: str
+    signature: str
+    """The seed of the chunk signatures."""
+    signing_key: bytes
+
+
+def claims_signature(headers: Headers, raw_query: bytes) -> bool:
+    """Whether a request is meant for an AWS protocol: it carries any AWS signature, whatever that is worth."""
+    authorization = headers.get("authorization")
+    if authorization is not None and authorization.startswith("AWS"):
+        return True
+    return bool(raw_query) and _signature_fields(raw_query) != (False, False)
+
+
+def read_claim(parts: Parts, now: float) -> Claim:
+    """The request's claim, complete and in time. `now`: seconds since 1970.
+
+    Errors: `signature.missing`, `signature.unsupported` (version 2, 4A), `signature.malformed`, `signature.skewed`,
+    `signature.expired`, `access.denied` (presigned, and not a read), `request.invalid` (payload mode).
+    """
+    headers = parts.headers
+    in_query, version_2 = _signature_fields(parts.raw_query) if parts.raw_query else (False, False)
+    authorization = headers.get("authorization")
+    if authorization is not None and (in_query or version_2):
+        raise SignatureMalformed("cannot take a signature from the header and from the query at once", place="header")
+    if version_2 or (authorization is not None and authorization.startswith("AWS ")):
+        raise SignatureUnsupported(
+            "cannot accept Signature Version 2: sign with AWS4-HMAC-SHA256",
+            hint="aws configure set default.s3.signature_version s3v4",
+        )
+    if len(headers.first) != len(headers.raw):
+        for name in _SINGLE_FIELDS:
+            if len(headers.all(name)) > 1:
+                raise SignatureMalformed(f"cannot accept the header {name} twice", place="header")
+    if in_query:
+        claim = _from_query(parts, now)
+    elif authorization is not None:
+        claim = _from_header(parts, authorization, now)
+    else:
+        raise SignatureMissing("cannot serve an unsigned request here", hint="send it with AWS credentials")
+    _check_coverage(claim, headers)
+    return claim
+
+
+def verify(claim: Claim, parts: Parts, secret: bytes, body_sha256: str = "") -> Verified:
+    """The verified request, or SignatureMismatch (`signature.mismatch`).
+
+    `secret` is the secret access key of `claim.access_key_id`; `body_sha256` is needed where the mode is `WHOLE`, as
+    lower-case hex of the body that was read.
+    """
+    payload = claim.payload
+    if claim.mode is PayloadMode.WHOLE:
+        if not body_sha256:
+            raise ValueError("the hash of the whole body is needed")
+        payload = body_sha256
+    scope = claim.scope
+    digest = hashlib.sha256(canonical_request(scope, parts, payload)).hexdigest()
+    text = f"{ALGORITHM}\n{claim.timestamp}\n{scope.text}\n{digest}"
+    key = signing_key(secret, scope.date, scope.region, scope.service)
+    wanted = hmac.digest(key, text.encode(), "sha256").hex()
+    if not hmac.compare_digest(wanted, claim.signature):
+        raise SignatureMismatch(
+            "cannot accept this signature: it is not the one that the secret of this access key makes over the request "
+            "as it arrived",
+            hint="check the secret access key, and that no proxy rewrites Host, Accept-Encoding or Content-Length",
+            access_key_id=scope.access_key_id,
+        )
+    return Verified(
+        scope.access_key_id,
+        scope.region,
+        scope.service,
+        claim.mode,
+        payload if claim.mode in (PayloadMode.HASH, PayloadMode.WHOLE) else "",
+        claim.presigned,
+        claim.timestamp,
+        scope.text,
+        claim.signature,
+        key,
+    )
+
+
+@lru_cache(maxsize=1024)
+def signing_key(secret: bytes, date: str, region: str, service: str) -> bytes:
+    """The key of one day, region and service (32 bytes); deriving it costs as much as all the rest."""
+    key = b"AWS4" + secret
+    for word in (date, region, service, _TERMINATOR):
+        key = hmac.digest(key, word.encode(), "sha256")
+    return key
+
+
+def canonical_request(scope: Scope, parts: Parts, payload: str) -> bytes:
+    """The text that is hashed and signed."""
+    headers = parts.headers
+    fields = headers.first
+    repeated = len(fields) != len(headers.raw)
+    lines = []
+    for name in scope.signed_headers:
+        if repeated:
+            value = b",".join(_trim(field) for key, field in headers.raw if key == name)
+        else:
+            value = fields[name]
+            if b" " in value or b"\t" in value:
+                value = _trim(value)
+        lines.append(b"%b:%b\n" % (name, value))
+    return b"%b\n%b\n%b\n%b\n%b\n%b" % (
+        parts.method.encode("ascii"),
+        _canonical_path(parts.raw_path, scope.service),
+        _canonical_query(parts.raw_query) if parts.raw_query else b"",
+        b"".join(lines),
+        scope.signed_list,
+        payload.encode("ascii"),
+    )
+
+
+@lru_cache(maxsize=256)
+def timestamp_seconds(text: str) -> float | None:
+    """Seconds since 1970 of `YYYYMMDDTHHMMSSZ`, or None."""
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None:
+        return None
+    try:
+        return datetime(*map(int, match.groups()), tzinfo=UTC).timestamp()  # type: ignore[arg-type,misc]
+    except ValueError:
+        return None
+
+
+def _signature_fields(raw_query: bytes) -> tuple[bool, bool]:
+    """Whether the query carries any field of a version 4 signature, and of a version 2 signature.
+
+    The names are compared without case: a name that another parser could take for ours must not slip past this one.
+    """
+    lowered = raw_query.lower()
+    if b"amz" not in lowered and b"%" not in lowered and b"ignature" not in lowered and b"accesskey" not in lowered:
+        return False, False
+    names = {name.lower() for name, _ in split_query(raw_query)}
+    return not names.isdisjoint(_QUERY_FIELDS), not names.isdisjoint(_VERSION_2_FIELDS)
+
+
+def _from_header(parts: Parts, authorization: str, now: float) -> Claim:
+    algorithm, _, rest = authorization.partition(" ")
+    if algorithm != ALGORITHM:
+        if algorithm.startswith("AWS4-"):
+            raise SignatureUnsupported(f"cannot accept {algorithm}: sign with {ALGORITHM}")
+        raise SignatureMissing("cannot serve a request here that is not signed with AWS credentials")
+    listed, _, signature = rest.rpartition("Signature=")
+    timestamp = parts.headers.get("x-amz-date") or ""
+    token = parts.headers.get("x-amz-security-token") or ""
+    scope = _header_scope(listed) if len(listed) <= _MAX_KEPT_SCOPE else _header_scope.__wrapped__(listed)
+    claim = _claim(parts, scope, timestamp=timestamp, signature=signature, token=token, presigned=False)
+    signed_at = timestamp_seconds(timestamp)
+    if signed_at is None or abs(now - signed_at) > MAX_SKEW_SECONDS:
+        raise _skewed(timestamp, now)
+    return claim
+
+
+def _from_query(parts: Parts, now: float) -> Claim:
+    if parts.method not in ("GET", "HEAD"):
+        raise AccessDenied("cannot accept a presigned request that is not a read: sign it in its header")
+    fields: dict[str, str] = {}
+    for name, value in split_query(parts.raw_query):
+        lowered = name.lower()
+        if lowered in _QUERY_FIELDS:
+            if lowered in fields:
+                raise SignatureMalformed(f"cannot accept the query parameter {lowered} twice", place="query")
+            fields[lowered] = value
+    missing = _QUERY_FIELDS - fields.keys() - {"x-amz-security-token"}
+    if missing:
+        raise SignatureMalformed(f"cannot do without the query parameter {min(missing)}", place="query")
+    if fields["x-amz-algorithm"] != ALGORITHM:
+        raise SignatureUnsupported(f"cannot accept this algorithm: sign with {ALGORITHM}")
+    if "x-amz-security-token" in parts.headers:
+        raise SignatureMalformed("cannot take a session token from a header of a presigned request", place="query")
+    expires = fields["x-amz-expires"]
+    if not (expires.isascii() and expires.isdigit() and len(expires) <= 6):
+        raise SignatureMalformed("cannot read X-Amz-Expires: 1 to 604800 seconds", place="query")
+    seconds = int(expires)
+    if not 1 <= seconds <= MAX_EXPIRES_SECONDS:
+        raise SignatureMalformed("cannot accept X-Amz-Expires: 1 to 604800 seconds", place="query")
+    timestamp = fields["x-amz-date"]
+    claim = _claim(
+        parts,
+        _scope(fields["x-amz-credential"], fields["x-amz-signedheaders"], "query"),
+        timestamp=timestamp,
+        signature=fields["x-amz-signature"],
+        token=fields.get("x-amz-security-token", ""),
+        presigned=True,
+    )
+    if claim.service != "s3":
+        raise SignatureUnsupported("cannot accept a presigned request for anything but objects")
+    signed_at = timestamp_seconds(timestamp)
+    if signed_at is None or signed_at - now > MAX_SKEW_SECONDS:
+        raise _skewed(timestamp, now)
+    if now > signed_at + seconds:
+        raise SignatureExpired("cannot serve this presigned address: it has expired")
+    return claim
+
+
+@lru_cache(maxsize=1024)
+def _header_scope(listed: str) -> Scope:
+    """The scope from `Credential=…, SignedHeaders=…, `: what stands before the signature in the header."""
+    fields: dict[str, str] = {}
+    for piece in listed.split(","):
+        name, _, value = piece.strip(" ").partition("=")
+        if name in fields:
+            raise SignatureMalformed("cannot read the Authorization header", place="header")
+        fields[name] = value
+    if fields.keys() != {"Credential", "SignedHeaders", ""} or fields[""]:
+        raise SignatureMalformed(
+            "cannot read the Authorization header: it needs Credential, SignedHeaders and Signature", place="header"
+        )
+    return _scope(fields["Credential"], fields["SignedHeaders"], "header")
+
+
+def _scope(credential: str, names: str, place: str) -> Scope:
+    words = credential.split("/")
+    if len(words) != 5 or not (
+        words[4] == _TERMINATOR
+        and _ACCESS_KEY_ID.fullmatch(words[0])
+        and _SCOPE_WORD.fullmatch(words[2])
+        and _SCOPE_WORD.fullmatch(words[3])
+    ):
+        raise SignatureMalformed("cannot read the credential: it is KEY/DATE/REGION/SERVICE/aws4_request", place=place)
+    listed = names.split(";")
+    if any(not _HEADER_NAME.fullmatch(name) for name in listed) or any(
+        left >= right for left, right in pairwise(listed)
+    ):
+        raise SignatureMalformed("cannot read SignedHeaders: lower-case names, sorted, each once", place=place)
+    signed = tuple(name.encode("ascii") for name in listed)
+    if b"host" not in signed:
+        raise SignatureMalformed("cannot accept a signature that does not cover the host", place=place)
+    return Scope(words[0], words[1], words[2], words[3], signed, frozenset(signed), names.encode("ascii"))
+
+
+def _claim(parts: Parts, scope: Scope, *, timestamp: str, signature: str, token: str, presigned: bool) -> Claim:
+    place = "query" if presigned else "header"
+    if timestamp_seconds(timestamp) is None:
+        raise SignatureMalformed("cannot do without X-Amz-Date as YYYYMMDDTHHMMSSZ", place=place)
+    if scope.date != timestamp[:8]:
+        raise SignatureMalformed("cannot accept a credential date that is not the date of X-Amz-Date", place=place)
+    if not _HEX_SHA256.fullmatch(signature):
+        raise SignatureMalformed("cannot read the signature: it is 64 lower-case hexadecimal digits", place=place)
+    if scope.service == "s3":
+        mode, payload = _payload(parts.headers.get("x-amz-content-sha256"), presigned=presigned)
+    else:
+        mode, payload = PayloadMode.WHOLE, ""
+    return Claim(scope, timestamp, signature, mode, payload, token, presigned)
+
+
+def _payload(stated: str | None, *, presigned: bool) -> tuple[PayloadMode, str]:
+    if stated is None:
+        if presigned:
+            return PayloadMode.UNSIGNED, PayloadMode.UNSIGNED.value
+        raise RequestInvalid(
+            "cannot do without the header x-amz-content-sha256 in a signed request", argument="x-amz-content-sha256"
+        )
+    if _HEX_SHA256.fullmatch(stated):
+        return PayloadMode.HASH, stated
+    mode = _STATED_MODES.get(stated)
+    if mode is None or (presigned and mode is not PayloadMode.UNSIGNED):
+        raise RequestInvalid(
+            "cannot accept this x-amz-content-sha256: a SHA-256 in lower-case hex, UNSIGNED-PAYLOAD or one of the "
+            "STREAMING modes with AWS4-HMAC-SHA256",
+            argument="x-amz-content-sha256",
+        )
+    return mode, stated
+
+
+def _check_coverage(claim: Claim, headers: Headers) -> None:
+    """Every x-amz-* header is signed, and every signed header is there."""
+    signed = claim.scope.signed_set
+    fields = headers.first
+    if signed <= fields.keys():
+        for name in fields:
+            if name not in signed and name.startswith(b"x-amz-"):
+                break
+        else:
+            return
+        reason = "does not cover every x-amz- header"
+    else:
+        reason = "covers a header that is not there"
+    raise SignatureMalformed(f"cannot accept a signature that {reason}", place="query" if claim.presigned else "header")
+
+
+def _canonical_path(raw: bytes, service: str) -> bytes:
+    if service != "s3":
+        return (raw or b"/") if _PLAIN_PATH.fullmatch(raw) else quote(raw, safe="/~").encode("ascii")
+    if _CANONICAL_PATH.fullmatch(raw):
+        return raw or b"/"
+    return quote(unquote_to_bytes(raw), safe="/~").encode("ascii")
+
+
+def _canonical_query(raw: bytes) -> bytes:
+    pairs = []
+    for piece in raw.split(b"&"):
+        if piece:
+            name, _, value = piece.partition(b"=")
+            pair = (_encoded(name), _encoded(value))
+            if pair[0] != b"X-Amz-Signature":
+                pairs.append(pair)
+    pairs.sort()
+    return b"&".join(name + b"=" + value for name, value in pairs)
+
+
+def _encoded(raw: bytes) -> bytes:
+    if _CANONICAL_WORD.fullmatch(raw):
+        return raw
+    return quote(unquote_to_bytes(raw), safe="~").encode("ascii")
+
+
+def _trim(value: bytes) -> bytes:
+    value = value.strip(b" \t")
+    while b"  " in value:
+        value = value.replace(b"  ", b" ")
+    return value
+
+
+def _skewed(timestamp: str, now: float) -> SignatureSkewed:
+    server = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    return SignatureSkewed(
+        "cannot accept this request: the client's clock and the server's differ by more than 15 minutes",
+        hint="set the clock of the client",
+        request_time=timestamp,
+        server_time=server,
+        max_skew=MAX_SKEW_SECONDS,
+    )

@@ -1,0 +1,182 @@
+"""The grammar of UpdateExpression.
+
+    update := { SET path = value {, …} | REMOVE path {, …} | ADD path :value {, …} | DELETE path :value {, …} }
+    value  := operand [ + operand | - operand ]
+    operand := path | :value | if_not_exists ( path , operand ) | list_append ( operand , operand ) | ( value )
+
+Each section stands once; no two paths may overlap or conflict. Source: developer guide, "Using update expressions in
+DynamoDB"; messages as AWS gives them.
+"""
+
+from __future__ import annotations
+
+from lockhouse.core.attributes import Kind, Value, kind_of
+from lockhouse.core.conditions import At, Constant, Path
+from lockhouse.core.updates import (
+    Add,
+    Change,
+    Delete,
+    IfNotExists,
+    ListAppend,
+    Remove,
+    Set,
+    Source,
+    Sum,
+)
+from lockhouse.protocols.dynamodb.expressions.placeholders import Placeholders, path_text, read_path, starts_path
+from lockhouse.protocols.dynamodb.expressions.tokens import END, Cursor
+
+_SECTIONS = frozenset({"SET", "REMOVE", "ADD", "DELETE"})
+_TYPE_WORDS = {
+    Kind.S: "STRING",
+    Kind.N: "NUMBER",
+    Kind.B: "BINARY",
+    Kind.NULL: "NULL",
+    Kind.BOOL: "BOOLEAN",
+    Kind.L: "LIST",
+    Kind.M: "MAP",
+    Kind.SS: "STRING_SET",
+    Kind.NS: "NUMBER_SET",
+    Kind.BS: "BINARY_SET",
+}
+_SETS = frozenset({Kind.SS, Kind.NS, Kind.BS})
+
+
+def parse_update(text: str, placeholders: Placeholders) -> tuple[Change, ...]:
+    """The changes of an update expression in their order. RequestInvalid (`request.invalid`) with AWS's message."""
+    return _Reader(Cursor("UpdateExpression", text), placeholders).read()
+
+
+def check_overlaps(kind: str, paths: list[Path]) -> str:
+    """The message about two paths of which one lies in the other or contradicts it; empty when there are none."""
+    for at, second in enumerate(paths):
+        for first in paths[:at]:
+            shown = (
+                "must remove or rewrite one of these paths; "
+                f"path one: {path_text(first)}, path two: {path_text(second)}"
+            )
+            for one, two in zip(first, second, strict=False):
+                if type(one) is not type(two):
+                    return f"Invalid {kind}: Two document paths conflict with each other; {shown}"
+                if one != two:
+                    break
+            else:
+                return f"Invalid {kind}: Two document paths overlap with each other; {shown}"
+    return ""
+
+
+class _Reader:
+    """Reads one update expression by recursive descent."""
+
+    def __init__(self, cursor: Cursor, placeholders: Placeholders) -> None:
+        self._cursor = cursor
+        self._placeholders = placeholders
+
+    def read(self) -> tuple[Change, ...]:
+        cursor = self._cursor
+        changes: list[Change] = []
+        seen: set[str] = set()
+        while cursor.token.text != END:
+            section = cursor.token.keyword
+            if section not in _SECTIONS:
+                cursor.refuse_syntax()
+            if section in seen:
+                cursor.refuse(f'The "{section}" section can only be used once in an update expression;')
+            seen.add(section)
+            cursor.advance()
+            changes.append(self._change(section))
+            while cursor.accept(","):
+                changes.append(self._change(section))
+        message = check_overlaps("UpdateExpression", [change.path for change in changes])
+        if message:
+            cursor.refuse(message.partition(": ")[2])
+        return tuple(changes)
+
+    def _change(self, section: str) -> Change:
+        path = read_path(self._cursor, self._placeholders)
+        if section == "SET":
+            self._cursor.expect("=")
+            return Set(path, self._value())
+        if section == "REMOVE":
+            return Remove(path)
+        token = self._cursor.token
+        if token.text[0] != ":":
+            self._cursor.refuse_syntax()
+        self._cursor.advance()
+        value = self._placeholders.value(self._cursor, token.text)
+        allowed = _SETS | {Kind.N} if section == "ADD" else _SETS
+        self._check_kind(section, value, allowed, f", typeSet: ALLOWED_FOR_{section}_OPERAND")
+        return Add(path, value) if section == "ADD" else Delete(path, value)
+
+    def _value(self) -> Source:
+        left = self._operand()
+        sign = self._cursor.token.text
+        if sign not in ("+", "-"):
+            return left
+        self._cursor.advance()
+        right = self._operand()
+        for source in (left, right):
+            if isinstance(source, Constant):
+                self._check_kind(sign, source.value, frozenset({Kind.N}))
+            elif isinstance(source, ListAppend):
+                self._refuse_kind(sign, Kind.L)
+        return Sum(left, right, negative=sign == "-")
+
+    def _operand(self) -> Source:
+        cursor = self._cursor
+        if cursor.accept("("):
+            cursor.deeper()
+            value = self._value()
+            cursor.shallower()
+            cursor.expect(")")
+            return value
+        if cursor.token.text[0] == ":":
+            return Constant(self._placeholders.value(cursor, cursor.advance().text))
+        if not starts_path(cursor):
+            cursor.refuse_syntax()
+        if cursor.following().text == "(" and cursor.token.text[0] != "#":
+            return self._function()
+        return At(read_path(cursor, self._placeholders))
+
+    def _function(self) -> Source:
+        cursor = self._cursor
+        name = cursor.advance().text
+        cursor.expect("(")
+        cursor.deeper()
+        operands = [self._operand()]
+        while cursor.accept(","):
+            operands.append(self._operand())
+        cursor.shallower()
+        cursor.expect(")")
+        if name not in ("if_not_exists", "list_append"):
+            cursor.refuse(f"Invalid function name; function: {name}")
+        if len(operands) != 2:
+            cursor.refuse(
+                "Incorrect number of operands for operator or function; "
+                f"operator or function: {name}, number of operands: {len(operands)}"
+            )
+        first, second = operands
+        if name == "if_not_exists":
+            if not isinstance(first, At):
+                cursor.refuse("Operator or function requires a document path; operator or function: if_not_exists")
+            return IfNotExists(first.path, second)
+        for operand in operands:
+            if isinstance(operand, Constant) and kind_of(operand.value) is not Kind.L:
+                cursor.refuse(
+                    "Incorrect operand type for operator or function; "
+                    f"operator or function: list_append, operand type: {kind_of(operand.value)}"
+                )
+        return ListAppend(first, second)
+
+    def _check_kind(self, operator: str, value: Value, allowed: frozenset[Kind], suffix: str = "") -> None:
+        kind = kind_of(value)
+        if kind not in allowed:
+            shown = _TYPE_WORDS[kind] if operator in ("ADD", "DELETE") else str(kind)
+            self._cursor.refuse(
+                f"Incorrect operand type for operator or function; operator: {operator}, operand type: {shown}{suffix}"
+            )
+
+    def _refuse_kind(self, operator: str, kind: Kind) -> None:
+        self._cursor.refuse(
+            f"Incorrect operand type for operator or function; operator or function: {operator}, operand type: {kind}"
+        )

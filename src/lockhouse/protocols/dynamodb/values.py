@@ -1,0 +1,168 @@
+"""Attribute values on the wire: `{"S": "text"}`, `{"N": "1.5"}`, … to and from the values of `core.attributes`.
+
+Source: Amazon DynamoDB API reference, AttributeValue. Messages are AWS's. What is not valid base64 is a serialization
+fault; what breaks a rule of values is RequestInvalid (`request.invalid`).
+"""
+
+from __future__ import annotations
+
+import binascii
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import TypeAlias, TypeVar
+
+import msgspec
+
+from lockhouse.core.attributes import (
+    MAX_NESTING,
+    BinarySet,
+    Item,
+    NumberSet,
+    StringSet,
+    Value,
+    number_text,
+    parse_number,
+)
+from lockhouse.errors import RequestInvalid
+from lockhouse.protocols.dynamodb.faults import Fault, Refusal
+
+_INVALID = "One or more parameter values were invalid: "
+
+
+class WireValue(msgspec.Struct):
+    """One attribute value as it came; exactly one field must be set."""
+
+    S: str | None = None
+    N: str | None = None
+    B: str | None = None
+    BOOL: bool | None = None
+    NULL: bool | None = None
+    SS: list[str] | None = None
+    NS: list[str] | None = None
+    BS: list[str] | None = None
+    L: list[WireValue] | None = None
+    M: dict[str, WireValue] | None = None
+
+
+WireItem: TypeAlias = dict[str, WireValue]
+Json: TypeAlias = "dict[str, Json] | Sequence[Json] | str | int | float | bool | None"
+
+
+def read_item(wire: Mapping[str, WireValue]) -> Item:
+    """The item (or key) that came."""
+    return {name: read_value(value) for name, value in wire.items()}
+
+
+def read_value(wire: WireValue, depth: int = 0) -> Value:
+    """The value that came. RequestInvalid with AWS's message when it is none."""
+    if depth > MAX_NESTING:
+        raise RequestInvalid("Nesting Levels have exceeded supported limits")
+    found: Value = None
+    count = 0
+    if wire.S is not None:
+        found, count = wire.S, 1
+    if wire.N is not None:
+        found, count = parse_number(wire.N), count + 1
+    if wire.B is not None:
+        found, count = _binary(wire.B), count + 1
+    if wire.BOOL is not None:
+        found, count = wire.BOOL, count + 1
+    if wire.NULL is not None:
+        if not wire.NULL:
+            raise RequestInvalid(f"{_INVALID}Null attribute value types must have the value of true")
+        found, count = None, count + 1
+    if wire.L is not None:
+        found, count = [read_value(each, depth + 1) for each in wire.L], count + 1
+    if wire.M is not None:
+        found, count = {name: read_value(each, depth + 1) for name, each in wire.M.items()}, count + 1
+    if wire.SS is not None:
+        found, count = _strings(wire.SS), count + 1
+    if wire.NS is not None:
+        found, count = _numbers(wire.NS), count + 1
+    if wire.BS is not None:
+        found, count = _binaries(wire.BS), count + 1
+    if count == 1:
+        return found
+    raise RequestInvalid(
+        "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
+        if count
+        else "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
+    )
+
+
+def _binary(text: str) -> bytes:
+    if len(text) % 4:
+        raise Refusal(
+            Fault.SERIALIZATION,
+            f"Base64 encoded length is expected a multiple of 4 bytes but found: {len(text)}",
+        )
+    try:
+        return b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Refusal(Fault.SERIALIZATION, "Invalid Base64 in a binary value") from None
+
+
+_T = TypeVar("_T", str, Decimal, bytes)
+
+
+def _distinct(members: list[_T], shown: Sequence[str], suffix: str) -> list[_T]:
+    if len(set(members)) != len(members):
+        raise RequestInvalid(f"{_INVALID}Input collection [{', '.join(shown)}] {suffix}contains duplicates.")
+    return members
+
+
+def _strings(members: list[str]) -> StringSet:
+    if not members:
+        raise RequestInvalid(f"{_INVALID}An string set  may not be empty")
+    return StringSet(_distinct(members, members, ""))
+
+
+def _numbers(members: list[str]) -> NumberSet:
+    if not members:
+        raise RequestInvalid(f"{_INVALID}An number set  may not be empty")
+    numbers = [parse_number(each) for each in members]
+    if len(set(numbers)) != len(numbers):
+        raise RequestInvalid("Input collection contains duplicates")
+    return NumberSet(numbers)
+
+
+def _binaries(members: list[str]) -> BinarySet:
+    if not members:
+        raise RequestInvalid(f"{_INVALID}Binary sets should not be empty")
+    return BinarySet(_distinct([_binary(each) for each in members], members, "of type BS "))
+
+
+def write_item(item: Item) -> dict[str, Json]:
+    """An item for the answer."""
+    return {name: write_value(value) for name, value in item.items()}
+
+
+def write_value(value: Value) -> dict[str, Json]:
+    """A value for the answer; members of sets are sorted."""
+    match value:
+        case str():
+            return {"S": value}
+        case bool():
+            return {"BOOL": value}
+        case None:
+            return {"NULL": True}
+        case Decimal():
+            return {"N": number_text(value)}
+        case bytes():
+            return {"B": _base64(value)}
+        case list():
+            return {"L": [write_value(each) for each in value]}
+        case dict():
+            return {"M": write_item(value)}
+        case StringSet():
+            return {"SS": sorted(value)}
+        case NumberSet():
+            return {"NS": [number_text(each) for each in sorted(value)]}
+        case BinarySet():
+            return {"BS": [_base64(each) for each in sorted(value)]}
+    raise AssertionError(type(value))
+
+
+def _base64(data: bytes) -> str:
+    return b64encode(data).decode("ascii")

@@ -1,0 +1,217 @@
+"""DynamoDB JSON 1.0: bytes of a request to a typed input, and an answer or a problem to bytes.
+
+Pure. Duplicate keys and hopelessly deep documents are refused, because two readers of one body must never differ.
+The four requests of Terraform's lock are recognised by shape before anything general runs.
+Source: Amazon DynamoDB API reference; AWS JSON 1.0 protocol (Smithy). Errors: `faults`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import NoReturn, TypeVar
+from zlib import crc32
+
+import msgspec
+
+from lockhouse.errors import Problem
+from lockhouse.protocols.dynamodb.faults import AWS_MESSAGES, FAULTS, Fault, Refusal
+from lockhouse.protocols.dynamodb.values import Json
+from lockhouse.protocols.web import Response
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+CONTENT_TYPE = (b"content-type", b"application/x-amz-json-1.0")
+_EMPTY = b"{}"
+_EMPTY_CRC = str(crc32(_EMPTY)).encode()
+_MISFIT = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
+_encode = msgspec.json.Encoder().encode
+T = TypeVar("T")
+
+
+class _Text(msgspec.Struct, forbid_unknown_fields=True):
+    S: str
+
+
+class _LockItem(msgspec.Struct, forbid_unknown_fields=True):
+    LockID: _Text
+    Info: _Text
+
+
+class _LockKey(msgspec.Struct, forbid_unknown_fields=True):
+    LockID: _Text
+
+
+class _TakeRequest(msgspec.Struct, forbid_unknown_fields=True):
+    ConditionExpression: str
+    Item: _LockItem
+    TableName: str
+
+
+class _ShowRequest(msgspec.Struct, forbid_unknown_fields=True):
+    ConsistentRead: bool
+    Key: _LockKey
+    ProjectionExpression: str
+    TableName: str
+
+
+class _ReleaseRequest(msgspec.Struct, forbid_unknown_fields=True):
+    Key: _LockKey
+    TableName: str
+
+
+class TakeLockRequest(msgspec.Struct, frozen=True):
+    """PutItem of `{LockID, Info}` under `attribute_not_exists(LockID)`."""
+
+    table: str
+    lock_id: str
+    info: str
+
+
+class ShowLockRequest(msgspec.Struct, frozen=True):
+    """GetItem of a LockID with the projection `LockID, Info` or `LockID, Digest`."""
+
+    table: str
+    lock_id: str
+    attribute: str
+
+
+class ReleaseLockRequest(msgspec.Struct, frozen=True):
+    """DeleteItem of a LockID, without a condition."""
+
+    table: str
+    lock_id: str
+
+
+_decode_take = msgspec.json.Decoder(_TakeRequest).decode
+_decode_show = msgspec.json.Decoder(_ShowRequest).decode
+_decode_release = msgspec.json.Decoder(_ReleaseRequest).decode
+_TAKE_KEYS, _SHOW_KEYS, _RELEASE_KEYS = 7, 6, 4
+_PROJECTIONS = {"LockID, Info": "Info", "LockID, Digest": "Digest"}
+
+
+def read_take(body: bytes) -> TakeLockRequest | None:
+    """The lock request that Terraform and OpenTofu send, or None for any other PutItem."""
+    if _keys(body) != _TAKE_KEYS:
+        return None
+    try:
+        found = _decode_take(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if found.ConditionExpression != "attribute_not_exists(LockID)":
+        return None
+    return TakeLockRequest(found.TableName, found.Item.LockID.S, found.Item.Info.S)
+
+
+def read_show(body: bytes) -> ShowLockRequest | None:
+    """The read of a lock or digest that Terraform and OpenTofu send, or None for any other GetItem."""
+    if _keys(body) != _SHOW_KEYS:
+        return None
+    try:
+        found = _decode_show(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    attribute = _PROJECTIONS.get(found.ProjectionExpression)
+    return None if attribute is None else ShowLockRequest(found.TableName, found.Key.LockID.S, attribute)
+
+
+def read_release(body: bytes) -> ReleaseLockRequest | None:
+    """The unlock that Terraform sends, or None for any other DeleteItem."""
+    if _keys(body) != _RELEASE_KEYS:
+        return None
+    try:
+        found = _decode_release(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return ReleaseLockRequest(found.TableName, found.Key.LockID.S)
+
+
+def _keys(body: bytes) -> int:
+    """How many keys a JSON text writes, counting doubles; 0 where its spelling makes that uncertain.
+
+    A key ends in `":`; inside a string the same three bytes start with a backslash. Space before a colon and an escaped
+    backslash before a quote would blur that, so such texts are left to the slow reader.
+    """
+    if b'\\\\"' in body or b" :" in body or b"\t:" in body or b"\n:" in body or b"\r:" in body:
+        return 0
+    return body.count(b'":') - body.count(b'\\":')
+
+
+def read(body: bytes, shape: type[T]) -> T:
+    """The input of an operation. Refusal with SerializationException for whatever cannot be one.
+
+    A null is as good as absent and unknown members are ignored, as AWS does.
+    """
+    try:
+        found = msgspec.json.decode(body, type=shape)
+        json.loads(body, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
+    except msgspec.ValidationError as error:
+        _refuse_misfit(str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+        raise Refusal(Fault.SERIALIZATION, "The request body is not valid JSON") from None
+    except RecursionError:
+        raise Refusal(Fault.SERIALIZATION, "The request body is nested too deeply") from None
+    return found
+
+
+def _refuse_duplicates(pairs: list[tuple[str, None]]) -> None:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise Refusal(Fault.SERIALIZATION, "The request body has the same key twice in one object")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+_EXPECTED = {"str": "String", "bool": "Boolean", "int": "Long", "float": "Double"}
+_GIVEN = {"int": "NUMBER_VALUE", "float": "DECIMAL_VALUE", "bool": "TRUE_VALUE", "str": "STRING_VALUE"}
+
+
+def _refuse_misfit(error: str) -> NoReturn:
+    """AWS's words for a member of the wrong JSON type."""
+    found = _MISFIT.search(error)
+    if found is None:
+        raise Refusal(Fault.SERIALIZATION, "The request body does not fit the operation")
+    expected = found[1].removesuffix(" | null")
+    given = found[2]
+    if given == "object":
+        message = "Start of structure or map found where not expected"
+    elif given == "array":
+        message = f"Unrecognized collection type class java.lang.{_EXPECTED.get(expected, 'Object')}"
+    elif expected in _EXPECTED:
+        message = f"{_GIVEN.get(given, 'STRING_VALUE')} cannot be converted to {_EXPECTED[expected]}"
+    else:
+        message = "Unexpected field type"
+    raise Refusal(Fault.SERIALIZATION, message)
+
+
+def write(answer: Mapping[str, Json], request_id: str) -> Response:
+    """A success."""
+    return _respond(200, _encode(answer) if answer else _EMPTY, request_id)
+
+
+def write_problem(problem: Problem, request_id: str) -> Response:
+    """The answer to a problem, from the one table."""
+    return write_fault(FAULTS[problem.code], AWS_MESSAGES.get(problem.code, problem.message), request_id)
+
+
+def write_refusal(refusal: Refusal, request_id: str) -> Response:
+    """The answer to a request that is none."""
+    return write_fault(refusal.fault, refusal.message, request_id)
+
+
+def write_fault(fault: Fault, message: str, request_id: str, item: Mapping[str, Json] | None = None) -> Response:
+    """A fault; `item` only with ReturnValuesOnConditionCheckFailure."""
+    body: dict[str, Json] = {"__type": fault.type, "message": message}
+    if item is not None:
+        body["Item"] = dict(item)
+    return _respond(fault.status, _encode(body), request_id)
+
+
+def _respond(status: int, body: bytes, request_id: str) -> Response:
+    checksum = _EMPTY_CRC if body is _EMPTY else str(crc32(body)).encode()
+    return Response(
+        status,
+        [CONTENT_TYPE, (b"x-amzn-requestid", request_id.encode()), (b"x-amz-crc32", checksum)],
+        body,
+    )

@@ -1,0 +1,298 @@
+"""The house: every use case that a protocol awaits, with bodies, waiting and recent reads joined to it.
+
+A protocol decodes a request, calls one method here and encodes the result. Plain queries and commands go through `read`
+and `write`; what needs more than one step has a method of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from lockhouse.core.addresses import Address, is_state_key
+from lockhouse.core.bodies import with_serial
+from lockhouse.core.locks import Facet, Verdict
+from lockhouse.core.ports import Part, Reader, Transaction
+from lockhouse.core.versions import Body, Version
+from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid
+from lockhouse.runtime.engine import Engine
+from lockhouse.runtime.facts import FactsReader
+from lockhouse.runtime.intake import BUFFERED_BYTES, Intake, take_in
+from lockhouse.runtime.memory import LastReads, Pins, Refusals
+from lockhouse.runtime.outgoing import give_out
+from lockhouse.runtime.streams import Stream
+from lockhouse.runtime.waiting import Waiting
+from lockhouse.service import history, locks, objects, uploads
+from lockhouse.service.callers import Caller
+from lockhouse.service.locks import TakeLock, Taken, Unlock
+from lockhouse.service.objects import Found, Put, Refused, Written
+
+T = TypeVar("T")
+RESTORE_BYTES = 256 * 1024 * 1024
+"""Largest version whose serial is rewritten for a restore (the bytes are held in memory for it)."""
+Gone = Callable[[], Awaitable[None]]
+"""Returns when the client has closed its connection."""
+
+
+class House:
+    """One server's use cases. Make it on the event loop, after `engine.start()`."""
+
+    def __init__(self, engine: Engine, *, lock_wait: float, max_body: int) -> None:
+        self.engine = engine
+        self.blobs = engine.blobs
+        self.waiting = Waiting()
+        self.last_reads = LastReads()
+        self.pins = Pins()
+        self.refusals = Refusals()
+        self.facts = FactsReader(engine.blobs)
+        self.lock_wait = lock_wait
+        self.max_body = max_body
+
+    async def read(self, query: Callable[[Reader], T]) -> T:
+        return await self.engine.read(query)
+
+    async def write(self, command: Callable[[Transaction], T]) -> T:
+        return await self.engine.write(command)
+
+    # Bodies ----------------------------------------------------------------------------------------------------------
+
+    async def take_in(self, chunks: AsyncIterator[bytes], *, expect_state: bool = False) -> Intake:
+        """A body, durable but not yet referred to. Errors as `runtime.intake.take_in`."""
+        return await take_in(chunks, self.blobs, self.facts, limit=self.max_body, expect_state=expect_state)
+
+    async def take_in_part(self, chunks: AsyncIterator[bytes]) -> Intake:
+        """A part of a body: durable, and not looked at for facts, which only a whole has. Errors as `take_in`."""
+        return await take_in(chunks, self.blobs, self.facts, limit=self.max_body, expect_state=None)
+
+    async def give_out(self, version: Version, start: int = 0, end: int | None = None) -> bytes | Stream:
+        """A version's bytes, or a range of them."""
+        assert version.body is not None
+        return await give_out(version.body, self.blobs, start, end)
+
+    async def put(self, caller: Caller, command: Put, chunks: AsyncIterator[bytes]) -> Written:
+        """Take the body in and write the version; `command.body` and `command.facts` are replaced by what came.
+
+        Errors as `service.objects.put`, and the problem of a refused (parked) write."""
+        intake = await self.take_in(chunks, expect_state=is_state_key(command.address.key))
+        return await self.put_intake(caller, command, intake)
+
+    async def put_intake(self, caller: Caller, command: Put, intake: Intake) -> Written:
+        """Write a version whose body was taken in already. Errors as `put`."""
+        command = msgspec.structs.replace(command, body=intake.body, facts=intake.facts)
+        return _accepted(await self.write(lambda tx: objects.put(tx, caller, command)))
+
+    async def complete_upload(
+        self, caller: Caller, upload_id: str, command: Put, listed: Sequence[uploads.ListedPart]
+    ) -> Written:
+        """Write the parts one after the other into one body and make the object. Errors as `service.uploads`."""
+        address = command.address
+        _, parts = await self.read(lambda tx: uploads.choose_parts(tx, caller, address, upload_id, listed))
+        intake = await self.take_in(self._joined(parts), expect_state=is_state_key(address.key))
+        command = msgspec.structs.replace(command, body=intake.body, facts=intake.facts)
+        return _accepted(await self.write(lambda tx: uploads.complete(tx, caller, upload_id, command)))
+
+    async def _joined(self, parts: Sequence[Part]) -> AsyncIterator[bytes]:
+        for part in parts:
+            given = await give_out(part.body, self.blobs)
+            if isinstance(given, bytes):
+                yield given
+            else:
+                async for piece in given.chunks():
+                    yield piece
+
+    async def restore(self, caller: Caller, address: Address, version_id: str) -> Written:
+        """Make an old version current again under the highest serial plus one. Errors as `service.history.restore`,
+        `request.invalid` for a version over `RESTORE_BYTES`."""
+        found = await self.read(lambda tx: objects.read(tx, caller, address, version_id))
+        version = found.version
+        if version.body is None:
+            raise RequestInvalid(f"cannot restore version {version_id} of {address.lock_id}: it is a delete marker")
+        if version.size > RESTORE_BYTES:
+            raise RequestInvalid(
+                f"cannot restore version {version_id} of {address.lock_id}: it has {version.size} bytes, more than "
+                f"{RESTORE_BYTES}",
+                hint=f"lockhouse state download {address.namespace} {address.key} --version {version_id}, then "
+                "terraform state push",
+            )
+        intake = await self._with_serial(version.body, found.state.highest_serial + 1)
+        command = Put(
+            address=address,
+            body=intake.body,
+            nonce=self.engine.nonce(),
+            facts=intake.facts,
+            content_type=version.content_type,
+            encryption=version.encryption,
+        )
+        return _accepted(await self.write(lambda tx: history.restore(tx, caller, command)))
+
+    async def _with_serial(self, body: Body, serial: int) -> Intake:
+        given = await give_out(body, self.blobs)
+        raw = given if isinstance(given, bytes) else b"".join([piece async for piece in given.chunks()])
+        changed = await asyncio.to_thread(with_serial, raw, serial)
+        return await self.take_in(_pieces(changed), expect_state=True)
+
+    # Reads -----------------------------------------------------------------------------------------------------------
+
+    async def head(
+        self, caller: Caller, address: Address, version_id: str = "", conditions: objects.Conditions | None = None
+    ) -> Found:
+        """The version without its bytes; ranged reads by the same credential are served from it for a while."""
+        found = await self.read(lambda tx: objects.read(tx, caller, address, version_id, 0, conditions, packed=False))
+        if not version_id:
+            self.pins.pin(caller.who.credential, address, found.version.seq, caller.now)
+        return found
+
+    async def get(
+        self,
+        caller: Caller,
+        address: Address,
+        version_id: str = "",
+        conditions: objects.Conditions | None = None,
+        *,
+        ranged: bool = False,
+    ) -> Found:
+        """The version with its bytes. A ranged read follows the last HEAD of the same credential."""
+        seq = self.pins.pinned(caller.who.credential, address, caller.now) if ranged and not version_id else 0
+        return await self.read(lambda tx: objects.read(tx, caller, address, version_id, seq, conditions))
+
+    # Locks -----------------------------------------------------------------------------------------------------------
+
+    async def take_lock(self, caller: Caller, command: TakeLock, gone: Gone) -> Taken:
+        """The lock, at once or after waiting in order for up to `lock_wait` seconds.
+
+        Errors as `service.locks.take`; `body.incomplete` when the client left while it waited (it gets no lock)."""
+        address = command.address
+        behind = not self.waiting.is_empty(address)
+        refusal: LockHeld | None = None
+        try:
+            taken = await self.write(lambda tx: locks.take(tx, caller, command, behind=behind))
+        except LockHeld as problem:
+            taken, refusal = None, problem
+        if taken is None and self.lock_wait > 0 and not self.waiting.ending:
+            taken, refusal = await self._wait(caller, command, gone, refusal)
+        if taken is None:
+            self.waiting.saw_refusal(address, caller)
+            refusal = refusal or await self._holder(command)
+            lock_id = locks.read_document(refusal.info).id
+            self.refusals.refused(caller.who.credential, address, lock_id, refusal.info, self.engine.now())
+            raise refusal
+        self.last_reads.note(caller.who.credential, address, taken.lock.holds[-1].id)
+        self.waiting.saw_grant(address, caller)
+        return taken
+
+    async def _wait(
+        self, caller: Caller, command: TakeLock, gone: Gone, refusal: LockHeld | None
+    ) -> tuple[Taken | None, LockHeld | None]:
+        address = command.address
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.lock_wait
+        waiter = self.waiting.join(address, caller)
+        leaving = asyncio.ensure_future(gone())
+        if self.waiting.is_head(address, waiter):
+            waiter.woken.set()  # the lock may have been released between the refusal and joining
+        try:
+            while True:
+                woken = asyncio.ensure_future(waiter.woken.wait())
+                await asyncio.wait(
+                    {woken, leaving}, timeout=max(0.0, deadline - loop.time()), return_when=asyncio.FIRST_COMPLETED
+                )
+                woken.cancel()
+                if leaving.done():
+                    raise BodyIncomplete("the client left while it waited for the lock")
+                if not waiter.woken.is_set() or self.waiting.ending:
+                    return None, refusal
+                waiter.woken.clear()
+                later = msgspec.structs.replace(caller, now=self.engine.now())
+                try:
+                    taken = await self._ask(later, command)
+                except LockHeld as problem:
+                    refusal = problem
+                    continue
+                assert taken is not None
+                if leaving.done():
+                    await self._withdraw(later, address, taken)
+                    raise BodyIncomplete("the client left while it waited for the lock")
+                return taken, None
+        finally:
+            leaving.cancel()
+            self.waiting.leave(address, waiter)
+
+    async def _ask(self, caller: Caller, command: TakeLock) -> Taken | None:
+        return await self.write(lambda tx: locks.take(tx, caller, command))
+
+    async def _withdraw(self, caller: Caller, address: Address, taken: Taken) -> None:
+        epoch = taken.lock.epoch
+        await self.write(lambda tx: locks.withdraw(tx, caller, address, epoch))
+
+    async def _holder(self, command: TakeLock) -> LockHeld:
+        """The refusal for somebody who queued behind others and was never told who holds the lock."""
+
+        def look(tx: Reader) -> LockHeld:
+            state = tx.state(command.address)
+            lock = tx.lock(state).lock if state is not None else None
+            if lock is None:
+                return LockHeld(
+                    f"cannot lock {command.address.lock_id}: others wait for it in front of you",
+                    info=command.info,
+                    hint="try again",
+                    holder="",
+                )
+            return locks.held(command.address, lock)
+
+        return await self.read(look)
+
+    async def release_lock(self, caller: Caller, command: Unlock) -> Verdict:
+        """Release, then wake who waits. Errors as `service.locks.release`."""
+        verdict = await self._release(caller, command, locks.release)
+        assert verdict is not None
+        return verdict
+
+    async def release_held(self, caller: Caller, command: Unlock) -> Verdict | None:
+        """As `release_lock`; None, and nothing is done, when nobody holds the lock."""
+        return await self._release(caller, command, locks.release_held)
+
+    async def _release(
+        self, caller: Caller, command: Unlock, release: Callable[[Transaction, Caller, Unlock], Verdict | None]
+    ) -> Verdict | None:
+        address = command.address
+        if not command.id and not command.last_read:
+            last_read = self.last_reads.get(caller.who.credential, address) or ""
+            command = msgspec.structs.replace(command, last_read=last_read)
+        verdict = await self.write(lambda tx: release(tx, caller, command))
+        if verdict is not None and command.facet in (Facet.TABLE, Facet.LOCKFILE):
+            self.refusals.released(caller.who.credential, address)
+        if verdict in (Verdict.RELEASED, Verdict.FORCED):
+            self.waiting.wake(address)
+        return verdict
+
+    async def show_lock(self, caller: Caller, address: Address, facet: Facet) -> bytes | None:
+        """The lock document as this facet shows it, or None; remembers that this credential has read it."""
+        shown = await self.read(lambda tx: locks.show(tx, caller, address, facet))
+        return self.saw_lock(caller, address, shown)
+
+    def saw_lock(self, caller: Caller, address: Address, shown: tuple[str, bytes] | None) -> bytes | None:
+        """The document of what `locks.show` found, remembered as read; for whoever was refused a moment ago and finds
+        nothing now, that of the lock that was in its way."""
+        credential = caller.who.credential
+        if shown is None:
+            shown = self.refusals.owed(credential, address, caller.now)
+        else:
+            self.refusals.read(credential, address)
+        if shown is None:
+            return None
+        self.last_reads.note(credential, address, shown[0])
+        return shown[1]
+
+
+def _accepted(result: Written | Refused) -> Written:
+    if isinstance(result, Refused):
+        raise result.problem
+    return result
+
+
+async def _pieces(raw: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(raw), BUFFERED_BYTES):
+        yield raw[start : start + BUFFERED_BYTES]

@@ -1,0 +1,148 @@
+"""The past of a state: its versions, its parked writes, and going back.
+
+Going back never removes anything: a restored version becomes a new version with the highest serial plus one, so that
+every client accepts it as newer. A parked write is accepted as it is (an explicit, logged override) or dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.ports import Parked, Reader, StateRecord, Transaction
+from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.versions import Version
+from lockhouse.errors import ParkedNotFound, RequestInvalid, StateNotFound, WriteLocked
+from lockhouse.service import namespaces, objects
+from lockhouse.service.callers import Caller
+from lockhouse.service.objects import Put, Refused, Written
+
+
+def list_states(
+    tx: Reader, caller: Caller, namespace: str, prefix: str = "", after: str = "", limit: int = 1000
+) -> Sequence[tuple[StateRecord, Version]]:
+    """Live states (no plain objects) in key order. Needs `read` on the prefix."""
+    namespaces.get(tx, caller, namespace)
+    require(caller.who, Right.READ, namespace, prefix)
+    found: list[tuple[StateRecord, Version]] = []
+    while len(found) < limit:
+        page = tx.states(namespace, prefix, after, limit)
+        found.extend((state, version) for state, version in page if state.is_state and version is not None)
+        if len(page) < limit:
+            break
+        after = page[-1][0].address.key
+    return found[:limit]
+
+
+def show_state(tx: Reader, caller: Caller, address: Address) -> tuple[StateRecord, Version | None]:
+    """An address and its newest version (a delete marker too). Needs `read`. Errors: `state.not_found`."""
+    namespaces.address_in(tx, caller, address)
+    require(caller.who, Right.READ, address.namespace, address.key)
+    state = tx.state(address)
+    if state is None:
+        raise StateNotFound(f"cannot find {address.lock_id}", hint=f"lockhouse state list {address.namespace}")
+    return state, tx.current(state)
+
+
+def list_versions(
+    tx: Reader, caller: Caller, address: Address, before: int = 0, limit: int = 100
+) -> tuple[StateRecord, Sequence[Version]]:
+    """Versions and delete markers, newest first. Needs `read`. Errors: `state.not_found`."""
+    state, _ = show_state(tx, caller, address)
+    return state, tx.versions(state, before, limit)
+
+
+def set_require_lock(tx: Transaction, caller: Caller, address: Address, *, required: bool) -> StateRecord:
+    """Whether this state may only be written under a lock. Needs `admin`."""
+    namespaces.address_in(tx, caller, address)
+    require(caller.who, Right.ADMIN, address.namespace, address.key)
+    state = msgspec.structs.replace(tx.ensure_state(address), require_lock=required, is_state=True)
+    tx.save_state(state)
+    return state
+
+
+def restore(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
+    """Write an old version's bytes (with the new serial already in them) as the current version.
+
+    Needs `write`. Errors: `write.locked` while anybody holds the lock; `state.not_found`."""
+    address = command.address
+    state, _ = show_state(tx, caller, address)
+    _refuse_while_locked(tx, state)
+    return objects.put(tx, caller, msgspec.structs.replace(command, override=True, unconditional=True, mark="rollback"))
+
+
+def list_parked(
+    tx: Reader, caller: Caller, address: Address | None = None, after: str = "", limit: int = 1000
+) -> Sequence[Parked]:
+    """Parked writes that the caller may read, in id order."""
+    if address is not None:
+        namespaces.address_in(tx, caller, address)
+        require(caller.who, Right.READ, address.namespace, address.key)
+    return [
+        parked
+        for parked in tx.parked_writes(address, after, limit)
+        if allows(caller.who.grants, Right.READ, parked.address.namespace, parked.address.key)
+    ]
+
+
+def get_parked(tx: Reader, caller: Caller, parked_id: str) -> Parked:
+    """One parked write. Needs `read` at its address. Errors: `parked.not_found` (also for one the caller may not see:
+    the id is opaque)."""
+    parked = tx.parked(parked_id)
+    if parked is None or not allows(caller.who.grants, Right.READ, parked.address.namespace, parked.address.key):
+        raise ParkedNotFound(f"cannot find parked write {parked_id!r}", hint="lockhouse state parked list")
+    return parked
+
+
+def accept_parked(tx: Transaction, caller: Caller, parked_id: str, nonce: str) -> Written | Refused:
+    """Make a parked write the current version, byte for byte, and end its being parked.
+
+    Needs `write`. Errors: `write.locked` while anybody holds the lock, `parked.not_found`, `request.invalid` for bytes
+    that are not a state."""
+    parked = get_parked(tx, caller, parked_id)
+    state = tx.ensure_state(parked.address)
+    _refuse_while_locked(tx, state)
+    if parked.facts is None:
+        raise RequestInvalid(
+            f"cannot accept parked write {parked_id}: its bytes are not a Terraform state",
+            hint=f"lockhouse state parked download {parked_id}",
+        )
+    put = Put(
+        address=parked.address,
+        body=parked.body,
+        nonce=nonce,
+        facts=parked.facts,
+        content_type=parked.content_type,
+        override=True,
+        unconditional=True,
+        mark="accepted",
+    )
+    result = objects.put(tx, caller, put)
+    _forget(tx, parked)
+    return result
+
+
+def drop_parked(tx: Transaction, caller: Caller, parked_id: str) -> Parked:
+    """Forget a parked write. Needs `write` at its address."""
+    parked = get_parked(tx, caller, parked_id)
+    require(caller.who, Right.WRITE, parked.address.namespace, parked.address.key)
+    _forget(tx, parked)
+    return parked
+
+
+def _forget(tx: Transaction, parked: Parked) -> None:
+    tx.delete_parked(parked.id)
+    state = tx.ensure_state(parked.address)
+    tx.save_state(msgspec.structs.replace(state, parked=max(0, state.parked - 1)))
+
+
+def _refuse_while_locked(tx: Reader, state: StateRecord) -> None:
+    lock = tx.lock(state).lock
+    if lock is not None:
+        address = state.address
+        raise WriteLocked(
+            f"cannot write {address.lock_id}: {lock.name} holds its lock",
+            hint=f"lockhouse lock show {address.namespace} {address.key}",
+        )

@@ -1,0 +1,206 @@
+"""Listings of objects and versions, as S3 clients expect them: byte order, prefix, delimiter, complete, paged.
+
+Held locks are shown as `.tflock` objects among the keys. A page never reads more than it shows plus one seek for each
+common prefix, so the cost of a page does not grow with the namespace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from lockhouse.core.addresses import LOCKFILE_SUFFIX, Address
+from lockhouse.core.ports import Reader, StateRecord
+from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.versions import Version
+from lockhouse.service import namespaces
+from lockhouse.service.callers import Caller
+from lockhouse.service.locks import document_of
+from lockhouse.service.objects import Entry, Listing, VersionListing
+
+_LAST = "\U0010ffff"
+_PAGE = 1000
+
+
+def list_objects(
+    tx: Reader,
+    caller: Caller,
+    namespace: str,
+    *,
+    prefix: str = "",
+    delimiter: str = "",
+    after: str = "",
+    limit: int = 1000,
+) -> Listing:
+    """Live objects and held locks. `after` is exclusive: a key, or a common prefix that is skipped as a whole.
+
+    Needs `read` on the prefix. Errors: `access.denied`, `namespace.not_found`."""
+    namespaces.get(tx, caller, namespace)
+    _require_list(caller, namespace, prefix)
+    if limit == 0:
+        return Listing((), "")
+    shown: list[Entry | str] = []
+    position = after
+    if delimiter and after.endswith(delimiter) and after.startswith(prefix):
+        position = after + _LAST
+    objects = _Objects(tx, namespace, prefix, position)
+    locks = _Locks(tx, namespace, prefix, position)
+    while True:
+        entry = _first(objects.peek(), locks.peek())
+        if entry is None:
+            return Listing(shown, "")
+        if len(shown) == limit:
+            last = shown[-1]
+            return Listing(shown, last if isinstance(last, str) else last.key)
+        cut = entry.key.find(delimiter, len(prefix)) if delimiter else -1
+        if cut >= 0:
+            common = entry.key[: cut + len(delimiter)]
+            shown.append(common)
+            objects.seek(common + _LAST)
+            locks.seek(common + _LAST)
+        else:
+            shown.append(entry)
+            objects.skip(entry)
+            locks.skip(entry)
+
+
+def list_versions(
+    tx: Reader,
+    caller: Caller,
+    namespace: str,
+    *,
+    prefix: str = "",
+    delimiter: str = "",
+    after_key: str = "",
+    after_seq: int = 0,
+    limit: int = 1000,
+) -> VersionListing:
+    """All versions and delete markers. With `after_seq` the page goes on within `after_key` below that seq.
+
+    Needs `read` on the prefix. Errors as `list_objects`."""
+    namespaces.get(tx, caller, namespace)
+    _require_list(caller, namespace, prefix)
+    if limit == 0:
+        return VersionListing((), "", "")
+    shown: list[tuple[str, Version, bool] | str] = []
+    for entry in _versions(tx, namespace, prefix, delimiter, after_key, after_seq):
+        if len(shown) == limit:
+            last = shown[-1]
+            if isinstance(last, str):
+                return VersionListing(shown, last, "")
+            return VersionListing(shown, last[0], last[1].id)
+        shown.append(entry)
+    return VersionListing(shown, "", "")
+
+
+def _versions(
+    tx: Reader, namespace: str, prefix: str, delimiter: str, after_key: str, after_seq: int
+) -> Iterator[tuple[str, Version, bool] | str]:
+    if after_seq:
+        state = tx.state(Address(namespace, after_key))
+        if state is not None:
+            yield from _history(tx, state, after_seq)
+    position = after_key
+    if delimiter and after_key.endswith(delimiter) and after_key.startswith(prefix) and not after_seq:
+        position = after_key + _LAST
+    while page := tx.states(namespace, prefix, position, _PAGE, live_only=False):
+        for state, newest in page:
+            key = state.address.key
+            position = key
+            if newest is None:
+                continue
+            cut = key.find(delimiter, len(prefix)) if delimiter else -1
+            if cut >= 0:
+                common = key[: cut + len(delimiter)]
+                yield common
+                position = common + _LAST
+                break
+            yield from _history(tx, state, 0)
+
+
+def _history(tx: Reader, state: StateRecord, before: int) -> Iterator[tuple[str, Version, bool]]:
+    while page := tx.versions(state, before, _PAGE):
+        for version in page:
+            yield state.address.key, version, version.seq == state.current
+        before = page[-1].seq
+
+
+class _Cursor:
+    """A sorted stream of entries that can be peeked at, stepped and moved forward."""
+
+    def __init__(self, tx: Reader, namespace: str, prefix: str, after: str) -> None:
+        self._tx = tx
+        self._namespace = namespace
+        self._prefix = prefix
+        self._after = after
+        self._page: list[Entry] = []
+        self._next = 0
+        self._ended = False
+
+    def peek(self) -> Entry | None:
+        while self._next >= len(self._page) and not self._ended:
+            self._page, self._after, self._ended = self._load(self._after)
+            self._next = 0
+        return self._page[self._next] if self._next < len(self._page) else None
+
+    def skip(self, entry: Entry) -> None:
+        """Step over `entry` if it is the one in front."""
+        if self.peek() is entry:
+            self._next += 1
+
+    def seek(self, after: str) -> None:
+        """Go on after this key."""
+        while self._next < len(self._page) and self._page[self._next].key <= after:
+            self._next += 1
+        if self._next >= len(self._page) and after > self._after:
+            self._after = after
+
+    def _load(self, after: str) -> tuple[list[Entry], str, bool]:
+        raise NotImplementedError
+
+
+class _Objects(_Cursor):
+    def _load(self, after: str) -> tuple[list[Entry], str, bool]:
+        page = self._tx.states(self._namespace, self._prefix, after, _PAGE)
+        entries = [Entry(state.address.key, version) for state, version in page]
+        return entries, entries[-1].key if entries else after, len(page) < _PAGE
+
+
+class _Locks(_Cursor):
+    """Held locks as `.tflock` objects. A lock's key sorts as its state's key plus the suffix, so a state key up to the
+    length of the suffix before the position may still have its lock object after it: such pages are filtered."""
+
+    def _load(self, after: str) -> tuple[list[Entry], str, bool]:
+        entries: list[Entry] = []
+        position: Address | None = None
+        while page := self._tx.held_locks(self._namespace, _stem(self._prefix), position, _PAGE):
+            for state, record in page:
+                key = state.address.key + LOCKFILE_SUFFIX
+                lock = record.lock
+                if lock is None or key <= after or not key.startswith(self._prefix):
+                    continue
+                shown = document_of(state.address, lock, lock.holds[0])
+                digest = hashlib.md5(shown, usedforsecurity=False).hexdigest()
+                entries.append(Entry(key, None, len(shown), lock.at, digest))
+            position = page[-1][0].address
+        entries.sort(key=lambda entry: entry.key)
+        return entries, entries[-1].key if entries else after, True
+
+
+def _stem(prefix: str) -> str:
+    """The prefix of state keys whose lock objects may start with `prefix` (it may reach into the suffix)."""
+    for size in range(len(LOCKFILE_SUFFIX), 0, -1):
+        if prefix.endswith(LOCKFILE_SUFFIX[:size]):
+            return prefix[:-size]
+    return prefix
+
+
+def _first(one: Entry | None, other: Entry | None) -> Entry | None:
+    if one is None or other is None:
+        return one or other
+    return one if one.key <= other.key else other
+
+
+def _require_list(caller: Caller, namespace: str, prefix: str) -> None:
+    if not allows(caller.who.grants, Right.LOCK, namespace, prefix):
+        require(caller.who, Right.READ, namespace, prefix)

@@ -1,0 +1,364 @@
+"""Taking, showing, releasing and forcing the lock of an address.
+
+`core.locks` decides; here the decision is applied with compare-and-set, written to the lock history and turned into the
+problems that a caller understands. Nothing here waits: `runtime.waiting` holds a refused request and asks again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from lockhouse.core import locks as rule
+from lockhouse.core.addresses import Address, check_key
+from lockhouse.core.locks import FREE, Facet, Hold, Lock, LockRecord, Outcome, Verdict
+from lockhouse.core.ports import LockEvent, Reader, StateRecord, Transaction
+from lockhouse.core.principals import Right, allows, require
+from lockhouse.errors import AccessDenied, LockHeld, LockMismatch, LockNotFound, StorageUnavailable
+from lockhouse.service import namespaces
+from lockhouse.service.callers import Caller
+
+
+class LockDocument(msgspec.Struct, frozen=True):
+    """A lock document as Terraform writes it (PROTOCOLS 1.1): fields in this order, no spaces."""
+
+    id: str = msgspec.field(name="ID", default="")
+    operation: str = msgspec.field(name="Operation", default="")
+    info: str = msgspec.field(name="Info", default="")
+    who: str = msgspec.field(name="Who", default="")
+    version: str = msgspec.field(name="Version", default="")
+    created: str = msgspec.field(name="Created", default="")
+    path: str = msgspec.field(name="Path", default="")
+
+
+class TakeLock(msgspec.Struct, frozen=True):
+    """Take the lock of an address through a facet."""
+
+    address: Address
+    facet: Facet
+    info: bytes
+    """The lock document as received."""
+    id: str = ""
+    """The lock id where it is not in the document."""
+    rejoin: bool = True
+
+
+class Unlock(msgspec.Struct, frozen=True):
+    """Release through a facet."""
+
+    address: Address
+    facet: Facet
+    id: str = ""
+    last_read: str = ""
+    force: bool = False
+    reason: str = ""
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """A lock that was granted (or granted again, or joined)."""
+
+    verdict: Verdict
+    lock: Lock
+
+
+class LockView(msgspec.Struct, frozen=True):
+    """A held lock as an operator sees it."""
+
+    address: Address
+    lock: Lock
+
+
+_decode = msgspec.json.Decoder(LockDocument).decode
+_GO_ESCAPES = re.compile("[<>&\u2028\u2029]")
+
+
+def read_document(info: bytes) -> LockDocument:
+    """What a lock document says; all empty when it is not one (people lock with their own texts)."""
+    try:
+        return _decode(info)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return LockDocument()
+
+
+def write_document(document: LockDocument) -> bytes:
+    """The document exactly as Go's encoder writes it (PROTOCOLS 1.1): `<`, `>`, `&`, U+2028 and U+2029 escaped."""
+    text = msgspec.json.encode(document).decode()
+    return _GO_ESCAPES.sub(lambda match: f"\\u{ord(match.group()):04x}", text).encode()
+
+
+def timestamp(now: float) -> str:
+    """RFC 3339 in UTC with microseconds, trailing zeros stripped, as Go prints times."""
+    seconds, micros = divmod(round(now * 1_000_000), 1_000_000)
+    days, rest = divmod(seconds, 86_400)
+    year, month, day = _civil(days)
+    fraction = f".{micros:06d}".rstrip("0") if micros else ""
+    return f"{year:04d}-{month:02d}-{day:02d}T{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}{fraction}Z"
+
+
+def _civil(days: int) -> tuple[int, int, int]:
+    """The proleptic Gregorian date of a day number since 1970-01-01 (pure: no clock or time zone module here)."""
+    shifted = days + 719_468
+    era, day_of_era = divmod(shifted, 146_097)
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    moon = (5 * day_of_year + 2) // 153
+    month = moon + 3 if moon < 10 else moon - 9
+    return year_of_era + era * 400 + (month <= 2), month, day_of_year - (153 * moon + 2) // 5 + 1
+
+
+def document_of(address: Address, lock: Lock, hold: Hold) -> bytes:
+    """The document to show for a hold: as received, or made by us where its protocol sent none or another Path.
+
+    A document that came over http or cloud has an empty Path; S3 and DynamoDB clients expect `bucket/key`.
+    """
+    if hold.info and hold.facet in (Facet.TABLE, Facet.LOCKFILE):
+        return hold.info
+    found = read_document(hold.info)
+    return write_document(
+        LockDocument(
+            id=hold.id,
+            operation=found.operation or hold.operation,
+            info=found.info,
+            who=found.who or lock.name,
+            version=found.version,
+            created=found.created or timestamp(hold.at),
+            path=address.lock_id,
+        )
+    )
+
+
+def take(tx: Transaction, caller: Caller, command: TakeLock, *, behind: bool = False) -> Taken | None:
+    """The lock, or LockHeld (`lock.held`) with the holder's whole document.
+
+    With `behind`, others wait in front of the caller: a free lock is left for them and the answer is None.
+
+    Needs `lock` there. Errors: `access.denied`, `namespace.not_found`, `request.invalid` (key, empty lock id).
+    """
+    address = command.address
+    namespaces.address_in(tx, caller, address)
+    check_key(address.key)
+    require(caller.who, Right.LOCK, address.namespace, address.key)
+    document = read_document(command.info)
+    lock_id = command.id or document.id
+    state = tx.ensure_state(address)
+    record = tx.lock(state)
+    if behind and record.lock is None:
+        return None
+    outcome = rule.take(
+        record,
+        rule.Take(
+            facet=command.facet,
+            id=lock_id,
+            info=command.info,
+            principal=caller.who.principal,
+            name=caller.who.name,
+            credential=caller.who.credential,
+            now=caller.now,
+            operation=document.operation,
+            who=document.who,
+            invocation=caller.invocation,
+            peer=caller.peer,
+            agent=caller.agent[:200],
+            rejoin=command.rejoin,
+        ),
+    )
+    lock = outcome.lock
+    assert lock is not None
+    if outcome.verdict is Verdict.HELD:
+        raise held(address, lock)
+    if not state.is_state:
+        tx.save_state(msgspec.structs.replace(state, is_state=True))
+    if outcome.changed:
+        verb = "taken" if outcome.verdict is Verdict.GRANTED else "joined"
+        _apply(tx, state, record, outcome, _event(caller, lock, lock.holds[-1], verb))
+    return Taken(outcome.verdict, lock)
+
+
+def release_held(tx: Transaction, caller: Caller, command: Unlock) -> Verdict | None:
+    """As `release`; None, and nothing is done, when nobody holds the lock."""
+    state = tx.state(command.address)
+    record = tx.lock(state) if state is not None else FREE
+    return None if record.lock is None else release(tx, caller, command, (state, record))
+
+
+def release(
+    tx: Transaction, caller: Caller, command: Unlock, found: tuple[StateRecord | None, LockRecord] | None = None
+) -> Verdict:
+    """Release a facet or the lock; releasing what is released already is a success.
+
+    `found`: the state and its lock as this transaction has read them.
+
+    Errors: `lock.mismatch` when another lock is held than the one named or last read; `access.denied` when it would be
+    a force-unlock and the caller may not; `namespace.not_found`.
+    """
+    address = command.address
+    namespaces.address_in(tx, caller, address)
+    who = caller.who
+    may_force = allows(who.grants, Right.FORCE_UNLOCK, address.namespace, address.key)
+    if not may_force:
+        require(who, Right.LOCK, address.namespace, address.key)
+    state, record = found or (tx.state(address), None)
+    if state is None:
+        return Verdict.NOTHING
+    record = record or tx.lock(state)
+    outcome = rule.release(
+        record,
+        rule.Release(
+            facet=command.facet,
+            credential=who.credential,
+            now=caller.now,
+            seq=state.current,
+            id=command.id,
+            last_read=command.last_read,
+            invocation=caller.invocation,
+            may_force=may_force,
+            force=command.force,
+            reason=command.reason,
+            by=who.name,
+        ),
+    )
+    lock = outcome.lock
+    match outcome.verdict:
+        case Verdict.MISMATCH:
+            assert lock is not None
+            raise LockMismatch(
+                f"cannot unlock {address.lock_id}: it is held with lock id {lock.id!r}, not the one you name",
+                info=document_of(address, lock, lock.holds[0]),
+                hint=f"lockhouse lock show {address.namespace} {address.key}",
+            )
+        case Verdict.FORBIDDEN:
+            assert lock is not None
+            raise AccessDenied(
+                f"cannot force-unlock {address.lock_id}: {lock.name} holds it and {who.name} has no grant of "
+                "'force-unlock' there",
+                hint=f"ask {lock.name}, or an administrator: lockhouse lock force-unlock {address.namespace} "
+                f"{address.key} --reason TEXT",
+                right=str(Right.FORCE_UNLOCK),
+            )
+        case Verdict.NOTHING:
+            if outcome.record is not record:
+                _save(tx, state, record, outcome.record)
+        case Verdict.FORCED | Verdict.RELEASED | Verdict.FACET_RELEASED:
+            assert lock is not None
+            verb = {Verdict.FORCED: "forced", Verdict.RELEASED: "released"}.get(outcome.verdict, "facet-released")
+            reason = command.reason
+            if outcome.verdict is Verdict.FORCED and not reason:
+                reason = f"unlocked through {command.facet} by {who.name}"
+            _apply(tx, state, record, outcome, _event(caller, lock, lock.holds[0], verb, reason, command.facet))
+        case _:
+            raise AssertionError(outcome.verdict)
+    return outcome.verdict
+
+
+def withdraw(tx: Transaction, caller: Caller, address: Address, epoch: int) -> None:
+    """Give back a lock that was granted to a client which has gone: only that very grant, without a tombstone."""
+    state = tx.state(address)
+    if state is None:
+        return
+    record = tx.lock(state)
+    lock = record.lock
+    if lock is None or lock.epoch != epoch or lock.credential != caller.who.credential or len(lock.holds) != 1:
+        return
+    free = msgspec.structs.replace(record, lock=None)
+    if tx.save_lock(state, free, record.epoch):
+        tx.add_lock_event(state, _event(caller, lock, lock.holds[0], "withdrawn", "the client had gone"))
+
+
+def show(tx: Reader, caller: Caller, address: Address, facet: Facet) -> tuple[str, bytes] | None:
+    """(lock id, document) as this facet shows it to this caller, or None when there is none. Needs `lock` or `read`."""
+    namespaces.address_in(tx, caller, address)
+    _require_sight(caller, address)
+    state = tx.state(address)
+    if state is None:
+        return None
+    record = tx.lock(state)
+    hold = rule.view(record, facet, caller.who.credential, caller.now)
+    if hold is None:
+        return None
+    lock = record.lock
+    if lock is None:
+        return hold.id, hold.info
+    return hold.id, document_of(address, lock, hold)
+
+
+def inspect(tx: Reader, caller: Caller, address: Address) -> tuple[LockRecord, Sequence[LockEvent]]:
+    """The lock record of an address and its newest history. Needs `lock` or `read`. Errors: `lock.not_found` when
+    the address was never locked."""
+    namespaces.address_in(tx, caller, address)
+    _require_sight(caller, address)
+    state = tx.state(address)
+    if state is None:
+        raise LockNotFound(f"cannot find a lock on {address.lock_id}: it was never locked", hint="lockhouse lock list")
+    return tx.lock(state), tx.lock_events(state)
+
+
+def list_held(
+    tx: Reader, caller: Caller, namespace: str = "", prefix: str = "", after: Address | None = None, limit: int = 1000
+) -> tuple[Sequence[LockView], Address | None]:
+    """Held locks that the caller may see, in address order, and where to go on (None: that was all)."""
+    found: list[LockView] = []
+    while True:
+        page = tx.held_locks(namespace, prefix, after, limit)
+        for state, record in page:
+            address = state.address
+            if record.lock is not None and _sees(caller, address):
+                found.append(LockView(address, record.lock))
+                if len(found) == limit:
+                    return found, address
+        if len(page) < limit:
+            return found, None
+        after = page[-1][0].address
+
+
+def held(address: Address, lock: Lock) -> LockHeld:
+    """The refusal that names the holder."""
+    return LockHeld(
+        f"cannot lock {address.lock_id}: {lock.name} holds it since {timestamp(lock.at)}",
+        info=document_of(address, lock, lock.holds[0]),
+        hint=f"wait, or: lockhouse lock force-unlock {address.namespace} {address.key} --reason TEXT",
+        holder=lock.name,
+    )
+
+
+def _require_sight(caller: Caller, address: Address) -> None:
+    if not _sees(caller, address):
+        require(caller.who, Right.READ, address.namespace, address.key)
+
+
+def _sees(caller: Caller, address: Address) -> bool:
+    grants = caller.who.grants
+    return any(
+        allows(grants, right, address.namespace, address.key) for right in (Right.READ, Right.LOCK, Right.FORCE_UNLOCK)
+    )
+
+
+def _event(
+    caller: Caller, lock: Lock, hold: Hold, verb: str, reason: str = "", facet: Facet | None = None
+) -> LockEvent:
+    return LockEvent(
+        seq=0,
+        at=caller.now,
+        verb=verb,
+        lock_id=hold.id,
+        epoch=lock.epoch,
+        facet=str(facet or hold.facet),
+        principal=caller.who.principal,
+        name=caller.who.name,
+        who=hold.who,
+        operation=hold.operation,
+        reason=reason,
+    )
+
+
+def _apply(tx: Transaction, state: StateRecord, record: LockRecord, outcome: Outcome, event: LockEvent) -> None:
+    _save(tx, state, record, outcome.record)
+    tx.add_lock_event(state, event)
+
+
+def _save(tx: Transaction, state: StateRecord, record: LockRecord, changed: LockRecord) -> None:
+    if not tx.save_lock(state, changed, record.epoch):
+        raise StorageUnavailable(
+            f"cannot lock {state.address.lock_id}: its lock changed in the same moment", hint="try again"
+        )

@@ -1,0 +1,136 @@
+"""Namespaces and their documents (policy, lifecycle, tags, … of a bucket)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from lockhouse.core.addresses import Address, check_namespace
+from lockhouse.core.ports import Namespace, Reader, Transaction
+from lockhouse.core.principals import Right, require, sees_namespace
+from lockhouse.errors import (
+    AccessDenied,
+    DocumentNotFound,
+    NamespaceConflict,
+    NamespaceExists,
+    NamespaceNotEmpty,
+    NamespaceNotFound,
+)
+from lockhouse.service.callers import Caller
+
+_UPLOADS_SHOWN = 1
+
+
+def create(tx: Transaction, caller: Caller, name: str, region: str = "") -> Namespace:
+    """A new namespace. The creator needs `admin` on it.
+
+    Errors: `namespace.invalid`, `namespace.exists` (details `region`), `namespace.conflict` when ordinary table items
+    already start with `NAME/`, `access.denied`.
+    """
+    check_namespace(name)
+    require(caller.who, Right.ADMIN, name)
+    existing = tx.namespace(name)
+    if existing is not None:
+        raise NamespaceExists(
+            f"cannot create {name}: it exists already", hint="lockhouse namespace list", region=existing.region
+        )
+    _refuse_if_items_match(tx, name)
+    namespace = Namespace(name=name, at=caller.now, region=region)
+    tx.create_namespace(namespace)
+    return namespace
+
+
+def get(tx: Reader, caller: Caller, name: str) -> Namespace:
+    """The namespace. Errors: `access.denied` (whether or not it exists) without any grant there, else
+    `namespace.not_found`."""
+    namespace = tx.namespace(name)
+    if not sees_namespace(caller.who.grants, name):
+        raise AccessDenied(f"cannot see {name}: {caller.who.name} has no grant there", right=str(Right.READ))
+    if namespace is None:
+        raise NamespaceNotFound(f"cannot find {name}", hint=f"lockhouse namespace create {name}")
+    return namespace
+
+
+def require_admin(tx: Reader, caller: Caller, name: str) -> None:
+    """Errors: as `get`; `access.denied` without `admin` there."""
+    get(tx, caller, name)
+    require(caller.who, Right.ADMIN, name)
+
+
+def list_all(tx: Reader, caller: Caller, after: str = "", limit: int = 1000) -> Sequence[Namespace]:
+    """The namespaces that the caller sees, in name order."""
+    found: list[Namespace] = []
+    while len(found) < limit:
+        page = tx.namespaces(after, limit)
+        found.extend(namespace for namespace in page if sees_namespace(caller.who.grants, namespace.name))
+        if len(page) < limit:
+            break
+        after = page[-1].name
+    return found[:limit]
+
+
+def delete(tx: Transaction, caller: Caller, name: str) -> None:
+    """Remove an empty namespace. Errors: `namespace.not_empty` while versions, delete markers, held locks, parked
+    writes or unfinished uploads remain; `access.denied`; `namespace.not_found`."""
+    get(tx, caller, name)
+    require(caller.who, Right.ADMIN, name)
+    after = ""
+    while page := tx.states(name, after=after, live_only=False):
+        for state, version in page:
+            if version is not None or state.parked or tx.lock(state).lock is not None:
+                raise NamespaceNotEmpty(
+                    f"cannot delete {name}: {state.address.key} still has versions, a lock or parked writes",
+                    hint=f"lockhouse state list {name}",
+                )
+        after = page[-1][0].address.key
+    if tx.uploads(name, limit=_UPLOADS_SHOWN):
+        raise NamespaceNotEmpty(
+            f"cannot delete {name}: a multipart upload is unfinished", hint="aws s3api list-multipart-uploads"
+        )
+    tx.delete_namespace(name)
+
+
+def set_require_lock(tx: Transaction, caller: Caller, name: str, *, required: bool) -> Namespace:
+    """Whether every write below this namespace needs a lock. Needs `admin`."""
+    namespace = get(tx, caller, name)
+    require(caller.who, Right.ADMIN, name)
+    namespace = msgspec.structs.replace(namespace, require_lock=required)
+    tx.save_namespace(namespace)
+    return namespace
+
+
+def get_document(tx: Reader, caller: Caller, name: str, kind: str) -> bytes:
+    """A stored sub-resource. Errors: `namespace.document_not_found` (details `kind`), as `get`."""
+    get(tx, caller, name)
+    require(caller.who, Right.READ, name)
+    body = tx.document(name, kind)
+    if body is None:
+        raise DocumentNotFound(f"cannot find the {kind} of {name}: it is not set", kind=kind)
+    return body
+
+
+def set_document(tx: Transaction, caller: Caller, name: str, kind: str, body: bytes | None) -> None:
+    """Store (or with None remove) a sub-resource. Needs `admin`; the caller has validated the document."""
+    get(tx, caller, name)
+    require(caller.who, Right.ADMIN, name)
+    tx.set_document(name, kind, body)
+
+
+def address_in(tx: Reader, caller: Caller, address: Address) -> Namespace:
+    """The namespace of an address that is about to be used; errors as `get`."""
+    return get(tx, caller, address.namespace)
+
+
+def _refuse_if_items_match(tx: Reader, name: str) -> None:
+    prefix = f"{name}/".encode()
+    after = ""
+    while tables := tx.tables(after):
+        for table in tables:
+            if tx.items(table.name, limit=1, hash_prefix=prefix):
+                raise NamespaceConflict(
+                    f"cannot create {name}: the table {table.name} holds ordinary items whose LockID starts with "
+                    f"{name}/",
+                    hint="choose another name, or delete those items first",
+                )
+        after = tables[-1].name

@@ -1,0 +1,473 @@
+"""States and plain objects: put, read, list, delete.
+
+`core.writes` decides whether a state body may become current. What it refuses is parked in the same transaction and
+returned as `Refused`: the caller raises its problem after the commit. Plain objects (plans, tfvars, folder markers) are
+versioned bytes without those rules. `.tflock` objects and DynamoDB items never come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import msgspec
+
+from lockhouse.core import writes
+from lockhouse.core.addresses import Address, check_key, is_state_key
+from lockhouse.core.locks import FREE
+from lockhouse.core.ports import Parked, Reader, StateRecord, Transaction
+from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.versions import Body, Facts, Version, parse_version_id
+from lockhouse.core.writes import WriteVerdict
+from lockhouse.errors import (
+    BodyInvalid,
+    ConditionFailed,
+    DeleteLocked,
+    LineageConflict,
+    Problem,
+    SerialConflict,
+    StateDeleted,
+    StateNotFound,
+    VersionNotFound,
+    WriteFenced,
+    WriteLocked,
+    WriteUnlocked,
+)
+from lockhouse.service import namespaces
+from lockhouse.service.callers import Caller
+from lockhouse.service.locks import timestamp
+
+PARKED_PER_ADDRESS = 50
+"""Quota of parked writes of one address; one more is refused without being kept, and the message says so."""
+
+
+class Conditions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Preconditions on the current version (RFC 9110 section 13). ETags without quotes; `*` is any."""
+
+    if_match: tuple[str, ...] = ()
+    if_none_match: tuple[str, ...] = ()
+    if_modified_since: float = 0.0
+    if_unmodified_since: float = 0.0
+
+
+class Put(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A body that was taken in, durable and verified, and what came with it."""
+
+    address: Address
+    body: Body
+    nonce: str
+    """Random, for the version id."""
+    facts: Facts | None = None
+    etag: str = ""
+    """Empty: the MD5 in hex."""
+    content_type: str = ""
+    headers: dict[str, str] = {}
+    metadata: dict[str, str] = {}
+    encryption: dict[str, str] = {}
+    checksums: dict[str, str] = {}
+    parts: int = 0
+    tags: dict[str, str] = {}
+    conditions: Conditions = Conditions()
+    lock_id: str = ""
+    """The lock id that the request names (`?ID=`), where its protocol has one."""
+    override: bool = False
+    unconditional: bool = False
+    mark: str = ""
+    """Replaces the decision's mark in the history (`rollback`, `accepted`)."""
+
+
+class Written(msgspec.Struct, frozen=True):
+    """The version that is current now: a new one, or the one that had these bytes already."""
+
+    version: Version
+    created: bool
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """The write was refused; its bytes are parked as `parked` (None: nothing to keep, or the quota is full)."""
+
+    problem: Problem
+    parked: str | None
+
+
+class Found(msgspec.Struct, frozen=True):
+    """A version of an address, ready to be served."""
+
+    state: StateRecord
+    version: Version
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of a listing: a live object and its newest version, or a held lock shown as `.tflock` (size known)."""
+
+    key: str
+    version: Version | None
+    lock_size: int = 0
+    lock_at: float = 0.0
+    lock_md5: str = ""
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A page of keys and common prefixes in byte order; `next` is where to go on, empty when that was all."""
+
+    entries: Sequence[Entry | str]
+    """Entries, and common prefixes as plain strings, interleaved in order."""
+    next: str
+
+
+class VersionListing(msgspec.Struct, frozen=True):
+    """A page of versions and delete markers: keys in byte order, newest first within a key."""
+
+    entries: Sequence[tuple[str, Version, bool] | str]
+    """(key, version, is latest), and common prefixes as plain strings."""
+    next_key: str
+    next_version: str
+
+
+class Deleted(msgspec.Struct, frozen=True):
+    """What a delete did: the marker it wrote, or the version it removed (`was_marker`)."""
+
+    version_id: str
+    marker: bool
+
+
+class Refusal(StrEnum):
+    """How each verdict reads to a person; the address and the next command are added."""
+
+    EMPTY = "the body is empty"
+    NOT_A_STATE = "the body is not a whole Terraform state (JSON with a version, or an OpenTofu envelope)"
+
+
+def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
+    """Write a version.
+
+    Needs `write`. Raises: `condition.failed`, `access.denied`, `namespace.not_found`, `request.invalid` (key),
+    `body.invalid` (an empty body: there is nothing to park). Returns Refused for what was parked.
+    """
+    address = command.address
+    namespace = namespaces.address_in(tx, caller, address)
+    check_key(address.key)
+    require(caller.who, Right.WRITE, address.namespace, address.key)
+    state = tx.ensure_state(address)
+    current = tx.current(state, packed=False) if state.current else None
+    live = current if current is not None and not current.is_delete_marker else None
+    check_conditions(address, live, command.conditions)
+    if not (state.is_state or is_state_key(address.key) or command.facts is not None):
+        return Written(_add(tx, caller, state, command, lock_id="", mark=command.mark), created=True)
+    record = tx.lock(state)
+    outcome = writes.decide(
+        _head(state, live, require_lock=state.require_lock or namespace.require_lock),
+        record,
+        writes.WriteRequest(
+            credential=caller.who.credential,
+            sha256=command.body.sha256,
+            size=command.body.size,
+            facts=command.facts,
+            lock_id=command.lock_id,
+            override=command.override,
+            may_override=True,
+            unconditional=command.unconditional,
+        ),
+    )
+    match outcome.verdict:
+        case WriteVerdict.ACCEPTED:
+            state = msgspec.structs.replace(state, is_state=True)
+            mark = command.mark or outcome.mark
+            return Written(_add(tx, caller, state, command, lock_id=outcome.lock_id, mark=mark), created=True)
+        case WriteVerdict.IDENTICAL:
+            assert live is not None
+            return Written(live, created=False)
+        case WriteVerdict.EMPTY:
+            raise BodyInvalid(
+                f"cannot write {address.lock_id}: {Refusal.EMPTY}; the old state stays",
+                hint="upload a whole state: terraform state push FILE",
+            )
+    holder = record.lock
+    problem = _refusal(address, outcome.verdict, live, command.facts, holder.name if holder else "")
+    return _park(tx, caller, state, command, problem)
+
+
+def may_write(tx: Reader, caller: Caller, address: Address) -> None:
+    """Whether a body for this address is worth taking in. Errors: `access.denied`, `namespace.not_found`,
+    `request.invalid` (key)."""
+    namespaces.address_in(tx, caller, address)
+    check_key(address.key)
+    require(caller.who, Right.WRITE, address.namespace, address.key)
+
+
+def read(
+    tx: Reader,
+    caller: Caller,
+    address: Address,
+    version_id: str = "",
+    seq: int = 0,
+    conditions: Conditions | None = None,
+    *,
+    packed: bool = True,
+) -> Found:
+    """The version to serve: the newest, the one with this id, or (for a burst of ranged reads) the one numbered `seq`.
+
+    Needs `read`. Without `packed` the version comes without bytes (HEAD). Errors: `access.denied` (whether or not it
+    exists), `namespace.not_found`, `state.not_found`, `state.deleted`, `version.not_found`, `condition.failed`.
+    """
+    namespaces.address_in(tx, caller, address)
+    require(caller.who, Right.READ, address.namespace, address.key)
+    state = tx.state(address)
+    if state is None or not state.current:
+        if version_id:
+            raise _no_version(address, version_id)
+        raise _no_state(address)
+    if version_id:
+        version = find_version(tx, state, version_id, packed=packed)
+    else:
+        found = tx.version(state, seq, packed=packed) if seq else None
+        version_or_none = found or tx.current(state, packed=packed)
+        assert version_or_none is not None
+        version = version_or_none
+        if version.is_delete_marker:
+            raise StateDeleted(
+                f"cannot find {address.lock_id}: it was deleted",
+                hint=f"lockhouse state versions {address.namespace} {address.key}",
+                version_id=version.id,
+            )
+    if conditions is not None:
+        check_conditions(address, version, conditions)
+    return Found(state, version)
+
+
+def digest(tx: Reader, caller: Caller, address: Address) -> str | None:
+    """MD5 in hex of the current version, for the virtual digest item; None when there is no state.
+
+    Needs `read` or `lock` there."""
+    namespaces.address_in(tx, caller, address)
+    if not allows(caller.who.grants, Right.LOCK, address.namespace, address.key):
+        require(caller.who, Right.READ, address.namespace, address.key)
+    state = tx.state(address)
+    if state is None or not state.live:
+        return None
+    version = tx.current(state, packed=False)
+    return None if version is None or version.body is None else version.body.md5.hex()
+
+
+def find_version(tx: Reader, state: StateRecord, version_id: str, *, packed: bool = False) -> Version:
+    """The version with this id, or VersionNotFound (`version.not_found`)."""
+    parsed = parse_version_id(version_id)
+    version = tx.version(state, parsed[0], packed=packed) if parsed is not None else None
+    if version is None or parsed is None or version.nonce != parsed[1]:
+        raise _no_version(state.address, version_id)
+    return version
+
+
+def delete(
+    tx: Transaction,
+    caller: Caller,
+    address: Address,
+    nonce: str,
+    version_id: str = "",
+    conditions: Conditions | None = None,
+) -> Deleted | None:
+    """Write a delete marker, or with a version id remove that version for good. None: there was nothing at all.
+
+    Needs `write` (a version: `admin` or `write`). Errors: `delete.locked` while any lock is held, the caller's own
+    included (PROMISES, "Locks"), `version.not_found`, `access.denied`, `namespace.not_found`, `condition.failed`.
+    """
+    namespaces.address_in(tx, caller, address)
+    check_key(address.key)
+    require(caller.who, Right.WRITE, address.namespace, address.key)
+    state = tx.state(address)
+    if state is None or not state.current:
+        return None
+    record = tx.lock(state) if state.is_state else FREE
+    if record.lock is not None:
+        raise DeleteLocked(
+            f"cannot delete {address.lock_id}: {record.lock.name} holds its lock since {timestamp(record.lock.at)}",
+            hint=f"unlock first: lockhouse lock show {address.namespace} {address.key}",
+        )
+    current = tx.current(state, packed=False)
+    assert current is not None
+    if conditions is not None:
+        check_conditions(address, None if current.is_delete_marker else current, conditions)
+    if version_id:
+        version = find_version(tx, state, version_id)
+        _remove(tx, state, version)
+        return Deleted(version.id, version.is_delete_marker)
+    marker = Version(seq=state.next_seq, nonce=nonce, at=caller.now, origin=caller.origin())
+    tx.add_version(state, marker)
+    tx.save_state(
+        msgspec.structs.replace(
+            state, current=marker.seq, live=False, next_seq=marker.seq + 1, versions=state.versions + 1
+        )
+    )
+    return Deleted(marker.id, marker=True)
+
+
+def set_tags(tx: Transaction, caller: Caller, address: Address, version_id: str, tags: dict[str, str]) -> Version:
+    """Replace the tags of the newest version, or of this one. Needs `write`.
+
+    Errors: `access.denied`, `namespace.not_found`, `state.not_found`, `state.deleted`, `version.not_found`."""
+    may_write(tx, caller, address)
+    state = tx.state(address)
+    if state is None or not state.current:
+        raise _no_version(address, version_id) if version_id else _no_state(address)
+    version = find_version(tx, state, version_id) if version_id else tx.current(state, packed=False)
+    if version is None or version.is_delete_marker:
+        raise StateDeleted(f"cannot tag {address.lock_id}: it was deleted", version_id=version.id if version else "")
+    tx.set_tags(state, version.seq, tags)
+    return version
+
+
+def check_conditions(address: Address, current: Version | None, conditions: Conditions) -> None:
+    """ConditionFailed (`condition.failed`) unless the preconditions hold; details `when`: `match` or `none_match`
+    (a reader that already has the bytes). Precedence as RFC 9110 section 13.2.2."""
+    etag = current.etag if current is not None else None
+    if conditions.if_match:
+        if etag is None:
+            raise _no_state(address)
+        if "*" not in conditions.if_match and etag not in conditions.if_match:
+            raise _unmet(address, "match", "If-Match", etag)
+    elif conditions.if_unmodified_since and current and int(current.at) > conditions.if_unmodified_since:
+        raise _unmet(address, "match", "If-Unmodified-Since", current.etag)
+    if conditions.if_none_match:
+        if etag is not None and ("*" in conditions.if_none_match or etag in conditions.if_none_match):
+            raise _unmet(address, "none_match", "If-None-Match", etag)
+    elif conditions.if_modified_since and current and int(current.at) <= conditions.if_modified_since:
+        raise _unmet(address, "none_match", "If-Modified-Since", current.etag)
+
+
+def save_parked(tx: Transaction, caller: Caller, state: StateRecord, command: Put, problem: Problem) -> str | None:
+    """Keep the bytes of a refused write; None when the address has reached its quota."""
+    if state.parked >= PARKED_PER_ADDRESS:
+        return None
+    parked = Parked(
+        id=command.nonce,
+        address=state.address,
+        at=caller.now,
+        reason=problem.code,
+        message=problem.message,
+        body=command.body,
+        origin=caller.origin(lock_id=command.lock_id),
+        facts=command.facts,
+        content_type=command.content_type,
+    )
+    tx.add_parked(parked)
+    tx.save_state(msgspec.structs.replace(state, parked=state.parked + 1, is_state=True))
+    return parked.id
+
+
+def _park(tx: Transaction, caller: Caller, state: StateRecord, command: Put, problem: Problem) -> Refused:
+    parked = save_parked(tx, caller, state, command, problem)
+    if parked is None:
+        problem.message += f" (not parked: {PARKED_PER_ADDRESS} writes wait there already)"
+    else:
+        problem.message += f" (your bytes are parked as {parked})"
+        problem.hint = f"lockhouse state parked show {parked}"
+        problem.details["parked"] = parked
+    return Refused(problem, parked)
+
+
+def _add(tx: Transaction, caller: Caller, state: StateRecord, command: Put, *, lock_id: str, mark: str) -> Version:
+    body = command.body
+    version = Version(
+        seq=state.next_seq,
+        nonce=command.nonce,
+        at=caller.now,
+        origin=caller.origin(lock_id=lock_id, mark=mark),
+        body=body,
+        etag=command.etag or body.md5.hex(),
+        facts=command.facts,
+        content_type=command.content_type,
+        headers=command.headers,
+        metadata=command.metadata,
+        encryption=command.encryption,
+        checksums=command.checksums,
+        parts=command.parts,
+        tags=command.tags,
+    )
+    tx.add_version(state, version)
+    serial = command.facts.serial if command.facts is not None else 0
+    tx.save_state(
+        msgspec.structs.replace(
+            state,
+            current=version.seq,
+            live=True,
+            next_seq=version.seq + 1,
+            versions=state.versions + 1,
+            highest_serial=max(state.highest_serial, min(serial, 2**63 - 1)),
+        )
+    )
+    return version
+
+
+def _remove(tx: Transaction, state: StateRecord, version: Version) -> None:
+    tx.delete_version(state, version.seq)
+    if version.seq != state.current:
+        tx.save_state(msgspec.structs.replace(state, versions=state.versions - 1))
+        return
+    rest = tx.versions(state, before=version.seq, limit=1)
+    newest = rest[0] if rest else None
+    tx.save_state(
+        msgspec.structs.replace(
+            state,
+            current=newest.seq if newest else 0,
+            live=newest is not None and not newest.is_delete_marker,
+            versions=state.versions - 1,
+        )
+    )
+
+
+def _head(state: StateRecord, live: Version | None, *, require_lock: bool) -> writes.Head:
+    if live is None or live.body is None:
+        return writes.Head(require_lock=require_lock, seq=0)
+    return writes.Head(
+        seq=state.current,
+        sha256=live.body.sha256,
+        size=live.body.size,
+        facts=live.facts,
+        require_lock=require_lock,
+    )
+
+
+def _refusal(
+    address: Address, verdict: WriteVerdict, live: Version | None, facts: Facts | None, holder: str
+) -> Problem:
+    what = f"cannot write {address.lock_id}: "
+    match verdict:
+        case WriteVerdict.LOCKED:
+            return WriteLocked(f"{what}{holder} holds its lock")
+        case WriteVerdict.FENCED:
+            return WriteFenced(f"{what}the lock of this run was taken away (force-unlock)")
+        case WriteVerdict.LOCK_REQUIRED:
+            return WriteUnlocked(f"{what}it may only be written under a lock")
+        case WriteVerdict.SERIAL | WriteVerdict.LINEAGE:
+            assert live is not None
+            assert live.facts is not None
+            assert facts is not None
+            if verdict is WriteVerdict.SERIAL:
+                return SerialConflict(
+                    f"{what}the current state has serial {live.facts.serial} and other content, yours has serial "
+                    f"{facts.serial}",
+                    current=live.facts.serial,
+                    serial=facts.serial,
+                )
+            return LineageConflict(
+                f"{what}it has lineage {live.facts.lineage!r}, yours has {facts.lineage!r}",
+            )
+        case _:
+            return BodyInvalid(f"{what}{Refusal.NOT_A_STATE}; the old state stays")
+
+
+def _unmet(address: Address, when: str, header: str, etag: str | None) -> ConditionFailed:
+    return ConditionFailed(
+        f"cannot use {address.lock_id}: {header} does not hold", when=when, condition=header, etag=etag or ""
+    )
+
+
+def _no_state(address: Address) -> StateNotFound:
+    return StateNotFound(f"cannot find {address.lock_id}", hint=f"lockhouse state list {address.namespace}")
+
+
+def _no_version(address: Address, version_id: str) -> VersionNotFound:
+    return VersionNotFound(
+        f"cannot find version {version_id!r} of {address.lock_id}",
+        hint=f"lockhouse state versions {address.namespace} {address.key}",
+    )

@@ -1,0 +1,309 @@
+"""Tables and their ordinary items: create, describe, change and delete tables; put, get, update, query and scan items.
+
+Rights: a grant names a table as it names a namespace, and the hash key (where it is a string) as it names a key. Items
+are read with `read`, `lock` or `write` there and written with `lock` or `write`; changing a table needs `admin`; any
+grant at all is enough to describe one. What of an address Lockhouse keeps itself (lock and digest items) is not decided
+here: see `service.lock_items`.
+
+Conditions that do not hold are results, not problems, so that the caller can be given the item.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from zlib import crc32
+
+import msgspec
+
+from lockhouse.core.attributes import Item, Kind, decode_item, encode_item, item_size
+from lockhouse.core.conditions import Condition, holds
+from lockhouse.core.items import (
+    MAX_PAGE_BYTES,
+    ItemKey,
+    Table,
+    check_size,
+    decode_table,
+    encode_table,
+    expires_at,
+    key_of,
+    key_of_item,
+)
+from lockhouse.core.ports import ItemRecord, Reader, Transaction
+from lockhouse.core.principals import Right, allows
+from lockhouse.core.updates import Change, apply
+from lockhouse.errors import AccessDenied, RequestInvalid, TableExists, TableNotFound
+from lockhouse.service.callers import Caller
+
+_BATCH = 256
+_READ = (Right.READ, Right.LOCK, Right.WRITE)
+_WRITE = (Right.LOCK, Right.WRITE)
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What became of a put, update or delete. `applied` is false when the condition did not hold: nothing changed."""
+
+    applied: bool
+    old: Item | None
+    new: Item | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """One page of a query or scan."""
+
+    items: tuple[Item, ...]
+    scanned: int
+    """Items looked at, before the filter."""
+    size: int
+    """Bytes of the items looked at."""
+    last: Item | None = None
+    """The key to go on after; None when this was the last page."""
+
+
+class Window(msgspec.Struct, frozen=True):
+    """Which part of a query or scan to answer."""
+
+    limit: int = 0
+    """Items to look at; 0: as many as fit in a page."""
+    after: Item | None = None
+    keep: Condition | None = None
+    """The filter."""
+    descending: bool = False
+    segment: int = 0
+    segments: int = 1
+
+
+def create(tx: Transaction, caller: Caller, table: Table) -> Table:
+    """A new table, ready at once. Needs `admin` on its name. Errors: `table.exists`, `access.denied`."""
+    _require(caller, (Right.ADMIN,), table.name)
+    if tx.table(table.name) is not None:
+        raise TableExists(f"Table already exists: {table.name}", hint="aws dynamodb describe-table")
+    table = msgspec.structs.replace(table, at=caller.now, owner=caller.who.principal)
+    tx.save_table(encode_table(table))
+    return table
+
+
+def get(tx: Reader, caller: Caller, name: str) -> Table:
+    """The definition. Errors: `table.not_found`, `access.denied` without any grant."""
+    if not caller.who.grants:
+        raise AccessDenied(f"cannot see table {name}: {caller.who.name} has no grants", right=str(Right.READ))
+    record = tx.table(name)
+    if record is None:
+        raise TableNotFound(
+            f"Requested resource not found: Table: {name} not found", hint="aws dynamodb create-table, see the README"
+        )
+    return decode_table(record)
+
+
+def list_names(tx: Reader, caller: Caller, after: str = "", limit: int = 100) -> tuple[Sequence[str], str]:
+    """(names in order, where to go on or the empty string)."""
+    if not caller.who.grants:
+        raise AccessDenied(f"cannot list tables: {caller.who.name} has no grants", right=str(Right.READ))
+    names = [record.name for record in tx.tables(after, limit + 1)]
+    return names[:limit], names[limit - 1] if len(names) > limit else ""
+
+
+def change(tx: Transaction, caller: Caller, name: str, edit: Callable[[Table], Table]) -> Table:
+    """The definition after `edit`. Needs `admin` on the table. Errors as `get`, and those of `edit`."""
+    table = get(tx, caller, name)
+    _require(caller, (Right.ADMIN,), name)
+    changed = edit(table)
+    if changed != table:
+        tx.save_table(encode_table(changed))
+    return changed
+
+
+def set_ttl(tx: Transaction, caller: Caller, name: str, attribute: str) -> Table:
+    """Items end at the time in this attribute (empty: never), those already there too. Needs `admin`."""
+    before = get(tx, caller, name)
+
+    def edit(table: Table) -> Table:
+        return msgspec.structs.replace(table, ttl_attribute=attribute, ttl_at=caller.now)
+
+    if before.ttl_attribute == attribute:
+        return before
+    table = change(tx, caller, name, edit)
+    for record in _walk(tx, table, None, None, descending=False):
+        ends = expires_at(table, decode_item(record.body), caller.now)
+        if ends != record.expires_at:
+            tx.put_item(name, msgspec.structs.replace(record, expires_at=ends))
+    return table
+
+
+def delete(tx: Transaction, caller: Caller, name: str) -> Table:
+    """Remove the table with its ordinary items; held locks are not the table's and stay. Needs `admin`.
+
+    Errors as `get`; `request.invalid` under deletion protection.
+    """
+    table = get(tx, caller, name)
+    _require(caller, (Right.ADMIN,), name)
+    if table.deletion_protection:
+        raise RequestInvalid(
+            "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection "
+            "first."
+        )
+    tx.delete_table(name)
+    return table
+
+
+def get_item(tx: Reader, caller: Caller, table: Table, key: Item) -> Item | None:
+    """The item at a key. Errors: `access.denied`, `request.invalid` when the key does not fit the schema."""
+    place = key_of(table.schema, key)
+    _require_item(caller, _READ, table, key)
+    return _load(tx, table, place)
+
+
+def put_item(tx: Transaction, caller: Caller, table: Table, item: Item, condition: Condition | None = None) -> Written:
+    """Store a whole item if the condition holds on what is there. Errors as `get_item`, and its size."""
+    place = key_of_item(table.schema, item)
+    check_size(item)
+    _require_item(caller, _WRITE, table, item)
+    old = _load(tx, table, place)
+    if condition is not None and not holds(condition, old or {}):
+        return Written(applied=False, old=old)
+    _save(tx, caller, table, place, item)
+    return Written(applied=True, old=old, new=item)
+
+
+def update_item(
+    tx: Transaction,
+    caller: Caller,
+    table: Table,
+    key: Item,
+    changes: Sequence[Change] = (),
+    condition: Condition | None = None,
+) -> Written:
+    """Apply changes to the item, or to a new one with only its key. Errors as `put_item`, and those of the changes."""
+    place = key_of(table.schema, key)
+    _require_item(caller, _WRITE, table, key)
+    old = _load(tx, table, place)
+    if condition is not None and not holds(condition, old or {}):
+        return Written(applied=False, old=old)
+    new = apply(changes, old if old is not None else key)
+    check_size(new, updated=True)
+    _save(tx, caller, table, place, new)
+    return Written(applied=True, old=old, new=new)
+
+
+def delete_item(
+    tx: Transaction, caller: Caller, table: Table, key: Item, condition: Condition | None = None
+) -> Written:
+    """Remove the item if the condition holds; without one it is a success even where there is none."""
+    place = key_of(table.schema, key)
+    _require_item(caller, _WRITE, table, key)
+    old = _load(tx, table, place)
+    if condition is not None and not holds(condition, old or {}):
+        return Written(applied=False, old=old)
+    if old is not None:
+        tx.delete_item(table.name, place.hash, place.range)
+    return Written(applied=True, old=old)
+
+
+def query(
+    tx: Reader, caller: Caller, table: Table, hash_key: Item, range_condition: Condition | None, window: Window
+) -> Page:
+    """Items of one hash key in the order of their range keys. `hash_key` holds just the hash attribute."""
+    _require_item(caller, _READ, table, hash_key)
+    first = key_of(msgspec.structs.replace(table.schema, range=None), hash_key).hash
+    after = _place_after(table, window)
+    if after is not None and after[0] != first:
+        raise RequestInvalid("The provided starting key is outside query boundaries based on provided conditions")
+
+    def matches(item: Item) -> bool:
+        return range_condition is None or holds(range_condition, item)
+
+    return _page(table, _walk(tx, table, first, after, descending=window.descending), matches, window)
+
+
+def scan(tx: Reader, caller: Caller, table: Table, window: Window) -> Page:
+    """All items that the caller may read, in the order of their keys."""
+    after = _place_after(table, window)
+
+    def matches(item: Item) -> bool:
+        return _may(caller, _READ, table, item)
+
+    records = _walk(tx, table, None, after, descending=False)
+    if window.segments > 1:
+        records = (record for record in records if crc32(record.hash_key) % window.segments == window.segment)
+    return _page(table, records, matches, window)
+
+
+def may_read(caller: Caller, table: Table, key: Item) -> bool:
+    """Whether the caller may read the ordinary item at this key."""
+    return _may(caller, _READ, table, key)
+
+
+def key_attributes(table: Table, item: Item) -> Item:
+    """Only the key of an item."""
+    return {key.name: item[key.name] for key in table.schema.keys}
+
+
+def _page(table: Table, records: Iterator[ItemRecord], matches: Callable[[Item], bool], window: Window) -> Page:
+    kept: list[Item] = []
+    scanned = size = 0
+    for record in records:
+        item = decode_item(record.body)
+        if not matches(item):
+            continue
+        scanned += 1
+        size += item_size(item)
+        if window.keep is None or holds(window.keep, item):
+            kept.append(item)
+        if scanned == window.limit or size >= MAX_PAGE_BYTES:
+            return Page(tuple(kept), scanned, size, key_attributes(table, item))
+    return Page(tuple(kept), scanned, size)
+
+
+def _walk(
+    tx: Reader, table: Table, hash_key: bytes | None, after: tuple[bytes, bytes] | None, *, descending: bool
+) -> Iterator[ItemRecord]:
+    while True:
+        records = tx.items(table.name, hash_key, after, _BATCH, descending=descending)
+        yield from records
+        if len(records) < _BATCH:
+            return
+        after = (records[-1].hash_key, records[-1].range_key)
+
+
+def _place_after(table: Table, window: Window) -> tuple[bytes, bytes] | None:
+    if window.after is None:
+        return None
+    try:
+        place = key_of(table.schema, window.after)
+    except RequestInvalid as problem:
+        raise RequestInvalid(f"The provided starting key is invalid: {problem.message}") from None
+    return place.hash, place.range
+
+
+def _load(tx: Reader, table: Table, place: ItemKey) -> Item | None:
+    record = tx.item(table.name, place.hash, place.range)
+    return None if record is None else decode_item(record.body)
+
+
+def _save(tx: Transaction, caller: Caller, table: Table, place: ItemKey, item: Item) -> None:
+    ends = expires_at(table, item, caller.now)
+    tx.put_item(table.name, ItemRecord(place.hash, place.range, encode_item(item), ends))
+
+
+def _key_text(table: Table, key: Item) -> str:
+    value = key.get(table.schema.hash.name)
+    return value if table.schema.hash.kind is Kind.S and isinstance(value, str) else ""
+
+
+def _may(caller: Caller, rights: tuple[Right, ...], table: Table, key: Item) -> bool:
+    text = _key_text(table, key)
+    return any(allows(caller.who.grants, right, table.name, text) for right in rights)
+
+
+def _require_item(caller: Caller, rights: tuple[Right, ...], table: Table, key: Item) -> None:
+    _require(caller, rights, table.name, _key_text(table, key))
+
+
+def _require(caller: Caller, rights: tuple[Right, ...], table: str, key: str = "") -> None:
+    if not any(allows(caller.who.grants, right, table, key) for right in rights):
+        where = f"{table} {key}".rstrip()
+        raise AccessDenied(
+            f"cannot use table {where}: {caller.who.name} has no grant of {rights[0]!r} there",
+            hint=f"an administrator can grant it: lockhouse key grant {caller.who.name} --rights {rights[0]} "
+            f"--on {table}",
+            right=str(rights[0]),
+        )

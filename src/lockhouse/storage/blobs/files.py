@@ -1,0 +1,245 @@
+"""Blobs as files: `ROOT/ab/ab12…`, at most 256 directories, written to `ROOT/incoming` and renamed when complete.
+
+A name is given out only after the bytes and the directory entry are durable. Whatever lies in `incoming` when a server
+starts was never given out and is removed. A blob is written once and never changed. Specification: `core.ports.Blobs`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from lockhouse.errors import StorageFull, StorageUnavailable
+from lockhouse.storage.reserve import Reserve
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_HEX = frozenset("0123456789abcdef")
+_INCOMING = "incoming"
+_NO_WAIT: int | None = getattr(os, "RWF_NOWAIT", None)
+"""Linux alone can read "only if it is in memory"."""
+
+
+class FileBlobs:
+    """`core.ports.Blobs` in a directory of this machine."""
+
+    def __init__(
+        self, root: Path, *, reserve: Reserve | None = None, durable: bool = True, read_only: bool = False
+    ) -> None:
+        """`durable=False` is wrong on purpose: the power-loss test must be able to catch it. `read_only` opens blobs
+        that nobody writes (a backup) and changes nothing."""
+        self._root = root
+        self._reserve = reserve
+        self._durable = durable
+        self._incoming = root / _INCOMING
+        self._noting = threading.Lock()
+        self._finished: dict[str, float] = {}
+        self.sweeping = threading.Lock()
+        """Held by whoever removes blobs, and by whoever copies them and must find all that a snapshot refers to."""
+        if read_only:
+            return
+        self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for left in self._incoming.iterdir():
+            left.unlink()
+        sync_directory(root)
+
+    def create(self) -> FileBlobWriter:
+        return FileBlobWriter(self)
+
+    def open(self, name: str) -> FileBlobReader:
+        return FileBlobReader(self._place(name), name)
+
+    def local_path(self, name: str) -> str | None:
+        return str(self._place(name))
+
+    def delete(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._place(name).unlink()
+        with self._noting:
+            self._finished.pop(name, None)
+
+    def names(self) -> Iterator[tuple[str, float]]:
+        for directory in sorted(self._root.iterdir()):
+            if directory.name == _INCOMING or not directory.is_dir():
+                continue
+            for file in sorted(os.scandir(directory), key=lambda each: each.name):
+                with contextlib.suppress(FileNotFoundError):
+                    yield file.name, file.stat().st_mtime
+
+    def finished_within(self, name: str, seconds: float) -> bool:
+        """Whether this process gave the name out so recently, by a clock that never jumps: its version may not be
+        committed yet, whatever the file's date says."""
+        with self._noting:
+            at = self._finished.get(name)
+            if at is None:
+                return False
+            if time.monotonic() - at < seconds:
+                return True
+            del self._finished[name]
+            return False
+
+    def _place(self, name: str) -> Path:
+        if len(name) != 32 or not _HEX.issuperset(name):
+            raise StorageUnavailable("cannot open a body: its name is damaged")
+        return self._root / name[:2] / name
+
+    def _check_room(self) -> None:
+        if self._reserve is not None and self._reserve.given_up:
+            raise _full()
+
+    def _keep(self, incoming: Path) -> str:
+        name = secrets.token_hex(16)
+        place = self._place(name)
+        with self._noting:
+            self._finished[name] = time.monotonic()
+        try:
+            incoming.rename(place)
+        except FileNotFoundError:
+            place.parent.mkdir(mode=0o700, exist_ok=True)
+            if self._durable:
+                sync_directory(self._root)
+            incoming.rename(place)
+        if self._durable:
+            sync_directory(place.parent)
+        return name
+
+
+class FileBlobWriter:
+    """One blob being written. After an error, or when dropped, nothing is left of it.
+
+    A client may leave while a thread still writes: `abort` waits for that thread, and after `finish` does nothing.
+    """
+
+    def __init__(self, blobs: FileBlobs) -> None:
+        blobs._check_room()  # noqa: SLF001 - one class in two halves
+        self._blobs = blobs
+        self._path = blobs._incoming / secrets.token_hex(16)  # noqa: SLF001 - as above
+        self._file = -1
+        self._using = threading.RLock()
+        with _refusals():
+            self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+
+    def write(self, data: bytes) -> None:
+        self._blobs._check_room()  # noqa: SLF001 - as above
+        rest = memoryview(data)
+        with self._using, self._undone(), _refusals():
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+
+    def finish(self) -> str:
+        with self._using, self._undone(), _refusals():
+            if self._blobs._durable:  # noqa: SLF001 - as above
+                sync_file(self._file)
+            self._close()
+            return self._blobs._keep(self._path)  # noqa: SLF001 - as above
+
+    def abort(self) -> None:
+        with self._using:
+            self._close()
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+
+    def __del__(self) -> None:
+        if getattr(self, "_file", -1) >= 0:
+            self.abort()
+
+    def _close(self) -> None:
+        if self._file >= 0:
+            file, self._file = self._file, -1
+            os.close(file)
+
+    @contextlib.contextmanager
+    def _undone(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.abort()
+            raise
+
+
+class FileBlobReader:
+    """An open blob."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self._file = -1
+        try:
+            self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self.size = os.fstat(self._file).st_size
+        except OSError as error:
+            raise _unreadable(name, error) from error
+        self._name = name
+
+    def read(self, offset: int, size: int) -> bytes:
+        found = []
+        try:
+            while size > 0 and (data := os.pread(self._file, size, offset)):
+                found.append(data)
+                offset += len(data)
+                size -= len(data)
+        except OSError as error:
+            raise _unreadable(self._name, error) from error
+        return found[0] if len(found) == 1 else b"".join(found)
+
+    def at_hand(self, offset: int, size: int) -> bool:
+        # Whether the ends are in the page cache: what lies between was read ahead with them, or nearly so.
+        if _NO_WAIT is None:
+            return False
+        probe = bytearray(1)
+        try:
+            return all(os.preadv(self._file, [probe], at, _NO_WAIT) == 1 for at in (offset + size - 1, offset))
+        except OSError:  # it would have to wait, or this file system cannot say
+            return False
+
+    def close(self) -> None:
+        if self._file >= 0:
+            file, self._file = self._file, -1
+            os.close(file)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def sync_file(file: int) -> None:
+    """Until the device has it. On macOS fsync alone does not ask the device."""
+    if sys.platform == "darwin":
+        import fcntl  # noqa: PLC0415 - only there
+
+        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
+    else:
+        os.fsync(file)
+
+
+def sync_directory(path: Path) -> None:
+    """Until the entries of the directory are durable."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+@contextlib.contextmanager
+def _refusals() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise _full() from error
+        raise StorageUnavailable(f"cannot store a body: {os.strerror(error.errno or 0)}") from error
+
+
+def _full() -> StorageFull:
+    return StorageFull(
+        "cannot store a body: the disk of the data directory is full; nothing was changed",
+        hint="free some space: reads and unlocks still work, and writes resume by themselves",
+    )
+
+
+def _unreadable(name: str, error: OSError) -> StorageUnavailable:
+    return StorageUnavailable(f"cannot read body {name}: {os.strerror(error.errno or 0)}")

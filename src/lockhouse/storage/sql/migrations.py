@@ -1,0 +1,107 @@
+"""The tables, as numbered steps that are never edited once released.
+
+`schema_version` holds the number of the last step taken. A database with a higher number was written by a newer
+Lockhouse: it is refused untouched. Names and keys compare as bytes: SQLite's default collation does, PostgreSQL needs
+`COLLATE "C"`; identity columns, BLOB and WITHOUT ROWID are the other three places where the dialects differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lockhouse.errors import StorageUnavailable
+
+Execute = Callable[[str, tuple[object, ...]], list[tuple[object, ...]]]
+
+SQLITE: Sequence[Sequence[str]] = (
+    (
+        "CREATE TABLE namespaces (name TEXT PRIMARY KEY NOT NULL, record BLOB NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE documents (
+            namespace TEXT NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (namespace, kind)
+        ) WITHOUT ROWID""",
+        """CREATE TABLE states (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            namespace TEXT NOT NULL,
+            key TEXT NOT NULL,
+            current INTEGER NOT NULL DEFAULT 0,
+            live INTEGER NOT NULL DEFAULT 0,
+            next_seq INTEGER NOT NULL DEFAULT 1,
+            versions INTEGER NOT NULL DEFAULT 0,
+            is_state INTEGER NOT NULL DEFAULT 0,
+            require_lock INTEGER NOT NULL DEFAULT 0,
+            highest_serial INTEGER NOT NULL DEFAULT 0,
+            parked INTEGER NOT NULL DEFAULT 0,
+            share_ssec INTEGER NOT NULL DEFAULT 0
+        )""",
+        "CREATE UNIQUE INDEX states_address ON states (namespace, key)",
+        "CREATE INDEX states_live ON states (namespace, key) WHERE live = 1",
+        """CREATE TABLE versions (
+            state_id INTEGER NOT NULL, seq INTEGER NOT NULL, blob TEXT NOT NULL DEFAULT '', record BLOB NOT NULL,
+            PRIMARY KEY (state_id, seq)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX versions_blob ON versions (blob) WHERE blob <> ''",
+        """CREATE TABLE bodies (
+            state_id INTEGER NOT NULL, seq INTEGER NOT NULL, packed BLOB NOT NULL, PRIMARY KEY (state_id, seq)
+        )""",
+        """CREATE TABLE locks (
+            state_id INTEGER PRIMARY KEY NOT NULL, namespace TEXT NOT NULL, key TEXT NOT NULL,
+            epoch INTEGER NOT NULL, held INTEGER NOT NULL, record BLOB NOT NULL
+        )""",
+        "CREATE INDEX locks_held ON locks (namespace, key) WHERE held = 1",
+        # One sequence for all addresses: events are appended side by side, so a group of commands shares their pages.
+        "CREATE TABLE lock_events (seq INTEGER PRIMARY KEY, state_id INTEGER NOT NULL, record BLOB NOT NULL)",
+        "CREATE INDEX lock_events_state ON lock_events (state_id, seq)",
+        """CREATE TABLE parked (
+            id TEXT PRIMARY KEY NOT NULL, namespace TEXT NOT NULL, key TEXT NOT NULL,
+            blob TEXT NOT NULL DEFAULT '', record BLOB NOT NULL, packed BLOB
+        )""",
+        "CREATE INDEX parked_address ON parked (namespace, key, id)",
+        "CREATE INDEX parked_blob ON parked (blob) WHERE blob <> ''",
+        """CREATE TABLE uploads (
+            id TEXT PRIMARY KEY NOT NULL, namespace TEXT NOT NULL, key TEXT NOT NULL, record BLOB NOT NULL
+        )""",
+        "CREATE INDEX uploads_address ON uploads (namespace, key, id)",
+        """CREATE TABLE parts (
+            upload_id TEXT NOT NULL, number INTEGER NOT NULL, blob TEXT NOT NULL DEFAULT '', record BLOB NOT NULL,
+            PRIMARY KEY (upload_id, number)
+        )""",
+        "CREATE INDEX parts_blob ON parts (blob) WHERE blob <> ''",
+        """CREATE TABLE principals (
+            id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, revoked INTEGER NOT NULL, record BLOB NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX principals_name ON principals (name, id) WHERE revoked = 0",
+        """CREATE TABLE credentials (
+            id TEXT PRIMARY KEY NOT NULL, principal TEXT NOT NULL, record BLOB NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX credentials_principal ON credentials (principal, id)",
+        "CREATE TABLE lock_tables (name TEXT PRIMARY KEY NOT NULL, body BLOB NOT NULL) WITHOUT ROWID",
+        """CREATE TABLE items (
+            table_name TEXT NOT NULL, hash_key BLOB NOT NULL, range_key BLOB NOT NULL,
+            expires_at REAL NOT NULL DEFAULT 0, body BLOB NOT NULL,
+            PRIMARY KEY (table_name, hash_key, range_key)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX items_expiry ON items (expires_at) WHERE expires_at > 0",
+    ),
+)
+
+
+def migrate(execute: Execute, steps: Sequence[Sequence[str]]) -> int:
+    """Take the steps that are missing, within the caller's transaction; answers the number of the last one.
+
+    StorageUnavailable (`storage.unavailable`) when the database is newer than this program.
+    """
+    execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)", ())
+    rows = execute("SELECT version FROM schema_version", ())
+    have = rows[0][0] if rows else 0
+    if not isinstance(have, int) or have > len(steps):
+        raise StorageUnavailable(
+            f"cannot use this data: it has schema {have} and this Lockhouse knows up to {len(steps)}",
+            hint="it was written by a newer Lockhouse: run that version or a later one",
+        )
+    for statement in (statement for step in steps[have:] for statement in step):
+        execute(statement, ())
+    if not rows:
+        execute("INSERT INTO schema_version (version) VALUES (?)", (len(steps),))
+    elif have < len(steps):
+        execute("UPDATE schema_version SET version = ?", (len(steps),))
+    return len(steps)

@@ -1,0 +1,290 @@
+"""Reads, in SQL that walks an index from where a page starts to where it ends: no OFFSET, count or LIKE anywhere.
+
+Text compares as its UTF-8 bytes, which is also how Python compares text by code points; so bounds are chosen here and
+the database sees one lower and one upper bound. Specification: `core.ports.Reader`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, cast
+
+import msgspec
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.locks import FREE, LockRecord
+from lockhouse.core.ports import ItemRecord, LockEvent, Namespace, Parked, Part, StateRecord, TableRecord, Upload
+from lockhouse.core.principals import Credential, Principal
+from lockhouse.core.versions import Version
+from lockhouse.storage.sql import records
+from lockhouse.storage.sql.records import STATE_COLUMNS, STATE_WIDTH, Row, after_byte_prefix, after_prefix
+from lockhouse.storage.sql.settled import MISSING, Settled
+
+_FOREVER = 2**62
+_BLOB_NAMES = (
+    "SELECT blob FROM versions WHERE blob > ? AND blob <> '' "
+    "UNION SELECT blob FROM parts WHERE blob > ? AND blob <> '' "
+    "UNION SELECT blob FROM parked WHERE blob > ? AND blob <> ''"
+)
+
+
+class Session(Protocol):
+    """A connection inside a transaction."""
+
+    def fetch(self, sql: str, parameters: Row = ()) -> list[Row]: ...
+    def change(self, sql: str, parameters: Row = ()) -> int:
+        """Answers how many rows changed."""
+        ...
+
+
+class SqlReader:
+    """`core.ports.Reader` over one session."""
+
+    def __init__(self, session: Session, settled: Settled, generation: int) -> None:
+        """`generation`: of `settled`, noted before the session's snapshot began."""
+        self._session = session
+        self._fetch = session.fetch
+        self._settled = settled
+        self._generation = generation
+
+    def namespace(self, name: str) -> Namespace | None:
+        held = self._settled.get("namespace", name, self._generation)
+        if held is not MISSING:
+            return cast("Namespace | None", held)
+        rows = self._fetch("SELECT record FROM namespaces WHERE name = ?", (name,))
+        found = records.decode_namespace(rows[0][0]) if rows else None
+        self._settled.keep("namespace", name, self._generation, found)
+        return found
+
+    def namespaces(self, after: str = "", limit: int = 1000) -> Sequence[Namespace]:
+        rows = self._fetch("SELECT record FROM namespaces WHERE name > ? ORDER BY name LIMIT ?", (after, limit))
+        return [records.decode_namespace(row[0]) for row in rows]
+
+    def document(self, namespace: str, kind: str) -> bytes | None:
+        rows = self._fetch("SELECT body FROM documents WHERE namespace = ? AND kind = ?", (namespace, kind))
+        return rows[0][0] if rows else None
+
+    def state(self, address: Address) -> StateRecord | None:
+        rows = self._fetch(
+            f"SELECT {STATE_COLUMNS} FROM states s WHERE s.namespace = ? AND s.key = ?",  # noqa: S608
+            (address[0], address[1]),
+        )
+        return records.state_of(rows[0]) if rows else None
+
+    def states(
+        self, namespace: str, prefix: str = "", after: str = "", limit: int = 1000, *, live_only: bool = True
+    ) -> Sequence[tuple[StateRecord, Version | None]]:
+        bounds, values = _bounds("s.key", prefix, after)
+        living = " AND s.live = 1" if live_only else ""
+        rows = self._fetch(
+            f"SELECT {STATE_COLUMNS}, v.record FROM states s "  # noqa: S608
+            "LEFT JOIN versions v ON v.state_id = s.id AND v.seq = s.current "
+            f"WHERE s.namespace = ?{bounds}{living} ORDER BY s.key LIMIT ?",
+            (namespace, *values, limit),
+        )
+        return [
+            (records.state_of(row), records.decode_version(row[STATE_WIDTH]) if row[STATE_WIDTH] is not None else None)
+            for row in rows
+        ]
+
+    def current(self, state: StateRecord, *, packed: bool = True) -> Version | None:
+        return self.version(state, state.current, packed=packed) if state.current else None
+
+    def version(self, state: StateRecord, seq: int, *, packed: bool = True) -> Version | None:
+        rows = self._fetch("SELECT record FROM versions WHERE state_id = ? AND seq = ?", (state.id, seq))
+        if not rows:
+            return None
+        version = records.decode_version(rows[0][0])
+        if not packed or version.body is None or version.body.blob:
+            return version
+        bodies = self._fetch("SELECT packed FROM bodies WHERE state_id = ? AND seq = ?", (state.id, seq))
+        return records.with_bytes(version, bodies[0][0]) if bodies else version
+
+    def versions(self, state: StateRecord, before: int = 0, limit: int = 1000) -> Sequence[Version]:
+        rows = self._fetch(
+            "SELECT record FROM versions WHERE state_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+            (state.id, before if before > 0 else _FOREVER, limit),
+        )
+        return [records.decode_version(row[0]) for row in rows]
+
+    def lock(self, state: StateRecord) -> LockRecord:
+        rows = self._fetch("SELECT record FROM locks WHERE state_id = ?", (state.id,))
+        return records.decode_lock(rows[0][0]) if rows else FREE
+
+    def held_locks(
+        self, namespace: str = "", prefix: str = "", after: Address | None = None, limit: int = 1000
+    ) -> Sequence[tuple[StateRecord, LockRecord]]:
+        if namespace:
+            if after is not None and after.namespace > namespace:
+                return []
+            bounds, values = _bounds(
+                "l.key", prefix, after.key if after is not None and after.namespace == namespace else ""
+            )
+            bounds, values = f" AND l.namespace = ?{bounds}", (namespace, *values)
+        else:
+            bounds, values = _bounds("l.key", prefix, "")
+            bounds += " AND (l.namespace, l.key) > (?, ?)"
+            values = (*values, *(after or ("", "")))
+        rows = self._fetch(
+            f"SELECT {STATE_COLUMNS}, l.record FROM locks l JOIN states s ON s.id = l.state_id "  # noqa: S608
+            f"WHERE l.held = 1{bounds} ORDER BY l.namespace, l.key LIMIT ?",
+            (*values, limit),
+        )
+        return [(records.state_of(row), records.decode_lock(row[STATE_WIDTH])) for row in rows]
+
+    def lock_events(self, state: StateRecord, before: int = 0, limit: int = 100) -> Sequence[LockEvent]:
+        rows = self._fetch(
+            "SELECT seq, record FROM lock_events WHERE state_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+            (state.id, before if before > 0 else _FOREVER, limit),
+        )
+        return [msgspec.structs.replace(records.decode_lock_event(row[1]), seq=row[0]) for row in rows]
+
+    def parked(self, parked_id: str) -> Parked | None:
+        rows = self._fetch("SELECT record, packed FROM parked WHERE id = ?", (parked_id,))
+        return records.parked_of(rows[0][0], rows[0][1]) if rows else None
+
+    def parked_writes(self, address: Address | None = None, after: str = "", limit: int = 1000) -> Sequence[Parked]:
+        if address is None:
+            rows = self._fetch("SELECT record FROM parked WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+        else:
+            rows = self._fetch(
+                "SELECT record FROM parked WHERE namespace = ? AND key = ? AND id > ? ORDER BY id LIMIT ?",
+                (*address, after, limit),
+            )
+        return [records.parked_of(row[0]) for row in rows]
+
+    def upload(self, upload_id: str) -> Upload | None:
+        rows = self._fetch("SELECT record FROM uploads WHERE id = ?", (upload_id,))
+        return records.decode_upload(rows[0][0]) if rows else None
+
+    def uploads(
+        self, namespace: str, prefix: str = "", after: tuple[str, str] = ("", ""), limit: int = 1000
+    ) -> Sequence[Upload]:
+        bounds, values = _bounds("key", prefix, "")
+        if after[0] >= prefix:
+            end = after_prefix(prefix)
+            bounds = " AND (key, id) > (?, ?)" + ("" if end is None else " AND key < ?")
+            values = (*after,) if end is None else (*after, end)
+        rows = self._fetch(
+            f"SELECT record FROM uploads WHERE namespace = ?{bounds} ORDER BY key, id LIMIT ?",  # noqa: S608
+            (namespace, *values, limit),
+        )
+        return [records.decode_upload(row[0]) for row in rows]
+
+    def parts(self, upload_id: str, after: int = 0, limit: int = 1000) -> Sequence[Part]:
+        rows = self._fetch(
+            "SELECT record FROM parts WHERE upload_id = ? AND number > ? ORDER BY number LIMIT ?",
+            (upload_id, after, limit),
+        )
+        return [records.decode_part(row[0]) for row in rows]
+
+    def principal(self, principal_id: str) -> Principal | None:
+        rows = self._fetch("SELECT record FROM principals WHERE id = ?", (principal_id,))
+        return records.decode_principal(rows[0][0]) if rows else None
+
+    def principal_named(self, name: str) -> Principal | None:
+        rows = self._fetch("SELECT record FROM principals WHERE name = ? AND revoked = 0 ORDER BY id LIMIT 1", (name,))
+        return records.decode_principal(rows[0][0]) if rows else None
+
+    def principals(self, after: str = "", limit: int = 1000) -> Sequence[Principal]:
+        rows = self._fetch("SELECT record FROM principals WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
+        return [records.decode_principal(row[0]) for row in rows]
+
+    def credential(self, credential_id: str) -> Credential | None:
+        rows = self._fetch("SELECT record FROM credentials WHERE id = ?", (credential_id,))
+        return records.decode_credential(rows[0][0]) if rows else None
+
+    def credentials(self, principal_id: str) -> Sequence[Credential]:
+        rows = self._fetch("SELECT record FROM credentials WHERE principal = ? ORDER BY id", (principal_id,))
+        return [records.decode_credential(row[0]) for row in rows]
+
+    def table(self, name: str) -> TableRecord | None:
+        held = self._settled.get("table", name, self._generation)
+        if held is not MISSING:
+            return cast("TableRecord | None", held)
+        rows = self._fetch("SELECT name, body FROM lock_tables WHERE name = ?", (name,))
+        found = TableRecord(*rows[0]) if rows else None
+        self._settled.keep("table", name, self._generation, found)
+        return found
+
+    def tables(self, after: str = "", limit: int = 100) -> Sequence[TableRecord]:
+        rows = self._fetch("SELECT name, body FROM lock_tables WHERE name > ? ORDER BY name LIMIT ?", (after, limit))
+        return [TableRecord(*row) for row in rows]
+
+    def item(self, table: str, hash_key: bytes, range_key: bytes) -> ItemRecord | None:
+        rows = self._fetch(
+            "SELECT hash_key, range_key, body, expires_at FROM items "
+            "WHERE table_name = ? AND hash_key = ? AND range_key = ?",
+            (table, hash_key, range_key),
+        )
+        return ItemRecord(*rows[0]) if rows else None
+
+    def items(
+        self,
+        table: str,
+        hash_key: bytes | None = None,
+        after: tuple[bytes, bytes] | None = None,
+        limit: int = 1000,
+        *,
+        descending: bool = False,
+        hash_prefix: bytes = b"",
+    ) -> Sequence[ItemRecord]:
+        clauses = ["table_name = ?"]
+        values: list[object] = [table]
+        beyond, order = ("<", " DESC") if descending else (">", "")
+        if hash_key is not None:
+            if not hash_key.startswith(hash_prefix):
+                return []
+            clauses.append("hash_key = ?")
+            values.append(hash_key)
+            if after is not None and after[0] == hash_key:
+                clauses.append(f"range_key {beyond} ?")
+                values.append(after[1])
+            elif after is not None and (hash_key > after[0]) == descending:
+                return []
+        else:
+            end = after_byte_prefix(hash_prefix)
+            starts_inside = after is not None and (
+                (end is None or after[0] < end) if descending else after[0] >= hash_prefix
+            )
+            if after is not None and starts_inside:
+                clauses.append(f"(hash_key, range_key) {beyond} (?, ?)")
+                values += after
+            if hash_prefix and (descending or not starts_inside):
+                clauses.append("hash_key >= ?")
+                values.append(hash_prefix)
+            if end is not None and not (descending and starts_inside):
+                clauses.append("hash_key < ?")
+                values.append(end)
+        rows = self._fetch(
+            f"SELECT hash_key, range_key, body, expires_at FROM items WHERE {' AND '.join(clauses)} "  # noqa: S608
+            f"ORDER BY hash_key{order}, range_key{order} LIMIT ?",
+            (*values, limit),
+        )
+        return [ItemRecord(*row) for row in rows]
+
+    def bodies(self, after: tuple[int, int] = (0, 0), limit: int = 100) -> Sequence[tuple[int, Address, Version]]:
+        """Beyond the port, for verification: every version with its packed bytes, as (state id, address, version),
+        ordered by (state id, seq)."""
+        rows = self._fetch(
+            "SELECT v.state_id, s.namespace, s.key, v.record, b.packed FROM versions v "
+            "LEFT JOIN states s ON s.id = v.state_id "
+            "LEFT JOIN bodies b ON b.state_id = v.state_id AND b.seq = v.seq "
+            "WHERE (v.state_id, v.seq) > (?, ?) ORDER BY v.state_id, v.seq LIMIT ?",
+            (*after, limit),
+        )
+        return [
+            (row[0], Address(row[1] or "?", row[2] or "?"), records.with_bytes(records.decode_version(row[3]), row[4]))
+            for row in rows
+        ]
+
+    def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
+        rows = self._fetch(f"{_BLOB_NAMES} ORDER BY blob LIMIT ?", (after, after, after, limit))
+        return [row[0] for row in rows]
+
+
+def _bounds(column: str, prefix: str, after: str) -> tuple[str, Row]:
+    """Keys below the prefix and beyond `after`, as one lower and at most one upper bound."""
+    end = after_prefix(prefix)
+    lower, start = (f" AND {column} > ?", after) if after >= prefix else (f" AND {column} >= ?", prefix)
+    return (lower, (start,)) if end is None else (f"{lower} AND {column} < ?", (start, end))

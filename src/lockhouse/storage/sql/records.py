@@ -1,0 +1,125 @@
+"""Values to columns and back. Records are MessagePack maps with field names, so that fields can be added later.
+
+Bytes of bodies kept in rows travel in their own column or table: a record holds them only for parts. Serials
+are unsigned 64-bit numbers and databases count signed ones: a serial is stored as the signed number of the same bits.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.locks import LockRecord
+from lockhouse.core.ports import LockEvent, Namespace, Parked, Part, StateRecord, Upload
+from lockhouse.core.principals import Credential, Principal
+from lockhouse.core.versions import Body, Version
+
+Row = tuple[Any, ...]
+encode = msgspec.msgpack.Encoder().encode
+decode_version = msgspec.msgpack.Decoder(Version).decode
+decode_lock_event = msgspec.msgpack.Decoder(LockEvent).decode
+decode_namespace = msgspec.msgpack.Decoder(Namespace).decode
+decode_parked = msgspec.msgpack.Decoder(Parked).decode
+decode_part = msgspec.msgpack.Decoder(Part).decode
+decode_upload = msgspec.msgpack.Decoder(Upload).decode
+decode_principal = msgspec.msgpack.Decoder(Principal).decode
+decode_credential = msgspec.msgpack.Decoder(Credential).decode
+_replace = msgspec.structs.replace
+
+_decode_lock = msgspec.msgpack.Decoder(LockRecord).decode
+_MAX_LOCKS = 1024
+_locks: dict[bytes, LockRecord] = {}
+"""Lock records by their encoded form: what is written is read again soon, and decoding costs more than finding."""
+
+
+def encode_lock(record: LockRecord) -> bytes:
+    encoded = encode(record)
+    if len(_locks) >= _MAX_LOCKS:
+        _locks.clear()
+    _locks[encoded] = record
+    return encoded
+
+
+def decode_lock(encoded: bytes) -> LockRecord:
+    return _locks.get(encoded) or _decode_lock(encoded)
+
+
+STATE_COLUMNS = (
+    "s.id, s.namespace, s.key, s.current, s.live, s.next_seq, s.versions, s.is_state, s.require_lock, "
+    "s.highest_serial, s.parked, s.share_ssec"
+)
+STATE_WIDTH = 12
+_UNSIGNED = 1 << 64
+
+
+def state_of(row: Row) -> StateRecord:
+    """From the columns STATE_COLUMNS."""
+    return StateRecord(
+        row[0],
+        Address(row[1], row[2]),
+        row[3],
+        row[4] == 1,
+        row[5],
+        row[6],
+        row[7] == 1,
+        row[8] == 1,
+        row[9] if row[9] >= 0 else row[9] + _UNSIGNED,
+        row[10],
+        row[11] == 1,
+    )
+
+
+def state_values(state: StateRecord) -> Row:
+    """Everything but the address, the id last."""
+    serial = state.highest_serial
+    return (
+        state.current,
+        int(state.live),
+        state.next_seq,
+        state.versions,
+        int(state.is_state),
+        int(state.require_lock),
+        serial if serial < _UNSIGNED >> 1 else serial - _UNSIGNED,
+        state.parked,
+        int(state.share_ssec),
+        state.id,
+    )
+
+
+def without_bytes(body: Body) -> Body:
+    return _replace(body, packed=b"") if body.packed else body
+
+
+def version_record(version: Version) -> bytes:
+    if version.body is not None and version.body.packed:
+        version = _replace(version, body=without_bytes(version.body))
+    return encode(version)
+
+
+def with_bytes(version: Version, packed: bytes | None) -> Version:
+    return (
+        version if version.body is None or not packed else _replace(version, body=_replace(version.body, packed=packed))
+    )
+
+
+def parked_of(record: bytes, packed: bytes | None = None) -> Parked:
+    parked = decode_parked(record)
+    return _replace(parked, body=_replace(parked.body, packed=packed)) if packed else parked
+
+
+def after_prefix(prefix: str) -> str | None:
+    """The first text, in the order of UTF-8 bytes, after all texts that start with the prefix; None: there is none."""
+    for place in range(len(prefix) - 1, -1, -1):
+        code = ord(prefix[place])
+        if code < 0x10FFFF:
+            # U+D800 … U+DFFF are no characters and have no UTF-8 form.
+            return prefix[:place] + chr(0xE000 if code == 0xD7FF else code + 1)
+    return None
+
+
+def after_byte_prefix(prefix: bytes) -> bytes | None:
+    """As `after_prefix`, for bytes."""
+    stripped = prefix.rstrip(b"\xff")
+    return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else None

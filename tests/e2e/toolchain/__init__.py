@@ -1,0 +1,1 @@
+"""The client programs that the tests run, and where they are installed."""

@@ -1,0 +1,235 @@
+"""The lock rule, row by row and under random histories."""
+
+from __future__ import annotations
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lockhouse.core.locks import (
+    FREE,
+    TOMBSTONE_SECONDS,
+    TRANSITIONS,
+    Condition,
+    Facet,
+    LockRecord,
+    Release,
+    Take,
+    Verdict,
+    release,
+    take,
+    view,
+)
+
+NOW = 1000.0
+
+
+def asks(lock_id="one", *, by="ann", facet=Facet.TABLE, now=NOW, credential=None, operation="", invocation=""):
+    return Take(
+        facet=facet,
+        id=lock_id,
+        info=b'{"ID":"%s"}' % lock_id.encode(),
+        principal=by,
+        name=by,
+        credential=credential or by,
+        now=now,
+        operation=operation,
+        who="ann@laptop",
+        invocation=invocation,
+    )
+
+
+def frees(*, by="ann", facet=Facet.TABLE, now=NOW, read="", lock_id="", may_force=False, invocation="", seq=0, force=False):
+    return Release(
+        facet=facet,
+        credential=by,
+        now=now,
+        seq=seq,
+        id=lock_id,
+        last_read=read,
+        invocation=invocation,
+        may_force=may_force,
+        force=force,
+        by=by,
+    )
+
+
+def held(*takes: Take) -> LockRecord:
+    record = FREE
+    for request in takes:
+        record = take(record, request).record
+    return record
+
+
+def condition(record: LockRecord, caller: str = "ann") -> Condition:
+    if record.lock is None:
+        return Condition.FREE
+    if record.lock.principal != caller:
+        return Condition.OTHER
+    return Condition.OWN_BOTH if len(record.lock.holds) > 1 else Condition.OWN
+
+
+OWN = held(asks("one", invocation="i-1", operation="migration source state"))
+RELEASED_BEFORE = take(
+    release(held(asks("zero")), frees(read="zero", invocation="u-0")).record, asks("one")
+).record
+PLAYS = {
+    (Condition.FREE, "take"): (FREE, asks()),
+    (Condition.FREE, "release"): (FREE, frees()),
+    (Condition.OWN, "take with the same id"): (OWN, asks("one")),
+    (Condition.OWN, "take, the same request repeated"): (OWN, asks("else", invocation="i-1")),
+    (Condition.OWN, "take with the same id, other facet"): (OWN, asks("one", facet=Facet.LOCKFILE)),
+    (Condition.OWN, "take as the other end of a migration"): (
+        OWN,
+        asks("two", operation="migration destination state"),
+    ),
+    (Condition.OWN, "take with another id"): (OWN, asks("two")),
+    (Condition.OWN, "release"): (OWN, frees()),
+    (Condition.OWN, "release through a facet that did not take it"): (OWN, frees(facet=Facet.LOCKFILE)),
+    (Condition.OWN, "release of a lock released before"): (RELEASED_BEFORE, frees(read="zero")),
+    (Condition.OWN_BOTH, "release"): (held(asks("one"), asks("one", facet=Facet.LOCKFILE)), frees()),
+    (Condition.OTHER, "take"): (held(asks("x", by="bob")), asks("one")),
+    (Condition.OTHER, "take with the holder's id"): (held(asks("x", by="bob")), asks("x")),
+    (Condition.OTHER, "release of another lock than the one held"): (held(asks("x", by="bob")), frees(read="w")),
+    (Condition.OTHER, "release without the right"): (held(asks("x", by="bob")), frees(read="x")),
+    (Condition.OTHER, "release with the right"): (held(asks("x", by="bob")), frees(read="x", may_force=True)),
+}
+
+
+def test_every_row_of_the_table_is_what_the_functions_do():
+    for row in TRANSITIONS:
+        record, request = PLAYS[row.before, row.request]
+        assert condition(record) == row.before, row
+        outcome = take(record, request) if isinstance(request, Take) else release(record, request)
+        assert (outcome.verdict, condition(outcome.record)) == (row.verdict, row.after), row
+    assert len(PLAYS) == len(TRANSITIONS)
+
+
+def test_every_grant_raises_the_epoch():
+    first = take(FREE, asks("one"))
+    second = take(release(first.record, frees()).record, asks("two"))
+    assert (first.record.epoch, second.record.epoch) == (1, 2)
+
+
+def test_a_lock_taken_through_two_facets_is_free_only_when_both_are_released():
+    record = held(asks("one", facet=Facet.LOCKFILE), asks("one", facet=Facet.TABLE))
+    half = release(record, frees(facet=Facet.LOCKFILE, read="one"))
+    assert half.verdict is Verdict.FACET_RELEASED
+    assert take(half.record, asks("two", by="bob")).verdict is Verdict.HELD
+    assert release(half.record, frees(facet=Facet.TABLE, read="one")).verdict is Verdict.RELEASED
+
+
+def test_releasing_a_facet_twice_is_a_no_op_while_the_other_facet_is_held():
+    record = held(asks("one", facet=Facet.LOCKFILE), asks("one", facet=Facet.TABLE))
+    half = release(record, frees(facet=Facet.LOCKFILE, read="one")).record
+    again = release(half, frees(facet=Facet.LOCKFILE, read="one"))
+    assert again.verdict is Verdict.NOTHING
+    assert again.record.lock is not None
+
+
+def test_a_repeated_unlock_request_never_frees_the_next_lock():
+    freed = release(held(asks("one")), frees(read="one", invocation="u-1")).record
+    taken = take(freed, asks("two")).record
+    assert release(taken, frees(read="one", invocation="u-1")).verdict is Verdict.NOTHING
+    assert release(taken, frees(read="one", invocation="u-2")).verdict is Verdict.NOTHING
+    assert release(taken, frees(read="two", invocation="u-3")).verdict is Verdict.RELEASED
+
+
+def test_after_the_tombstone_has_expired_a_stale_unlock_is_refused_not_obeyed():
+    freed = release(held(asks("one")), frees(read="one")).record
+    taken = take(freed, asks("two", by="bob", now=NOW + 1)).record
+    late = release(taken, frees(read="one", now=NOW + TOMBSTONE_SECONDS + 1))
+    assert late.verdict is Verdict.MISMATCH
+    assert late.record.lock is not None
+
+
+def test_a_forced_release_fences_the_holder_until_it_takes_the_lock_again():
+    forced = release(held(asks("one", by="bob")), frees(read="one", may_force=True, seq=7)).record
+    (fence,) = forced.fences
+    assert (fence.credential, fence.ids, fence.epoch, fence.seq) == ("bob", ("one",), 1, 7)
+    assert take(forced, asks("two", by="ann")).record.fences == (fence,)
+    assert take(forced, asks("three", by="bob")).record.fences == ()
+
+
+def test_the_other_facet_of_a_wholly_released_lock_can_still_be_read_and_released_by_its_releaser():
+    record = held(asks("one", by="bob", facet=Facet.TABLE))
+    forced = release(record, frees(facet=Facet.LOCKFILE, read="one", may_force=True)).record
+    shown = view(forced, Facet.TABLE, "ann", NOW + 1)
+    assert shown is not None
+    assert shown.id == "one"
+    assert view(forced, Facet.TABLE, "eve", NOW + 1) is None
+    assert view(forced, Facet.LOCKFILE, "ann", NOW + 1) is None
+    done = release(forced, frees(facet=Facet.TABLE, read="one"))
+    assert done.verdict is Verdict.NOTHING
+    assert view(done.record, Facet.TABLE, "ann", NOW + 2) is None
+
+
+def test_the_two_ends_of_a_migration_on_one_facet_are_released_newest_first():
+    record = held(
+        asks("source", operation="migration source state"),
+        asks("destination", operation="migration destination state"),
+    )
+    shown = view(record, Facet.TABLE, "ann", NOW)
+    assert shown is not None
+    assert shown.id == "destination"
+    half = release(record, frees(read="destination")).record
+    shown = view(half, Facet.TABLE, "ann", NOW)
+    assert shown is not None
+    assert shown.id == "source"
+    assert release(half, frees(read="source")).verdict is Verdict.RELEASED
+
+
+def test_a_migration_joins_only_its_own_other_end():
+    record = held(asks("source", operation="migration source state"))
+    other = msgspec.structs.replace(asks("d", operation="migration destination state"), who="bob@other")
+    assert take(record, other).verdict is Verdict.HELD
+    assert take(record, asks("d", operation="migration destination state", by="bob")).verdict is Verdict.HELD
+    assert take(record, asks("d", operation="OperationTypeApply")).verdict is Verdict.HELD
+
+
+def test_a_named_force_unlock_of_another_lock_is_refused():
+    record = held(asks("one", by="bob"))
+    assert release(record, frees(lock_id="two", force=True, may_force=True)).verdict is Verdict.MISMATCH
+    assert release(record, frees(lock_id="one", force=True, may_force=True)).verdict is Verdict.FORCED
+
+
+PEOPLE = st.sampled_from(["ann", "bob"])
+FACETS = st.sampled_from([Facet.TABLE, Facet.LOCKFILE])
+IDS = st.sampled_from(["one", "two", "three"])
+STEPS = st.lists(
+    st.one_of(
+        st.builds(lambda i, b, f: asks(i, by=b, facet=f), IDS, PEOPLE, FACETS),
+        st.builds(
+            lambda b, f, r, m: frees(by=b, facet=f, read=r, may_force=m),
+            PEOPLE,
+            FACETS,
+            st.one_of(st.just(""), IDS),
+            st.booleans(),
+        ),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(STEPS)
+def test_nobody_loses_a_lock_but_by_his_own_release_or_by_force_and_the_epoch_never_falls(steps):
+    record = FREE
+    for at, step in enumerate(steps):
+        step = msgspec.structs.replace(step, now=NOW + at)
+        before = record
+        outcome = take(record, step) if isinstance(step, Take) else release(record, step)
+        record = outcome.record
+        assert record.epoch >= before.epoch
+        if before.lock is not None and (record.lock is None or record.lock.epoch != before.lock.epoch):
+            assert isinstance(step, Release)
+            assert record.lock is None
+            assert step.credential == before.lock.credential or step.may_force
+            if step.credential != before.lock.credential:
+                assert record.fences[-1].credential == before.lock.credential
+        if isinstance(step, Take) and outcome.verdict in (Verdict.GRANTED, Verdict.AGAIN, Verdict.JOINED):
+            assert record.lock is not None
+            assert record.lock.principal == step.principal
+        if outcome.verdict is Verdict.GRANTED:
+            assert before.lock is None
+            assert record.epoch == before.epoch + 1

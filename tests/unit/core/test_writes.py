@@ -1,0 +1,97 @@
+"""The write rule: which bytes may become current."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from lockhouse.core.locks import FREE, Facet, Release, Take, release, take
+from lockhouse.core.versions import Facts
+from lockhouse.core.writes import Head, WriteRequest, WriteVerdict, decide
+
+V = WriteVerdict
+FACTS = Facts(serial=5, lineage="line")
+HEAD = Head(seq=3, sha256=b"current", size=10, facts=FACTS)
+
+
+def lock(by="ann", operation="OperationTypeApply", record=FREE):
+    request = Take(Facet.TABLE, f"id-{by}", b"", by, by, by, 1.0, operation)
+    return take(record, request).record
+
+
+def forced(record, by="bob", seq=3):
+    return release(record, Release(Facet.TABLE, by, 2.0, seq, may_force=True, force=True)).record
+
+
+def write(by="ann", serial=6, lineage="line", sha=b"new", size=10, **more):
+    return WriteRequest(by, sha, size, Facts(serial=serial, lineage=lineage), **more)
+
+
+@pytest.mark.parametrize(
+    ("head", "record", "request_", "verdict", "mark"),
+    [
+        (HEAD, lock(), write(), V.ACCEPTED, ""),
+        (Head(), FREE, write(serial=0), V.ACCEPTED, "unlocked"),
+        (HEAD, FREE, write(), V.ACCEPTED, "unlocked"),
+        (msgspec.structs.replace(HEAD, require_lock=True), FREE, write(), V.LOCK_REQUIRED, ""),
+        (msgspec.structs.replace(HEAD, require_lock=True), lock(), write(), V.ACCEPTED, ""),
+        (HEAD, lock("bob"), write(), V.LOCKED, ""),
+        (HEAD, lock("bob"), write(sha=b"current"), V.IDENTICAL, ""),
+        (HEAD, lock(), write(serial=5), V.SERIAL, ""),
+        (HEAD, lock(), write(serial=4), V.SERIAL, ""),
+        (HEAD, lock(), write(lineage="other"), V.LINEAGE, ""),
+        (HEAD, lock(operation="state-push"), write(serial=2), V.SERIAL, ""),
+        (HEAD, lock(operation="state-push"), write(serial=2, may_override=True), V.ACCEPTED, "override"),
+        (HEAD, lock(operation="state-push"), write(lineage="x", may_override=True), V.ACCEPTED, "override"),
+        (HEAD, lock(operation="state-push"), write(may_override=True), V.ACCEPTED, ""),
+        (HEAD, lock(), write(size=0), V.EMPTY, ""),
+        (HEAD, lock(), WriteRequest("ann", b"x", 3, None), V.NOT_A_STATE, ""),
+        (HEAD, lock(), write(lock_id="id-ann"), V.ACCEPTED, ""),
+        (HEAD, lock(), write(lock_id="id-else"), V.LOCKED, ""),
+        (HEAD, FREE, write(lock_id="id-ann"), V.FENCED, ""),
+        (HEAD, lock("bob"), write(unconditional=True, override=True, serial=1), V.ACCEPTED, "override"),
+    ],
+)
+def test_a_write_is_decided_by_lock_serial_and_lineage(head, record, request_, verdict, mark):
+    outcome = decide(head, record, request_)
+    assert (outcome.verdict, outcome.mark) == (verdict, mark)
+
+
+def test_a_fenced_holder_is_refused_while_the_next_one_holds():
+    record = lock("bob", record=forced(lock("ann")))
+    assert decide(HEAD, record, write("ann")).verdict is V.FENCED
+
+
+def test_a_fenced_holder_is_refused_after_the_next_one_has_held_even_if_it_wrote_nothing():
+    record = lock("bob", record=forced(lock("ann")))
+    record = release(record, Release(Facet.TABLE, "bob", 3.0, 3)).record
+    assert decide(HEAD, record, write("ann")).verdict is V.FENCED
+
+
+def test_a_fenced_holder_is_refused_after_somebody_wrote_without_a_lock():
+    record = forced(lock("ann"))
+    assert decide(msgspec.structs.replace(HEAD, seq=4), record, write("ann")).verdict is V.FENCED
+    assert decide(HEAD, record, write("ann")).verdict is V.ACCEPTED
+
+
+def test_a_fenced_holder_cannot_pass_off_the_state_of_another_as_its_own():
+    record = forced(lock("ann"))
+    written = msgspec.structs.replace(HEAD, seq=4)
+    assert decide(written, record, write("ann", sha=b"current")).verdict is V.FENCED
+    assert decide(written, lock("bob", record=record), write("ann", sha=b"current")).verdict is V.FENCED
+    assert decide(written, record, write("bob", sha=b"current")).verdict is V.IDENTICAL
+
+
+def test_a_fenced_holder_may_send_again_what_it_wrote_before_its_lock_was_taken_away():
+    assert decide(HEAD, forced(lock("ann")), write("ann", sha=b"current")).verdict is V.IDENTICAL
+
+
+def test_a_fence_ends_when_its_credential_takes_the_lock_again():
+    record = lock("ann", record=forced(lock("ann")))
+    assert decide(msgspec.structs.replace(HEAD, seq=4), record, write("ann")).verdict is V.ACCEPTED
+
+
+def test_a_shared_credential_is_not_fenced_against_itself_but_the_serial_rule_still_holds():
+    record = lock("ann", record=forced(lock("ann"), by="ann"))
+    assert decide(HEAD, record, write("ann")).verdict is V.ACCEPTED
+    assert decide(HEAD, record, write("ann", serial=5, sha=b"other")).verdict is V.SERIAL

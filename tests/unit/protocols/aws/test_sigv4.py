@@ -1,0 +1,507 @@
+"""Signature Version 4, with botocore as the oracle that signs."""
+
+import hashlib
+import random
+import string
+from urllib.parse import quote, unquote_to_bytes
+
+import pytest
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from lockhouse.errors import (
+    AccessDenied,
+    CredentialUnknown,
+    Problem,
+    RequestInvalid,
+    SignatureExpired,
+    SignatureMalformed,
+    SignatureMismatch,
+    SignatureMissing,
+    SignatureSkewed,
+    SignatureUnsupported,
+)
+from lockhouse.protocols.aws import sigv4
+from lockhouse.protocols.aws.sigv4 import (
+    Parts,
+    PayloadMode,
+    claims_signature,
+    read_claim,
+    signing_key,
+    timestamp_seconds,
+    verify,
+)
+from lockhouse.protocols.web import Headers
+
+KEY_ID = "LHAKEXAMPLE0000000001"
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+
+
+def signed(
+    method="GET",
+    url="http://127.0.0.1:7373/tfs/app.tfstate",
+    body=b"",
+    headers=(),
+    service="s3",
+    token=None,
+    region="eu-west-1",
+    secret=SECRET,
+):
+    request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
+    auth = (S3SigV4Auth if service == "s3" else SigV4Auth)(Credentials(KEY_ID, secret, token), service, region)
+    auth.add_auth(request)
+    return parts_of(request)
+
+
+def presigned(method="GET", url="http://127.0.0.1:7373/tfs/app.tfstate", expires=60, token=None, headers=()):
+    request = AWSRequest(method=method, url=url, headers=dict(headers))
+    S3SigV4QueryAuth(Credentials(KEY_ID, SECRET, token), "s3", "us-east-1", expires=expires).add_auth(request)
+    return parts_of(request)
+
+
+def parts_of(request):
+    rest = request.url.split("://", 1)[1]
+    host, _, target = rest.partition("/")
+    path, _, query = ("/" + target).partition("?")
+    headers = [(name.lower().encode(), str(value).encode()) for name, value in request.headers.items()]
+    if not any(name == b"host" for name, _ in headers):
+        headers.insert(0, (b"host", host.encode()))
+    return Parts(request.method, path.encode(), query.encode(), Headers(headers))
+
+
+def with_headers(parts, *changed, drop=()):
+    names = {name for name, _ in changed}
+    raw = [(name, value) for name, value in parts.headers.raw if name not in names and name.decode() not in drop]
+    return Parts(parts.method, parts.raw_path, parts.raw_query, Headers([*raw, *changed]))
+
+
+def signed_at(parts):
+    for name, value in parts.headers.raw:
+        if name == b"x-amz-date":
+            return timestamp_seconds(value.decode())
+    query = dict(piece.split(b"=", 1) for piece in parts.raw_query.split(b"&") if b"=" in piece)
+    return timestamp_seconds(query[b"X-Amz-Date"].decode())
+
+
+def accept(parts, body=None, secret=SECRET, late=0.0):
+    claim = read_claim(parts, signed_at(parts) + late)
+    return verify(claim, parts, secret.encode(), hashlib.sha256(body).hexdigest() if body is not None else "")
+
+
+def test_a_request_signed_in_its_header_is_accepted():
+    verified = accept(signed())
+    assert (verified.access_key_id, verified.service, verified.region) == (KEY_ID, "s3", "eu-west-1")
+    assert verified.mode is PayloadMode.HASH
+    assert verified.payload_sha256 == hashlib.sha256(b"").hexdigest()
+    assert not verified.presigned
+
+
+def test_a_table_request_is_bound_to_the_body_that_was_read():
+    body = b'{"TableName": "locks"}'
+    parts = signed(
+        "POST",
+        "http://127.0.0.1:7373/",
+        body,
+        {"Content-Type": "application/x-amz-json-1.0", "X-Amz-Target": "DynamoDB_20120810.DescribeTable"},
+        "dynamodb",
+    )
+    assert accept(parts, body).mode is PayloadMode.WHOLE
+    with pytest.raises(SignatureMismatch):
+        accept(parts, body + b" ")
+
+
+def test_the_body_hash_cannot_be_forgotten():
+    parts = signed("POST", "http://127.0.0.1:7373/", b"x", service="sts")
+    with pytest.raises(ValueError, match="hash of the whole body"):
+        accept(parts)
+
+
+def test_a_presigned_read_is_accepted_until_it_expires():
+    parts = presigned(expires=60)
+    assert accept(parts, late=60).presigned
+    with pytest.raises(SignatureExpired):
+        accept(parts, late=61)
+
+
+def test_a_presigned_request_with_a_session_token_carries_it_in_the_claim():
+    parts = presigned(token="session/token+==")
+    assert read_claim(parts, signed_at(parts)).session_token == "session/token+=="
+    accept(parts)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//double",
+        "/a//b",
+        "/a/../b",
+        "/a/./b",
+        "/env%3A/dev/x",
+        "/%C3%A9%20%2B~",
+        "/",
+        "/a%25b",
+        "/a%3Db%26c",
+        "/" + "k" * 900,
+    ],
+)
+def test_paths_are_covered_exactly_as_they_were_sent(path):
+    parts = signed(url="http://127.0.0.1:7373/b" + path)
+    accept(parts)
+    moved = Parts(parts.method, parts.raw_path + b"x", parts.raw_query, parts.headers)
+    with pytest.raises(SignatureMismatch):
+        accept(moved)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "acl",
+        "acl=",
+        "list-type=2&prefix=env%3A%2F&max-keys=1000",
+        "b=2&a=1&a=0",
+        "prefix=%C3%A9%20x",
+        "x-id=GetObject",
+        "prefix=a%2Bb",
+    ],
+)
+def test_queries_are_covered(query):
+    parts = signed(url="http://127.0.0.1:7373/b?" + query)
+    accept(parts)
+    for other in (b"", parts.raw_query + b"&z", parts.raw_query.replace(b"a", b"A", 1)):
+        if other != parts.raw_query:
+            with pytest.raises(Problem):
+                accept(Parts(parts.method, parts.raw_path, other, parts.headers))
+
+
+def test_a_session_token_is_covered():
+    parts = signed(token="token-of-a-session")
+    assert read_claim(parts, signed_at(parts)).session_token == "token-of-a-session"
+    accept(parts)
+    with pytest.raises(SignatureMismatch):
+        accept(with_headers(parts, (b"x-amz-security-token", b"token-of-another")))
+    with pytest.raises(SignatureMalformed):
+        accept(with_headers(parts, drop=("x-amz-security-token",)))
+
+
+def test_another_secret_is_refused():
+    with pytest.raises(SignatureMismatch):
+        accept(signed(), secret=SECRET.lower())
+
+
+@pytest.mark.parametrize(
+    ("late", "fits"), [(900, True), (901, False), (-900, True), (-901, False), (86400 * 3650, False)]
+)
+def test_the_clock_window_is_fifteen_minutes_to_the_second(late, fits):
+    parts = signed()
+    if fits:
+        accept(parts, late=late)
+    else:
+        with pytest.raises(SignatureSkewed) as caught:
+            accept(parts, late=late)
+        assert caught.value.details["max_skew"] == 900
+
+
+def test_unsigned_bodies_and_streams_are_told_apart():
+    for mode in (PayloadMode.UNSIGNED, PayloadMode.UNSIGNED_TRAILER, PayloadMode.CHUNKED, PayloadMode.CHUNKED_TRAILER):
+
+        class Auth(S3SigV4Auth):
+            def payload(self, request):
+                return mode.value  # noqa: B023
+
+        request = AWSRequest(method="PUT", url="http://h/b/k", data=b"")
+        request.headers["X-Amz-Content-SHA256"] = mode.value
+        SigV4Auth.add_auth(Auth(Credentials(KEY_ID, SECRET), "s3", "us-east-1"), request)
+        parts = parts_of(request)
+        parts = with_headers(parts, (b"x-amz-content-sha256", mode.value.encode()))
+        claim = read_claim(parts, signed_at(parts))
+        assert claim.mode is mode
+        assert verify(claim, parts, SECRET.encode()).payload_sha256 == ""
+
+
+def bypass_shapes():
+    good = signed()
+    put = signed("PUT", body=b"state")
+    there = presigned()
+    authorization = dict(good.headers.raw)[b"authorization"]
+
+    def path(parts, raw_path):
+        return Parts(parts.method, raw_path, parts.raw_query, parts.headers)
+
+    def query(parts, raw_query, headers=None):
+        return Parts(parts.method, parts.raw_path, raw_query, headers or parts.headers)
+
+    def auth(old, new):
+        assert old in authorization
+        return with_headers(good, (b"authorization", authorization.replace(old, new)))
+
+    credential = f"X-Amz-Credential={KEY_ID}%2F20260101%2Fus-east-1%2Fs3%2Faws4_request".encode()
+    yield "no signature at all", with_headers(good, drop=("authorization",)), SignatureMissing
+    yield (
+        "credentials only in the query (MinIO, unsigned trailers)",
+        query(
+            with_headers(
+                put, (b"x-amz-content-sha256", b"STREAMING-UNSIGNED-PAYLOAD-TRAILER"), drop=("authorization",)
+            ),
+            credential,
+        ),
+        Problem,
+    )
+    yield "credentials in the query beside a header signature", query(good, credential), SignatureMalformed
+    yield "credentials in another case beside a header signature", query(good, credential.lower()), SignatureMalformed
+    yield "escaped credentials beside a header signature", query(good, b"X%2dAmz-Credential=x"), SignatureMalformed
+    yield "header and query signed", Parts("GET", there.raw_path, there.raw_query, good.headers), SignatureMalformed
+    yield (
+        "unsigned trailer mode put into a signed request",
+        with_headers(put, (b"x-amz-content-sha256", b"STREAMING-UNSIGNED-PAYLOAD-TRAILER")),
+        SignatureMismatch,
+    )
+    yield (
+        "unsigned payload put into a signed request",
+        with_headers(put, (b"x-amz-content-sha256", b"UNSIGNED-PAYLOAD")),
+        SignatureMismatch,
+    )
+    yield "payload hash left out", with_headers(put, drop=("x-amz-content-sha256",)), RequestInvalid
+    yield "unknown payload mode", with_headers(put, (b"x-amz-content-sha256", b"STREAMING-NOTHING")), RequestInvalid
+    yield "payload hash in capitals", with_headers(put, (b"x-amz-content-sha256", b"A" * 64)), RequestInvalid
+    yield "host not signed", auth(b"SignedHeaders=host;", b"SignedHeaders="), SignatureMalformed
+    yield (
+        "unsigned x-amz header added",
+        with_headers(good, (b"x-amz-copy-source", b"/other/secret")),
+        SignatureMalformed,
+    )
+    yield (
+        "second host",
+        Parts("GET", good.raw_path, b"", Headers([*good.headers.raw, (b"host", b"evil")])),
+        SignatureMalformed,
+    )
+    yield (
+        "second date",
+        Parts("GET", good.raw_path, b"", Headers([*good.headers.raw, (b"x-amz-date", b"20200101T000000Z")])),
+        SignatureMalformed,
+    )
+    yield (
+        "second authorization",
+        Parts("GET", good.raw_path, b"", Headers([(b"authorization", authorization), *good.headers.raw])),
+        SignatureMalformed,
+    )
+    yield (
+        "second content hash",
+        Parts("GET", good.raw_path, b"", Headers([(b"x-amz-content-sha256", b"UNSIGNED-PAYLOAD"), *good.headers.raw])),
+        SignatureMalformed,
+    )
+    yield "other method", Parts("DELETE", good.raw_path, b"", good.headers), SignatureMismatch
+    yield "other path", path(good, b"/tfs/other.tfstate"), SignatureMismatch
+    yield "doubled slash", path(good, b"//tfs/app.tfstate"), SignatureMismatch
+    yield "dotted path", path(good, b"/tfs/x/../app.tfstate"), SignatureMismatch
+    yield "query added", query(good, b"versionId=1"), SignatureMismatch
+    yield "other algorithm", auth(b"AWS4-HMAC-SHA256", b"AWS4-HMAC-SHA1"), SignatureUnsupported
+    yield "asymmetric algorithm", auth(b"AWS4-HMAC-SHA256", b"AWS4-ECDSA-P256-SHA256"), SignatureUnsupported
+    yield "version 2 header", with_headers(good, (b"authorization", b"AWS LHAK:c2ln")), SignatureUnsupported
+    yield (
+        "version 2 query",
+        query(with_headers(good, drop=("authorization",)), b"AWSAccessKeyId=a&Expires=9&Signature=x"),
+        SignatureUnsupported,
+    )
+    yield "version 2 query beside a header", query(good, b"AWSAccessKeyId=a&Signature=x"), SignatureMalformed
+    yield "bearer token", with_headers(good, (b"authorization", b"Bearer x")), SignatureMissing
+    yield "empty signature", auth(authorization[-64:], b""), SignatureMalformed
+    yield "short signature", auth(authorization[-64:], authorization[-64:-1]), SignatureMalformed
+    yield "signature in capitals", auth(authorization[-64:], b"A" * 64), SignatureMalformed
+    yield "zero signature", auth(authorization[-64:], b"0" * 64), SignatureMismatch
+    yield "signature twice", auth(b", Signature=", b", Signature=" + b"0" * 64 + b", Signature="), SignatureMalformed
+    yield "other region", auth(b"eu-west-1", b"eu-west-2"), SignatureMismatch
+    yield "other service", auth(b"/s3/", b"/iam/"), Problem
+    yield "scope without its end", auth(b"/aws4_request", b""), SignatureMalformed
+    yield "scope with another end", auth(b"/aws4_request", b"/aws4_Request"), SignatureMalformed
+    yield "presigned write", Parts("PUT", there.raw_path, there.raw_query, there.headers), AccessDenied
+    yield "presigned delete", Parts("DELETE", there.raw_path, there.raw_query, there.headers), AccessDenied
+    yield "presigned for too long", presigned(expires=604801), SignatureMalformed
+    yield "presigned for no time", presigned(expires=0), SignatureMalformed
+    yield (
+        "presigned for minus one second",
+        query(there, there.raw_query.replace(b"X-Amz-Expires=60", b"X-Amz-Expires=-1")),
+        SignatureMalformed,
+    )
+    yield (
+        "presigned, longer than signed",
+        query(there, there.raw_query.replace(b"X-Amz-Expires=60", b"X-Amz-Expires=600")),
+        SignatureMismatch,
+    )
+    yield "presigned, parameter twice", query(there, there.raw_query + b"&X-Amz-Expires=600"), SignatureMalformed
+    yield (
+        "presigned, parameter twice in another case",
+        query(there, there.raw_query + b"&x-amz-expires=600"),
+        SignatureMalformed,
+    )
+    yield (
+        "presigned with an unsigned x-amz header",
+        with_headers(there, (b"x-amz-server-side-encryption-customer-key", b"x")),
+        SignatureMalformed,
+    )
+    yield (
+        "presigned with a streaming body",
+        with_headers(there, (b"x-amz-content-sha256", b"STREAMING-UNSIGNED-PAYLOAD-TRAILER")),
+        Problem,
+    )
+    yield "presigned, another object", path(there, b"/tfs/other.tfstate"), SignatureMismatch
+    yield "presigned, another version", query(there, there.raw_query + b"&versionId=1"), SignatureMismatch
+
+
+@pytest.mark.parametrize(
+    ("parts", "problem"), [pytest.param(parts, problem, id=name) for name, parts, problem in bypass_shapes()]
+)
+def test_the_known_ways_around_a_signature_are_closed(parts, problem):
+    when = signed_at(signed())
+    with pytest.raises(problem):
+        verify(read_claim(parts, when), parts, SECRET.encode(), hashlib.sha256(b"").hexdigest())
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "",
+        "20260101",
+        "20261301T000000Z",
+        "20260132T000000Z",
+        "2026-01-01T00:00:00Z",
+        "٢0260101T000000Z",
+        "20260101T000060Z",
+    ],
+)
+def test_a_date_that_is_none_is_refused(date):
+    parts = with_headers(signed(), (b"x-amz-date", date.encode()))
+    with pytest.raises(SignatureMalformed):
+        read_claim(parts, 1_800_000_000.0)
+
+
+def test_only_requests_with_an_aws_signature_claim_one():
+    good = signed()
+    assert claims_signature(good.headers, b"")
+    assert claims_signature(Headers([]), presigned().raw_query)
+    assert claims_signature(Headers([]), b"AWSAccessKeyId=x")
+    assert not claims_signature(Headers([(b"authorization", b"Bearer x")]), b"a=b")
+    assert not claims_signature(Headers([]), b"ID=5f&version=%41")
+
+
+def meaning(parts, signed_names):
+    """What a request says, apart from spellings of the same thing."""
+    headers = [
+        (name, b" ".join(value.strip(b" \t").split(b" ")))
+        for name, value in parts.headers.raw
+        if name in signed_names or name == b"authorization" or name.startswith(b"x-amz-")
+    ]
+    return (
+        parts.method,
+        unquote_to_bytes(parts.raw_path),
+        sorted(
+            (unquote_to_bytes(n), unquote_to_bytes(v))
+            for n, _, v in (p.partition(b"=") for p in parts.raw_query.split(b"&") if p)
+        ),
+        headers,
+    )
+
+
+def mutate(parts, body, dice, alphabet):
+    """The request with one byte replaced, somewhere that the signature covers."""
+
+    def one(data):
+        at = dice.randrange(len(data))
+        return data[:at] + bytes([dice.choice(alphabet)]) + data[at + 1 :]
+
+    where = dice.randrange(5)
+    raw = list(parts.headers.raw)
+    method, path, query = parts.method, parts.raw_path, parts.raw_query
+    if where == 0 and query:
+        query = one(query)
+    elif where == 1 and body:
+        body = one(body)
+    elif where == 2:
+        method = one(method.encode()).decode()
+    elif where == 3:
+        path = one(path)
+    else:
+        at = dice.randrange(len(raw))
+        name, value = raw[at]
+        if dice.random() < 0.2:
+            raw[at] = (one(name), value)
+        elif value:
+            raw[at] = (name, one(value))
+    return Parts(method, path, query, Headers(raw)), body
+
+
+def test_a_hundred_thousand_requests_with_one_other_byte_are_refused():
+    dice = random.Random(20261123)
+    alphabet = (string.ascii_letters + string.digits + "/%&=+-._~:;, ").encode()
+    lock = b'{"TableName":"locks","Key":{"LockID":{"S":"tfs/app.tfstate"}}}'
+    originals = [
+        (
+            signed(
+                url="http://127.0.0.1:7373/tfs/env%3A/dev/app.tfstate?versionId=1.abc&x-id=GetObject",
+                token="tok",
+                headers={"Range": "bytes=0-5242879"},
+            ),
+            b"",
+        ),
+        (
+            signed(
+                "PUT",
+                body=b'{"version":4}',
+                headers={
+                    "Content-Type": "application/json",
+                    "If-None-Match": "*",
+                    "x-amz-server-side-encryption": "AES256",
+                },
+            ),
+            b'{"version":4}',
+        ),
+        (
+            signed("POST", "http://127.0.0.1:7373/", lock, {"X-Amz-Target": "DynamoDB_20120810.GetItem"}, "dynamodb"),
+            lock,
+        ),
+        (presigned(url="http://127.0.0.1:7373/tfs/app.tfstate?versionId=1.abc", token="tok"), b""),
+    ]
+    refused = tried = 0
+    for parts, body in originals:
+        now = signed_at(parts)
+        claim = read_claim(parts, now)
+        names = set(claim.scope.signed_headers)
+        said = meaning(parts, names)
+        secrets = {KEY_ID: SECRET.encode()}
+        verify(claim, parts, secrets[KEY_ID], hashlib.sha256(body).hexdigest())
+        here = 0
+        while here < 26_000:
+            mutant, other = mutate(parts, body, dice, alphabet)
+            try:
+                claimed = read_claim(mutant, now)
+                if claimed.access_key_id not in secrets:
+                    raise CredentialUnknown("cannot find this access key")
+                accepted = verify(claimed, mutant, secrets[claimed.access_key_id], hashlib.sha256(other).hexdigest())
+            except Problem:
+                refused += 1
+                here += 1
+                continue
+            if meaning(mutant, names) == said and other == body:
+                continue  # another spelling of the same request
+            here += 1
+            assert other != body, mutant
+            # The signature binds the hash; the body is compared with it when it has been read.
+            assert accepted.mode is PayloadMode.HASH
+            assert accepted.payload_sha256 != hashlib.sha256(other).hexdigest()
+            refused += 1
+        tried += here
+    assert refused == tried >= 100_000
+
+
+def test_the_signing_key_is_the_published_example():
+    # AWS General Reference, "Examples of how to derive a signing key for Signature Version 4".
+    key = signing_key(b"wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "20150830", "us-east-1", "iam")
+    assert key.hex() == "c4afb1cc5771d871763a393e44b703571b55cc28424d1a5e86da6ed3c154a4b9"
+
+
+def test_what_is_taken_as_canonical_is_what_encoding_would_make_of_it():
+    for byte in range(256):
+        for spelling in (bytes([byte]), b"%%%02X" % byte, b"%%%02x" % byte):
+            path, word = b"/a" + spelling, b"a" + spelling
+            assert sigv4._canonical_path(path, "s3") == quote(unquote_to_bytes(path), safe="/~").encode()
+            assert sigv4._encoded(word) == quote(unquote_to_bytes(word), safe="~").encode()
