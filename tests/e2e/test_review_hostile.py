@@ -139,7 +139,7 @@ def test_deep_nesting_in_every_format_is_survived(tmp_path: Path):
         "$(touch x).py",
         "`id`.py",
         "a;b|c.py",
-        "‮gpj.py",
+        "\u202egpj.py",
         "%s%n.py",
         "con.py",
         " .py",

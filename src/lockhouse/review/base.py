@@ -51,16 +51,25 @@ def _write(root: Path, folder: Path, listing: bytes) -> None:
         relative = os.fsdecode(name)
         size = int(fields[3])
         total += size
-        if size <= MAX_BLOB and total <= MAX_TOTAL and _inside(folder, relative):
+        if size <= MAX_BLOB and total <= MAX_TOTAL and _inside(relative):
             wanted.append((relative, fields[2]))
     if not wanted:
         return
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "GIT_CONFIG_NOSYSTEM": "1",
-                   "GIT_CONFIG_GLOBAL": os.devnull, "GIT_NO_LAZY_FETCH": "1"}  # fmt: skip
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_NO_LAZY_FETCH": "1",
+    }
     with subprocess.Popen(  # noqa: S603 - a fixed program with fixed switches, no shell
-        [*SAFE_GIT, "cat-file", "--batch"], cwd=root, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        [*SAFE_GIT, "cat-file", "--batch"],
+        cwd=root,
+        env=environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-    ) as process:  # fmt: skip
+    ) as process:
         if process.stdin is None or process.stdout is None:
             return
         for relative, blob in wanted:
@@ -80,6 +89,6 @@ def _write(root: Path, folder: Path, listing: bytes) -> None:
         process.stdin.close()
 
 
-def _inside(folder: Path, relative: str) -> bool:
+def _inside(relative: str) -> bool:
     parts = relative.split("/")
     return not relative.startswith("/") and ".." not in parts and ".git" not in parts and "\0" not in relative

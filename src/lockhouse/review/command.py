@@ -68,10 +68,24 @@ def review_command(
     """Which cloud services does this repository use, who uses each, what does it cost, and can it go?"""
     try:
         code = _run(
-            path, asked or [], Format.JSON if as_json_flag else form, output, forbid or [], allow_only or [], config, baseline,
-            write_baseline, base_revision, check_doc, prices, strict=strict, fail_on_new=fail_on_new,
-            send_review=send_review, endpoint=endpoint, token=token,
-        )  # fmt: skip
+            path,
+            asked or [],
+            Format.JSON if as_json_flag else form,
+            output,
+            forbid or [],
+            allow_only or [],
+            config,
+            baseline,
+            write_baseline,
+            base_revision,
+            check_doc,
+            prices,
+            strict=strict,
+            fail_on_new=fail_on_new,
+            send_review=send_review,
+            endpoint=endpoint,
+            token=token,
+        )
     except Problem as problem:
         typer.echo(f"error: {problem.message}", err=True)
         if problem.hint:
@@ -81,10 +95,25 @@ def review_command(
 
 
 def _run(
-    path: Path, asked: list[str], form: Format, output: Path | None, forbid: list[str], allow_only: list[str], config: Path | None,
-    baseline: Path | None, write_baseline: Path | None, base_revision: str | None, check_doc: Path | None, prices: Path | None,
-    *, strict: bool, fail_on_new: bool, send_review: bool, endpoint: str, token: str,
-) -> int:  # fmt: skip
+    path: Path,
+    asked: list[str],
+    form: Format,
+    output: Path | None,
+    forbid: list[str],
+    allow_only: list[str],
+    config: Path | None,
+    baseline: Path | None,
+    write_baseline: Path | None,
+    base_revision: str | None,
+    check_doc: Path | None,
+    prices: Path | None,
+    *,
+    strict: bool,
+    fail_on_new: bool,
+    send_review: bool,
+    endpoint: str,
+    token: str,
+) -> int:
     today = dt.datetime.now(dt.UTC).date()
     known = tuple(dict.fromkeys(known_service(name) for part in asked for name in part.split(",") if name.strip()))
     wanted = _rules(path, config, forbid, allow_only, strict=strict)
@@ -154,9 +183,14 @@ def _document(
 
 
 def _render(
-    found: Review, form: Format, asked: tuple[str, ...], violations: tuple[rules.Violation, ...], changes: rules.Changes | None,
-    *, to_terminal: bool,
-) -> str:  # fmt: skip
+    found: Review,
+    form: Format,
+    asked: tuple[str, ...],
+    violations: tuple[rules.Violation, ...],
+    changes: rules.Changes | None,
+    *,
+    to_terminal: bool,
+) -> str:
     match form:
         case Format.JSON:
             return as_json.render(found, violations, changes)

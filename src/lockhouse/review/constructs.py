@@ -43,7 +43,7 @@ def _cdk(name: str) -> tuple[str, str] | None:
 
 def _javascript(module: str, imported: str) -> tuple[str, str] | None:
     parts = module.split("/")
-    if module == "aws-cdk-lib" or module.startswith("aws-cdk-lib/") or module.startswith("@aws-cdk/"):
+    if module == "aws-cdk-lib" or module.startswith(("aws-cdk-lib/", "@aws-cdk/")):
         part = parts[1] if len(parts) > 1 else imported.replace("_", "-")
         if part.startswith("aws-"):
             return _cdk(part[4:].removesuffix("-alpha"))
@@ -161,14 +161,34 @@ def made(tree: SourceTree, service: str, nodes: list[Node], kind: str, emit: Emi
 
 
 _SST = {
-    "Dynamo": "aws/dynamodb", "Bucket": "aws/s3", "Queue": "aws/sqs", "SnsTopic": "aws/sns", "Function": "aws/lambda",
-    "ApiGatewayV1": "aws/apigateway", "ApiGatewayV2": "aws/apigateway", "ApiGatewayWebSocket": "aws/apigateway",
-    "Cron": "aws/events", "Bus": "aws/events", "CognitoUserPool": "aws/cognito", "CognitoIdentityPool": "aws/cognito",
-    "Postgres": "aws/rds", "Aurora": "aws/rds", "Redis": "aws/elasticache", "Cluster": "aws/ecs", "Service": "aws/ecs",
-    "Email": "aws/ses", "KinesisStream": "aws/kinesis", "Vpc": "aws/ec2", "OpenSearch": "aws/opensearch",
-    "AppSync": "aws/appsync", "Efs": "aws/efs", "StepFunctions": "aws/stepfunctions", "Nextjs": "aws/cloudfront",
-    "StaticSite": "aws/cloudfront", "Router": "aws/cloudfront",
-}  # fmt: skip
+    "Dynamo": "aws/dynamodb",
+    "Bucket": "aws/s3",
+    "Queue": "aws/sqs",
+    "SnsTopic": "aws/sns",
+    "Function": "aws/lambda",
+    "ApiGatewayV1": "aws/apigateway",
+    "ApiGatewayV2": "aws/apigateway",
+    "ApiGatewayWebSocket": "aws/apigateway",
+    "Cron": "aws/events",
+    "Bus": "aws/events",
+    "CognitoUserPool": "aws/cognito",
+    "CognitoIdentityPool": "aws/cognito",
+    "Postgres": "aws/rds",
+    "Aurora": "aws/rds",
+    "Redis": "aws/elasticache",
+    "Cluster": "aws/ecs",
+    "Service": "aws/ecs",
+    "Email": "aws/ses",
+    "KinesisStream": "aws/kinesis",
+    "Vpc": "aws/ec2",
+    "OpenSearch": "aws/opensearch",
+    "AppSync": "aws/appsync",
+    "Efs": "aws/efs",
+    "StepFunctions": "aws/stepfunctions",
+    "Nextjs": "aws/cloudfront",
+    "StaticSite": "aws/cloudfront",
+    "Router": "aws/cloudfront",
+}
 
 
 def sst(tree: SourceTree, emit: Emit) -> None:
@@ -184,8 +204,13 @@ def sst(tree: SourceTree, emit: Emit) -> None:
 
 def state_backends(tree: SourceTree, item: Import, emit: Emit) -> None:
     """`new S3Backend(stack, {bucket, dynamodbTable})` of CDK for Terraform."""
-    kinds = {"S3Backend": "aws/s3", "GcsBackend": "gcp/storage", "AzurermBackend": "azure/storage", "CloudBackend": "hcp-terraform",
-             "RemoteBackend": "hcp-terraform"}  # fmt: skip
+    kinds = {
+        "S3Backend": "aws/s3",
+        "GcsBackend": "gcp/storage",
+        "AzurermBackend": "azure/storage",
+        "CloudBackend": "hcp-terraform",
+        "RemoteBackend": "hcp-terraform",
+    }
     for imported, local in item.bindings:
         service = kinds.get(imported)
         for node in tree.occurrences(local) if service else ():

@@ -26,9 +26,17 @@ _K8S_GROUPS = (
 
 
 def _add(
-    facts: FileFacts, service: str, role: Role, rule: str, line: int, lines: list[str], user: User | None,
-    *, purpose: str = "", certainty: Certainty = Certainty.CERTAIN,
-) -> None:  # fmt: skip
+    facts: FileFacts,
+    service: str,
+    role: Role,
+    rule: str,
+    line: int,
+    lines: list[str],
+    user: User | None,
+    *,
+    purpose: str = "",
+    certainty: Certainty = Certainty.CERTAIN,
+) -> None:
     snippet = lines[line - 1] if 0 < line <= len(lines) else ""
     facts.facts.append(
         Fact(service, role, rule, facts.file, line, 1, user, redact(snippet), purpose=purpose, certainty=certainty)
@@ -89,8 +97,16 @@ def read_kubernetes(facts: FileFacts, document: Node, lines: list[str]) -> None:
         service = catalogue().cdk(match[1]) if provider == "aws" else catalogue().terraform(f"{provider}_{match[1]}_x")
         if service:
             locks = service == "aws/dynamodb" and any(n.text == "LockID" for _, n in document.walk())
-            _add(facts, service, Role.LOCK if locks else Role.RESOURCE, "kubernetes.resource", version.line, lines,
-                 User.TOOLING if locks else User.PLATFORM, purpose=PURPOSE_LOCK if locks else "")  # fmt: skip
+            _add(
+                facts,
+                service,
+                Role.LOCK if locks else Role.RESOURCE,
+                "kubernetes.resource",
+                version.line,
+                lines,
+                User.TOOLING if locks else User.PLATFORM,
+                purpose=PURPOSE_LOCK if locks else "",
+            )
     application = kind in {
         "ConfigMap",
         "Secret",
@@ -127,8 +143,16 @@ def _ansible(facts: FileFacts, node: Node, lines: list[str]) -> None:
         service = catalogue().terraform(f"aws_{match[1]}") if match else None
         if service:
             locks = service == "aws/dynamodb" and any(n.text == "LockID" for _, n in value.walk())
-            _add(facts, service, Role.LOCK if locks else Role.RESOURCE, "ansible.module", value.key_line or value.line, lines,
-                 User.TOOLING if locks else User.PLATFORM, purpose=PURPOSE_LOCK if locks else "")  # fmt: skip
+            _add(
+                facts,
+                service,
+                Role.LOCK if locks else Role.RESOURCE,
+                "ansible.module",
+                value.key_line or value.line,
+                lines,
+                User.TOOLING if locks else User.PLATFORM,
+                purpose=PURPOSE_LOCK if locks else "",
+            )
 
 
 def _image(facts: FileFacts, node: Node, lines: list[str], user: User) -> None:
@@ -192,7 +216,7 @@ def _text(facts: FileFacts, node: Node, lines: list[str], user: User) -> None:
 
 
 def read_dockerfile(facts: FileFacts, text: str) -> None:
-    """FROM images, RUN commands (delivery: the build), CMD and ENTRYPOINT (the application), COPY and what is started."""
+    """FROM images, RUN commands (delivery: the build), CMD and ENTRYPOINT (the application), COPY and its sources."""
     lines, comments = logical_lines(text)
     folder = posixpath.dirname(facts.file)
     copied: dict[str, str] = {}
@@ -237,7 +261,7 @@ def read_dockerfile(facts: FileFacts, text: str) -> None:
                                 User.APPLICATION,
                                 redact(line.text),
                                 certainty=Certainty.PROBABLE,
-                            )  # fmt: skip
+                            )
                         )
             case _:
                 pass

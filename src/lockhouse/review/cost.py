@@ -55,14 +55,24 @@ def parse_prices(text: str, today: dt.date | None = None) -> Prices:
         as_of = d["as_of"] if isinstance(d["as_of"], dt.date) else dt.date.fromisoformat(str(d["as_of"]))
         old = today is not None and (today - as_of).days > OLD_DAYS
         return Prices(
-            as_of.isoformat(), str(d["region"]), int(d["runs_per_month"]), float(d["state_size_mb"]), int(d["versions_kept"]),
-            float(d["dynamodb"]["write_per_million"]), float(d["dynamodb"]["read_per_million"]),
-            float(d["s3"]["put_list_per_thousand"]), float(d["s3"]["get_head_per_thousand"]), float(d["s3"]["storage_gb_month"]),
-            float(d["kms"]["key_month"]), float(d["kms"]["requests_per_ten_thousand"]), int(d["kms"]["requests_free"]),
-            int(d["hcp-terraform"]["free_resources"]), tuple(float(x) for x in d["hcp-terraform"]["per_resource_month"]),
+            as_of.isoformat(),
+            str(d["region"]),
+            int(d["runs_per_month"]),
+            float(d["state_size_mb"]),
+            int(d["versions_kept"]),
+            float(d["dynamodb"]["write_per_million"]),
+            float(d["dynamodb"]["read_per_million"]),
+            float(d["s3"]["put_list_per_thousand"]),
+            float(d["s3"]["get_head_per_thousand"]),
+            float(d["s3"]["storage_gb_month"]),
+            float(d["kms"]["key_month"]),
+            float(d["kms"]["requests_per_ten_thousand"]),
+            int(d["kms"]["requests_free"]),
+            int(d["hcp-terraform"]["free_resources"]),
+            tuple(float(x) for x in d["hcp-terraform"]["per_resource_month"]),
             {c: {k: int(v) for k, v in d["requests"][c].items()} for c in COMMANDS},
             f"prices are of {as_of.isoformat()}, older than {OLD_DAYS} days" if old else "",
-        )  # fmt: skip
+        )
     except (ValueError, KeyError, TypeError) as error:
         raise PricesInvalid(f"cannot read the prices: {error}", hint="start from catalogue/prices.toml") from error
 
@@ -90,7 +100,7 @@ def money(amount: float) -> str:
 
 
 def per_month(prices: Prices, what: str) -> int:
-    """Requests of one kind in a month of `runs` × (init + plan + apply + output)."""
+    """Requests of one kind in a month of `runs` x (init + plan + apply + output)."""
     return prices.runs * sum(prices.counts[c].get(what, 0) for c in COMMANDS)
 
 
@@ -125,7 +135,7 @@ def state_bucket(prices: Prices) -> tuple[CostLine, ...]:
         ),
         CostLine(
             "old versions kept",
-            f"{prices.versions:,} × {prices.state_mb:g} MB",
+            f"{prices.versions:,} x {prices.state_mb:g} MB",
             f"${prices.s3_gb}/GB-month",
             gigabytes * prices.s3_gb,
         ),
@@ -135,11 +145,17 @@ def state_bucket(prices: Prices) -> tuple[CostLine, ...]:
 def estimate(service: ServiceReview, prices: Prices) -> Cost:
     """The monthly cost as far as the repository says. Application and platform use is named, not guessed."""
     if service.status is not Status.USED:
-        return Cost(0.0 if service.status is not Status.UNKNOWN else None,
-                    "nothing uses it" if service.status is not Status.UNKNOWN else "unknown", as_of=prices.as_of)  # fmt: skip
+        return Cost(
+            0.0 if service.status is not Status.UNKNOWN else None,
+            "nothing uses it" if service.status is not Status.UNKNOWN else "unknown",
+            as_of=prices.as_of,
+        )
     tooling = User.TOOLING in service.users
     others = [u.value for u in service.users if u is not User.TOOLING]
-    assumptions = (f"{prices.runs} × (init + plan + apply + output) a month", f"list prices of {prices.region}")
+    assumptions: tuple[str, ...] = (
+        f"{prices.runs} x (init + plan + apply + output) a month",
+        f"list prices of {prices.region}",
+    )
     lines: tuple[CostLine, ...] = ()
     if tooling and service.service == "aws/dynamodb":
         lines = lock_table(prices)
@@ -160,8 +176,12 @@ def estimate(service: ServiceReview, prices: Prices) -> Cost:
         )
     elif tooling and service.service == "hcp-terraform":
         tiers = " / ".join(f"${t:.2f}" for t in prices.hcp_tiers)
-        return Cost(None, f"free to {prices.hcp_free} managed resources, then {tiers} per resource and month by tier",
-                    as_of=prices.as_of, warning=prices.warning)  # fmt: skip
+        return Cost(
+            None,
+            f"free to {prices.hcp_free} managed resources, then {tiers} per resource and month by tier",
+            as_of=prices.as_of,
+            warning=prices.warning,
+        )
     total = sum(line.monthly_usd for line in lines) if lines else None
     text = (
         f"{money(total)} a month for Terraform"

@@ -83,7 +83,7 @@ def _sessions(tree: SourceTree, names: set[str]) -> set[str]:
 
 
 def _imported_constant(tree: SourceTree, facts: FileFacts, imports: list[Import], argument: Node, offset: int) -> bool:
-    """Notes a service name that another file's constant holds (`from settings import SERVICE`). Answers whether it is."""
+    """Notes a service name that another file's constant holds (`from settings import SERVICE`). Answers whether it is."""  # noqa: E501 reads better whole
     text = tree.text(argument)
     root, name = text.split(".", 1)[0], text.rpartition(".")[2]
     if not re.fullmatch(r"[\w.]+", text) or not any(local == root for i in imports for _, local in i.bindings):
@@ -224,7 +224,7 @@ def _table_name(tree: SourceTree, call: Node | None) -> str:
 
 
 def factory_calls(tree: SourceTree, file: str, names: frozenset[str]) -> list[FactoryCall]:
-    """Calls of functions that other files taught to be factories, with their literal arguments (None where computed)."""
+    """Calls of functions that other files taught to be factories, with their literal arguments (None where computed)."""  # noqa: E501 reads better whole
     out = []
     for name in sorted(names):
         for match in re.finditer(rb"(?<![\w])" + re.escape(name.encode()) + rb"\s*\(", tree.data):

@@ -24,10 +24,28 @@ MAX_FILES = 200_000
 MAX_DEPTH = 64
 GIT_SECONDS = 60
 SAFE_GIT = (
-    "git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "-c", "protocol.allow=never",
-    "-c", "core.untrackedCache=false", "-c", "core.quotePath=false", "-c", "safe.directory=*", "-c", "core.pager=cat",
-    "-c", "core.sshCommand=false", "-c", "credential.helper=", "-c", "core.alternateRefsCommand=",
-)  # fmt: skip
+    "git",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "protocol.allow=never",
+    "-c",
+    "core.untrackedCache=false",
+    "-c",
+    "core.quotePath=false",
+    "-c",
+    "safe.directory=*",
+    "-c",
+    "core.pager=cat",
+    "-c",
+    "core.sshCommand=false",
+    "-c",
+    "credential.helper=",
+    "-c",
+    "core.alternateRefsCommand=",
+)
 
 
 class ReviewImpossible(Problem):
@@ -84,7 +102,7 @@ def git(root: Path, *arguments: str, limit: int = 64 * 1024 * 1024) -> bytes | N
 
 def _walk(root: Path, listing: Listing) -> list[str]:
     found: list[str] = []
-    pending: list[tuple[str, tuple[tuple[str, pathspec.PathSpec], ...]]] = [("", ())]
+    pending: list[tuple[str, tuple[tuple[str, pathspec.PathSpec[pathspec.Pattern]], ...]]] = [("", ())]
     while pending and len(found) < MAX_FILES:
         folder, rules = pending.pop()
         if folder.count("/") >= MAX_DEPTH:
@@ -120,7 +138,7 @@ def _walk(root: Path, listing: Listing) -> list[str]:
     return found
 
 
-def _ignored(spec: pathspec.PathSpec, start: str, relative: str, *, is_folder: bool) -> bool:
+def _ignored(spec: pathspec.PathSpec[pathspec.Pattern], start: str, relative: str, *, is_folder: bool) -> bool:
     inside = relative[len(start) + 1 :] if start else relative
     return spec.match_file(inside + "/" if is_folder else inside)
 

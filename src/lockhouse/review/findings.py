@@ -70,14 +70,32 @@ def _backends(joined: Joined) -> Iterable[Finding]:
         table, lockfile = backend.setting("dynamodb_table"), backend.setting("use_lockfile") in _FLAGS
         line = next((at for key, _, at in backend.settings if key == "dynamodb_table"), backend.line)
         if table and lockfile:
-            yield _make("lock.double", backend.file, line, "the backend locks with the table and with the lock file",
-                        service="aws/dynamodb", hint="good on the way; remove dynamodb_table once every client is new enough")  # fmt: skip
+            yield _make(
+                "lock.double",
+                backend.file,
+                line,
+                "the backend locks with the table and with the lock file",
+                service="aws/dynamodb",
+                hint="good on the way; remove dynamodb_table once every client is new enough",
+            )
         if table:
-            yield _make("lock.table_deprecated", backend.file, line, "dynamodb_table is deprecated",
-                        service="aws/dynamodb", hint="add use_lockfile = true beside it first, then remove it everywhere")  # fmt: skip
+            yield _make(
+                "lock.table_deprecated",
+                backend.file,
+                line,
+                "dynamodb_table is deprecated",
+                service="aws/dynamodb",
+                hint="add use_lockfile = true beside it first, then remove it everywhere",
+            )
         if not table and not lockfile and not elsewhere and not lockfile_elsewhere and _whole(backend):
-            yield _make("lock.none", backend.file, backend.line, "the backend has neither dynamodb_table nor use_lockfile",
-                        service="aws/s3", hint="add use_lockfile = true")  # fmt: skip
+            yield _make(
+                "lock.none",
+                backend.file,
+                backend.line,
+                "the backend has neither dynamodb_table nor use_lockfile",
+                service="aws/s3",
+                hint="add use_lockfile = true",
+            )
 
 
 def _whole(backend: Backend) -> bool:
@@ -99,10 +117,16 @@ def _names(joined: Joined) -> Iterable[Finding]:
         return
     expected = ", ".join(sorted(backend))
     for where in ("script", "resource", "policy"):
-        for name, (file, line) in by_where.get(where, {}).items():
+        for name, (path, line) in by_where.get(where, {}).items():
             if name not in backend and (where != "policy" or _close(name, backend)):
-                yield _make("lock.names_differ", file, line, f"the {where} names {name}, the backend {expected}",
-                            service="aws/dynamodb", hint="use one name everywhere")  # fmt: skip
+                yield _make(
+                    "lock.names_differ",
+                    path,
+                    line,
+                    f"the {where} names {name}, the backend {expected}",
+                    service="aws/dynamodb",
+                    hint="use one name everywhere",
+                )
 
 
 def _close(name: str, others: dict[str, tuple[str, int]]) -> bool:
@@ -117,11 +141,22 @@ def _policies(joined: Joined) -> Iterable[Finding]:
         for grant in file.grants:
             prefix, _, action = grant.action.partition(":")
             if grant.action != "*" and prefix not in prefixes and prefix != "*":
-                yield _make("iam.unknown_prefix", grant.file, grant.line, f"{grant.action}: no service has the prefix {prefix!r}",
-                            hint="the action allows nothing; correct its prefix")  # fmt: skip
+                yield _make(
+                    "iam.unknown_prefix",
+                    grant.file,
+                    grant.line,
+                    f"{grant.action}: no service has the prefix {prefix!r}",
+                    hint="the action allows nothing; correct its prefix",
+                )
             if prefix == "dynamodb" and action == "*" and _on_lock_table(grant.resource, joined):
-                yield _make("lock.wildcard_grant", grant.file, grant.line, "dynamodb:* is allowed on the lock table",
-                            service="aws/dynamodb", hint="GetItem, PutItem, DeleteItem and DescribeTable are enough")  # fmt: skip
+                yield _make(
+                    "lock.wildcard_grant",
+                    grant.file,
+                    grant.line,
+                    "dynamodb:* is allowed on the lock table",
+                    service="aws/dynamodb",
+                    hint="GetItem, PutItem, DeleteItem and DescribeTable are enough",
+                )
 
 
 def _on_lock_table(resource: str, joined: Joined) -> bool:
@@ -143,10 +178,21 @@ def _gap(joined: Joined, services: list[ServiceReview]) -> Iterable[Finding]:
         if application and not service.permissions.note.startswith("a module"):
             missing = sorted(a for a in needed(service, User.APPLICATION) if not any(covers(g, a) for g in granted))
             if missing:
-                yield _make("iam.call_without_grant", application[0].file, application[0].line,
-                            f"calls need {', '.join(missing[:6])}, which no policy here allows", service=service.service,
-                            hint="add the actions to the role, or keep its policy in this repository")  # fmt: skip
-        if granted and service.status in {Status.PERMISSION_ONLY} and granted != ("*",):
+                yield _make(
+                    "iam.call_without_grant",
+                    application[0].file,
+                    application[0].line,
+                    f"calls need {', '.join(missing[:6])}, which no policy here allows",
+                    service=service.service,
+                    hint="add the actions to the role, or keep its policy in this repository",
+                )
+        if granted and service.status == Status.PERMISSION_ONLY and granted != ("*",):
             first = next(e for e in service.evidence if e.role is Role.PERMISSION)
-            yield _make("iam.grant_without_call", first.file, first.line, f"{', '.join(granted[:6])} is allowed, but nothing uses {service.name}",
-                        service=service.service, hint="remove the grant")  # fmt: skip
+            yield _make(
+                "iam.grant_without_call",
+                first.file,
+                first.line,
+                f"{', '.join(granted[:6])} is allowed, but nothing uses {service.name}",
+                service=service.service,
+                hint="remove the grant",
+            )

@@ -148,7 +148,7 @@ class _Reader:
             Attribute(self.text(name), self.value(expression, depth + 1), self.line(node), node.start_point[1] + 1)
         )
 
-    def value(self, node: Node, depth: int) -> Value:
+    def value(self, node: Node, depth: int) -> Value:  # noqa: C901 - one line for each kind of node
         line = self.line(node)
         if depth > MAX_DEPTH:
             return Value("other", "", line)
@@ -169,7 +169,7 @@ class _Reader:
             return Value("ref", self.text(node), line)
         if kind in {"numeric_lit", "bool_lit", "null_lit"}:
             return Value("text", "" if kind == "null_lit" else self.text(node), line)
-        if kind == "string_lit" or kind == "template_literal":
+        if kind in {"string_lit", "template_literal"}:
             text = self.text(node)
             return Value("text", _unquote(text) if kind == "string_lit" else text, line)
         if kind in {"quoted_template", "heredoc_template", "template_expr"}:
@@ -210,7 +210,7 @@ class _Reader:
                 inner = next((c for c in child.named_children if c.type == "expression"), None)
                 if inner is not None:
                     parts.append(("", self.value(inner, depth + 1)))
-            elif child.type == "quoted_template" or child.type == "heredoc_template":
+            elif child.type in {"quoted_template", "heredoc_template"}:
                 return self.template(child, line, depth + 1)
             elif child.type not in {
                 "heredoc_identifier",

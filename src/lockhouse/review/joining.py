@@ -120,9 +120,20 @@ def _evidence(fact: Fact, life: Life, component: str) -> Evidence:
     if role not in LIVE_ROLES:
         user = None
     return Evidence(
-        user, role, fact.file, fact.line, fact.column, fact.snippet, fact.rule, fact.component or component, fact.link,
-        fact.certainty, fact.purpose, fact.name, fact.operations,
-    )  # fmt: skip
+        user,
+        role,
+        fact.file,
+        fact.line,
+        fact.column,
+        fact.snippet,
+        fact.rule,
+        fact.component or component,
+        fact.link,
+        fact.certainty,
+        fact.purpose,
+        fact.name,
+        fact.operations,
+    )
 
 
 # Components
@@ -169,7 +180,9 @@ def _who_runs(joined: Joined) -> tuple[set[str], set[str]]:
             for path in by_name.get(posixpath.basename(target), ()):
                 if how == "workflow" and _matches(path, target):
                     pipeline.add(path)
-                elif (how == "start" and _matches(path, target)) or (how == "start-name" and any(_inside(path, folder) for folder in copied)):
+                elif (how == "start" and _matches(path, target)) or (
+                    how == "start-name" and any(_inside(path, folder) for folder in copied)
+                ):
                     started.add(path)
             if how == "lambda":
                 folders.append(target)
@@ -218,9 +231,11 @@ def _lock_clients(joined: Joined) -> None:
         for index, fact in enumerate(file.facts):
             if fact.service == "aws/dynamodb" and fact.user is User.APPLICATION and fact.role in LIVE_ROLES:
                 creates = "CreateTable" in fact.operations and not file.data_operations
-                file.facts[index] = fact._replace(user=User.TOOLING, purpose=PURPOSE_LOCK if creates else PURPOSE_LOCK_CLIENT,
+                file.facts[index] = fact._replace(
+                    user=User.TOOLING,
+                    purpose=PURPOSE_LOCK if creates else PURPOSE_LOCK_CLIENT,
                     link=fact.link or (f"LockID at {file.file}:{file.lock_literal}" if file.lock_literal else ""),
-                )  # fmt: skip
+                )
 
 
 def _users(joined: Joined, delivery: set[str], started: set[str]) -> None:
@@ -249,7 +264,7 @@ def _by_name(fact: Fact, file: FileFacts, names: set[str], joined: Joined) -> Fa
     ):
         purpose = PURPOSE_LOCK_CLIENT if file.kind in SOURCE_KINDS else PURPOSE_LOCK
         return fact._replace(user=User.TOOLING, purpose=fact.purpose or purpose)
-    if fact.service == "aws/s3" and fact.rule.startswith(("command.", "sdk.")):
+    if fact.service == "aws/s3" and fact.rule.startswith(("command.", "sdk.")):  # noqa: SIM102 reads better whole
         if fact.name in joined.state_buckets or (file.kind in SOURCE_KINDS and names & joined.state_buckets):
             return fact._replace(user=User.TOOLING, purpose=PURPOSE_STATE)
     return fact
@@ -284,7 +299,7 @@ def _links(joined: Joined, looks: list[SecondLook]) -> None:
                     f"reads {link.variable}",
                     certainty=Certainty.PROBABLE,
                     link=f"{link.variable} = {link.target} ({link.file}:{link.line})",
-                )  # fmt: skip
+                )
             )
 
 
@@ -324,7 +339,7 @@ def _factories(joined: Joined, looks: list[SecondLook]) -> None:
                             User.APPLICATION,
                             call.snippet,
                             link=f"{factory.name} at {factory.file}:{factory.line}",
-                        )  # fmt: skip
+                        )
                     )
                 else:
                     open_call = (call.file, call.line)
@@ -355,7 +370,7 @@ def _constants(joined: Joined, looks: list[SecondLook]) -> None:
                         User.APPLICATION,
                         call.snippet,
                         link=f"constant {call.name}",
-                    )  # fmt: skip
+                    )
                 )
             if not services:
                 reason = "the name of the client's service is computed at run time"

@@ -26,7 +26,7 @@ def read_manifest(facts: FileFacts, text: str) -> None:
         _add(facts, service, Role.DECLARATION, "manifest.dependency", package, lines)
 
 
-def _declared(facts: FileFacts, name: str, text: str) -> Iterator[Declared]:
+def _declared(facts: FileFacts, name: str, text: str) -> Iterator[Declared]:  # noqa: C901, PLR0912 - a table in code, one row each
     low = name.lower()
     if low == "package.json":
         yield from _package_json(facts, text)
@@ -76,8 +76,17 @@ def _nuget(name: str) -> str | None:
         return catalogue().boto_like(re.sub(r"v\d+$", "", name[7:])) or catalogue().aws_class_named(
             re.sub(r"v\d+$", "", name[7:])
         )
-    return {"StackExchange.Redis": "redis", "Npgsql": "postgresql", "Stripe.net": "stripe", "Twilio": "twilio", "SendGrid": "sendgrid",
-            "MongoDB.Driver": "mongodb", "Sentry": "sentry", "OpenAI": "openai", "Anthropic.SDK": "anthropic"}.get(name)  # fmt: skip
+    return {
+        "StackExchange.Redis": "redis",
+        "Npgsql": "postgresql",
+        "Stripe.net": "stripe",
+        "Twilio": "twilio",
+        "SendGrid": "sendgrid",
+        "MongoDB.Driver": "mongodb",
+        "Sentry": "sentry",
+        "OpenAI": "openai",
+        "Anthropic.SDK": "anthropic",
+    }.get(name)
 
 
 def _package_json(facts: FileFacts, text: str) -> Iterator[Declared]:
@@ -190,7 +199,7 @@ def read_lock(facts: FileFacts, text: str) -> None:
             _add(facts, service, Role.LOCK_FILE, "lock_file.package", package, lines)
 
 
-def _locked(name: str, text: str) -> Iterator[Declared]:
+def _locked(name: str, text: str) -> Iterator[Declared]:  # noqa: C901 - a table in code, one row each
     known = catalogue()
     if name in {"package-lock.json", "npm-shrinkwrap.json", "yarn.lock", "pnpm-lock.yaml", "bun.lock", "deno.lock"}:
         pattern = r"(?:node_modules/|^\s*[\"'/]?|[\"'])(@[\w.-]+/[\w.-]+|[a-z][\w.-]*)(?=[\"'@:]|$)"

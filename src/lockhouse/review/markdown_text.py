@@ -45,7 +45,8 @@ class Markdown:
 def parse(text: str) -> Markdown:
     out = Markdown(lines=text.split("\n"))
     fence = ""
-    language, start, content = "", 0, []
+    language, start = "", 0
+    content: list[str] = []
     for number, line in enumerate(out.lines, 1):
         mark = re.match(r"\s*(```+|~~~+)\s*(\S*)", line)
         if fence:

@@ -15,10 +15,22 @@ from lockhouse.review.tree import SourceTree, Spot
 
 DATA = frozenset(
     {
-        "GetItem", "PutItem", "UpdateItem", "DeleteItem", "Query", "Scan", "BatchGetItem", "BatchWriteItem",
-        "TransactWriteItems", "TransactGetItems", "Put", "Get", "Update", "Delete",
+        "GetItem",
+        "PutItem",
+        "UpdateItem",
+        "DeleteItem",
+        "Query",
+        "Scan",
+        "BatchGetItem",
+        "BatchWriteItem",
+        "TransactWriteItems",
+        "TransactGetItems",
+        "Put",
+        "Get",
+        "Update",
+        "Delete",
     }
-)  # fmt: skip
+)
 _METHOD = re.compile(rb"\.\s*([A-Za-z_]\w*)\s*\(")
 _RECEIVER = re.compile(rb"([A-Za-z_]\w*)\s*(?:\([^()\n]{0,200}\))?\s*[!?]?\Z")
 _CHAINED = re.compile(rb"\w+\s*\([^()]{0,300}\)\s*\.\s*([A-Za-z_]\w*)\s*\(")
@@ -58,7 +70,7 @@ def pascal(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-def add(tree: SourceTree, facts: FileFacts) -> None:
+def add(tree: SourceTree, facts: FileFacts) -> None:  # noqa: C901 - four spellings of a call
     """Writes the operations of each live AWS client into its first fact, and marks files that read or write items."""
     services = {f.service for f in facts.facts if f.role is Role.CLIENT and f.service.startswith("aws/")}
     if not services:
@@ -116,8 +128,7 @@ def _variables(tree: SourceTree, facts: FileFacts) -> dict[str, str]:
 
 
 def _offset(tree: SourceTree, fact: Fact) -> int:
-    tree.line(0)
-    return tree._lines[fact.line - 1] + fact.column - 1
+    return tree.offset(fact.line, fact.column)
 
 
 def _write(facts: FileFacts, found: dict[str, dict[str, int]]) -> None:

@@ -109,8 +109,16 @@ def _csharp(name: str) -> str | None:
     if name.startswith("Amazon."):
         part = re.sub(r"v\d+$", "", name.split(".")[1])
         return known.aws_class_named(part) or known.boto_like(part)
-    return {"StackExchange": "redis", "Npgsql": "postgresql", "Stripe": "stripe", "Twilio": "twilio", "SendGrid": "sendgrid",
-            "MongoDB": "mongodb", "Sentry": "sentry", "OpenAI": "openai"}.get(name.split(".", maxsplit=1)[0])  # fmt: skip
+    return {
+        "StackExchange": "redis",
+        "Npgsql": "postgresql",
+        "Stripe": "stripe",
+        "Twilio": "twilio",
+        "SendGrid": "sendgrid",
+        "MongoDB": "mongodb",
+        "Sentry": "sentry",
+        "OpenAI": "openai",
+    }.get(name.split(".", maxsplit=1)[0])
 
 
 def _php(name: str) -> str | None:
@@ -118,8 +126,16 @@ def _php(name: str) -> str | None:
     parts = name.strip("\\").split("\\")
     if parts[0] == "Aws" and len(parts) > 1:
         return known.aws_class_named(parts[1]) or known.boto_like(parts[1])
-    return {"Stripe": "stripe", "Twilio": "twilio", "SendGrid": "sendgrid", "Predis": "redis", "MongoDB": "mongodb", "Sentry": "sentry",
-            "WorkOS": "workos", "OpenAI": "openai"}.get(parts[0])  # fmt: skip
+    return {
+        "Stripe": "stripe",
+        "Twilio": "twilio",
+        "SendGrid": "sendgrid",
+        "Predis": "redis",
+        "MongoDB": "mongodb",
+        "Sentry": "sentry",
+        "WorkOS": "workos",
+        "OpenAI": "openai",
+    }.get(parts[0])
 
 
 def _patterns(suffix: str) -> tuple[tuple[re.Pattern[str], Callable[[str], str | None]], ...]:
@@ -168,7 +184,7 @@ def read_other_source(facts: FileFacts, data: bytes, hits: list[Hit]) -> None:
                     User.APPLICATION if used else None,
                     redact(line),
                     certainty=Certainty.PROBABLE,
-                )  # fmt: skip
+                )
             )
     for hit in hits:
         number, column = lines.of(hit.start)

@@ -11,10 +11,14 @@ from lockhouse.review.joining import Joined
 from lockhouse.review.model import LIVE_ROLES, PURPOSE_LOCK_CLIENT, Removal, Role, ServiceReview, Status, User
 
 LOCK_STEPS = (
-    "Add `use_lockfile = true` beside `dynamodb_table` in every backend, and run `terraform init -reconfigure` everywhere.",
-    "Bring every client that opens these states to Terraform 1.10 (or OpenTofu 1.10) or newer; an older one does not know the lock file.",
-    "Remove `dynamodb_table` from every place below in one change: a client that still names the table after another one wrote without it "
-    "fails on a stale digest.",
+    "Add `use_lockfile = true` beside `dynamodb_table` in every backend, and run `terraform init -reconfigure` "  # noqa: ISC004 reads better whole
+    "everywhere.",
+    "Bring every client that opens these states to Terraform 1.10 (or OpenTofu 1.10) or newer; an older one does not "  # noqa: ISC004 reads better whole
+    "know the lock file.",
+    (
+        "Remove `dynamodb_table` from every place below in one change: a client that still names the table after another "  # noqa: E501 reads better whole
+        "one wrote without it fails on a stale digest."
+    ),
     "Run `terraform plan` from each place once and see it lock with the `.tflock` object.",
     "Delete the table, and then its permissions in the policies.",
 )
@@ -48,15 +52,19 @@ def plan(service: ServiceReview, joined: Joined) -> Removal:
             return Removal("no", "the program itself is a client of Terraform's lock tables", (), places)
         return Removal("after_steps", "it only locks Terraform's state, and S3 can do that itself", LOCK_STEPS, places)
     if set(service.users) == {User.TOOLING}:
-        steps = ("Move the state: add the new backend block, run `terraform init -migrate-state`, and check with `terraform plan`.",
-                 "Remove what is left of it in the places below.")  # fmt: skip
+        steps = (
+            "Move the state: add the new backend block, run `terraform init -migrate-state`, and check with `terraform plan`.",  # noqa: E501 reads better whole
+            "Remove what is left of it in the places below.",
+        )
         return Removal("after_steps", "it keeps Terraform's state; move the state first", steps, places)
     if User.APPLICATION in service.users:
         first = next(e for e in live if e.user is User.APPLICATION)
         return Removal("no", f"the application uses it ({first.file}:{first.line})", (), places)
     who = " and ".join(u.value for u in service.users)
-    steps = ("Remove it from the infrastructure code or pipeline below and apply the change.",
-             "Remove its permissions from the policies.")  # fmt: skip
+    steps = (
+        "Remove it from the infrastructure code or pipeline below and apply the change.",
+        "Remove its permissions from the policies.",
+    )
     return Removal("after_steps", f"no application code uses it; the {who} does", steps, places)
 
 

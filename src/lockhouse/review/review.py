@@ -71,7 +71,8 @@ def review_listing(listing: Listing, asked: tuple[str, ...], prices: cost.Prices
         if file.problem:
             listing.leave_out(file.file, file.problem)
     joined = first_join(facts, lives)
-    factories = frozenset(f.name for file in joined.live() for f in (*file.factories, *file.pending) if f.name)
+    factories = frozenset(f.name for file in joined.live() for f in file.factories if f.name)
+    factories |= frozenset(c.name for file in joined.live() for c in file.pending)
     variables = frozenset(link.variable for link in joined.env_links)
     looks = look_at_all(
         listing.root, listing.paths, variables, factories, frozenset(joined.lock_names | joined.state_buckets)
@@ -140,10 +141,18 @@ def _searched(listing: Listing, found: list[FileFacts]) -> Searched:
     documents = count("document")
     manifests, locks = count("manifest"), count("lock")
     return Searched(
-        len(found), manifests, locks, source, infrastructure, documents, scripts,
+        len(found),
+        manifests,
+        locks,
+        source,
+        infrastructure,
+        documents,
+        scripts,
         len(found) - source - infrastructure - scripts - documents - manifests - locks,
-        listing.skipped_count, 0, prefilter.token_count(),
-    )  # fmt: skip
+        listing.skipped_count,
+        0,
+        prefilter.token_count(),
+    )
 
 
 def is_live(life: Life) -> bool:

@@ -87,8 +87,10 @@ def parse_rule(text: str) -> Rule:
         try:
             user = found or User(who.lower())
         except ValueError:
-            raise RuleInvalid(f"cannot use the rule {text!r}: {who!r} is no user",
-                              hint="users are app(lication), platform, tooling, delivery and any") from None  # fmt: skip
+            raise RuleInvalid(
+                f"cannot use the rule {text!r}: {who!r} is no user",
+                hint="users are app(lication), platform, tooling, delivery and any",
+            ) from None
     if what.endswith("*"):
         return Rule(user, what.lower())
     service = catalogue().find(what)
@@ -107,7 +109,7 @@ def parse_all(texts: list[str]) -> list[Rule]:
         who, separator, rest = text.partition(":")
         for part in (rest if separator else text).split(","):
             if part.strip():
-                out.append(parse_rule(f"{who}:{part.strip()}" if separator and ":" not in part else part.strip()))
+                out.append(parse_rule(f"{who}:{part.strip()}" if separator and ":" not in part else part.strip()))  # noqa: PERF401 reads better whole
     return out
 
 
@@ -146,13 +148,13 @@ def check(review: Review, rules: Rules) -> tuple[Violation, ...]:
         for user in _users(service, rules):
             for rule in rules.forbid:
                 if rule.matches(user, service.service):
-                    out.append(_violation(f"forbid {rule}", service, user, "is forbidden"))
+                    out.append(_violation(f"forbid {rule}", service, user, "is forbidden"))  # noqa: PERF401 reads better whole
             limits = [r for r in rules.allow_only if r.user is user or r.user is None]
             if limits and not any(r.matches(user, service.service) for r in limits):
                 out.append(_violation(f"allow-only {user.value}", service, user, "is not among what is allowed"))
     for finding in review.findings:
         if finding.rule in rules.fail_on or finding.level in rules.fail_on:
-            out.append(Violation(finding.rule, finding.message, finding.service, "", finding.file, finding.line))
+            out.append(Violation(finding.rule, finding.message, finding.service, "", finding.file, finding.line))  # noqa: PERF401 reads better whole
     return tuple(v for v in out if not _ignored(v, rules))
 
 
@@ -166,9 +168,13 @@ def _violation(rule: str, service: ServiceReview, user: User, what: str) -> Viol
     first = next((e for e in service.evidence if e.user is user), service.evidence[0] if service.evidence else None)
     place = f" ({first.file}:{first.line})" if first else ""
     return Violation(
-        rule, f"{service.name} in the {user.value} {what}{place}", service.service, user.value,
-        first.file if first else "", first.line if first else 0,
-    )  # fmt: skip
+        rule,
+        f"{service.name} in the {user.value} {what}{place}",
+        service.service,
+        user.value,
+        first.file if first else "",
+        first.line if first else 0,
+    )
 
 
 def _ignored(violation: Violation, rules: Rules) -> bool:
@@ -207,7 +213,7 @@ def against_baseline(review: Review, text: str) -> tuple[Violation, ...]:
             out.append(_violation("baseline", service, User(user), "is new since the baseline"))
     for finding in review.findings:
         if finding.level != "note" and f"{finding.rule} {finding.file}" not in findings:
-            out.append(
+            out.append(  # noqa: PERF401 reads better whole
                 Violation(
                     finding.rule,
                     f"new since the baseline: {finding.message}",

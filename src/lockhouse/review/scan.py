@@ -90,7 +90,7 @@ def scan_file(root: Path, relative: str, layout: Layout = NO_LAYOUT) -> FileFact
     return facts
 
 
-def _read(facts: FileFacts, kind: PathKind, data: bytes, layout: Layout) -> None:
+def _read(facts: FileFacts, kind: PathKind, data: bytes, layout: Layout) -> None:  # noqa: C901, PLR0912 - a table in code, one row each
     if kind.life is Life.DOCS or kind.kind == "document":
         hits = prefilter.find(data)
         plain.mentions(facts, data, hits, Role.DOCS)
@@ -257,7 +257,7 @@ def _pulumi(facts: FileFacts, document: Node, lines: list[str]) -> None:
                     User.TOOLING if locks else User.PLATFORM,
                     redact(lines[kind.line - 1]),
                     purpose="state lock table" if locks else "",
-                )  # fmt: skip
+                )
             )
 
 

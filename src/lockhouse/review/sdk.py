@@ -30,6 +30,7 @@ _IMPORTS = {
 }
 _TYPE_PACKAGES = re.compile(r"^(mypy_boto3|types_boto3|types_aiobotocore)_?(\w*)")
 _PER_SERVICE = 8
+_INTEGRATIONS = frozenset({"states:::"})
 # Tokens that name no service by themselves but start a closer look at a comment.
 _LOOSE = frozenset(
     {"states:::", "aws_", "aws::", '.client("', ".client('", "boto", "aws-sdk", "@aws-sdk", "awssdk", "com.amazonaws"}
@@ -98,7 +99,7 @@ class _Reader:
                 certainty=certainty,
                 link=link,
                 purpose=purpose,
-            )  # fmt: skip
+            )
         )
 
     # Imports and their references
@@ -106,7 +107,11 @@ class _Reader:
     def imports(self) -> None:
         found, computed = _IMPORTS[self.tree.name](self.tree)
         for item in found:
-            if item.module.startswith(".") or self.tree.name in {"python", "go", "java"} or not item.module.startswith(("@aws-sdk", "node:")):
+            if (
+                item.module.startswith(".")
+                or self.tree.name in {"python", "go", "java"}
+                or not item.module.startswith(("@aws-sdk", "node:"))
+            ):
                 self.facts.imports.append(item.module)
             self.one_import(item)
         for node in computed:
@@ -235,7 +240,7 @@ class _Reader:
             dotted = module if not imported and local == module.split(".", maxsplit=1)[0] and "." in module else ""
             yield service, "sdk", dotted
 
-    # Text: strings and comments
+    # What strings and comments hold
 
     def texts(self, hits: list[Hit]) -> None:
         lines: set[tuple[str, int]] = set()
@@ -245,7 +250,7 @@ class _Reader:
             spot = self.tree.spot(hit.start, hit.end)
             if spot is Spot.COMMENT:
                 self.comment(hit, lines)
-            elif (spot is Spot.STRING and hit.kind in {HOST, SCHEME, TEXT}) or hit.token == "states:::":
+            elif (spot is Spot.STRING and hit.kind in {HOST, SCHEME, TEXT}) or hit.token in _INTEGRATIONS:
                 self.string(hit, lines)
 
     def comment(self, hit: Hit, lines: set[tuple[str, int]]) -> None:
@@ -314,7 +319,7 @@ _TALK = re.compile(r"^(www|docs?|status|dashboard|help|support|blog|developers?|
 def string_use(text: str, hit: Hit) -> tuple[str, Role, str] | None:
     """What a string literal that holds `hit` uses, if anything: an endpoint, a connection, a settings path."""
     known = catalogue()
-    if hit.token == "states:::":
+    if hit.token in _INTEGRATIONS:
         match = re.search(r"states:::(?:aws-sdk:)?([a-z0-9-]+)", text)
         service = known.boto_like(match[1]) if match else None
         return (service, Role.INTEGRATION, "integration.step_functions") if service else None

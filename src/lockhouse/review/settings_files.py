@@ -69,10 +69,15 @@ def _urls(facts: FileFacts, number: int, line: str) -> None:
 
 
 _RAILS = (
-    (re.compile(r"^\s*adapter:\s*[\"']?(postgresql|postgis|mysql2|trilogy|redis)"), {"postgresql": "postgresql", "postgis": "postgresql",
-     "mysql2": "mysql", "trilogy": "mysql", "redis": "redis"}),
-    (re.compile(r"^\s*service:\s*[\"']?(S3|GCS|AzureStorage)"), {"S3": "aws/s3", "GCS": "gcp/storage", "AzureStorage": "azure/storage"}),
-)  # fmt: skip
+    (
+        re.compile(r"^\s*adapter:\s*[\"']?(postgresql|postgis|mysql2|trilogy|redis)"),
+        {"postgresql": "postgresql", "postgis": "postgresql", "mysql2": "mysql", "trilogy": "mysql", "redis": "redis"},
+    ),
+    (
+        re.compile(r"^\s*service:\s*[\"']?(S3|GCS|AzureStorage)"),
+        {"S3": "aws/s3", "GCS": "gcp/storage", "AzureStorage": "azure/storage"},
+    ),
+)
 
 
 def read_rails(facts: FileFacts, text: str) -> None:

@@ -18,7 +18,7 @@ from lockhouse.review.redaction import redact
 
 _HEREDOC = re.compile(r"<<-?\s*([\"']?)([A-Za-z_][\w]*)\1")
 _AWS = re.compile(
-    r"(?:^|[\s;&|($`\"'])(?:aws|awslocal)(?:\.exe)?((?:\s+--[a-z-]+(?:[= ](?!-)[^\s;|&]+)?)*)\s+([a-z][a-z0-9-]+)(?:\s+([a-z][a-z0-9-]*))?"
+    r"(?:^|[\s;&|($`\"'])(?:aws|awslocal)(?:\.exe)?((?:\s+--[a-z-]+(?:[= ](?!-)[^\s;|&]+)?)*)\s+([a-z][a-z0-9-]+)(?:\s+([a-z][a-z0-9-]*))?"  # noqa: E501 reads better whole
 )
 _BACKEND = re.compile(r"-backend-config[= ]+([\"']?)([^\s\"']+?)\s*=\s*(?:\\?[\"'])?([^\s\"'\\]+)")
 _ASSIGN = re.compile(
@@ -49,7 +49,7 @@ def logical_lines(text: str, first_line: int = 1) -> tuple[list[Line], list[tupl
     index = 0
     while index < len(raw):
         number = first_line + index
-        parts = []
+        parts: list[str] = []
         while index < len(raw):
             code, comment = _split_comment(raw[index])
             if comment:
@@ -251,5 +251,5 @@ def _fact(
             purpose=purpose,
             certainty=certainty,
             operations=(operation,) if operation else (),
-        )  # fmt: skip
+        )
     )

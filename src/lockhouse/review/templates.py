@@ -20,11 +20,25 @@ _SAM = re.compile(
     r"Comprehend|Polly|CodeCommit|CodePipeline|Cognito|AWSSecretsManager|Amazon\w+|Mobile\w+|Pinpoint\w+|Route53|SageMaker)\w*Policy$"
 )
 _EVENTS = {
-    "httpApi": "aws/apigateway", "http": "aws/apigateway", "websocket": "aws/apigateway", "s3": "aws/s3", "sqs": "aws/sqs",
-    "sns": "aws/sns", "stream": "", "schedule": "aws/events", "eventBridge": "aws/events", "cloudwatchEvent": "aws/events",
-    "cognitoUserPool": "aws/cognito", "iot": "aws/iot", "alb": "aws/elb", "activemq": "aws/mq", "msk": "aws/kafka",
-    "cloudFront": "aws/cloudfront", "cloudwatchLog": "aws/logs", "alexaSkill": "",
-}  # fmt: skip
+    "httpApi": "aws/apigateway",
+    "http": "aws/apigateway",
+    "websocket": "aws/apigateway",
+    "s3": "aws/s3",
+    "sqs": "aws/sqs",
+    "sns": "aws/sns",
+    "stream": "",
+    "schedule": "aws/events",
+    "eventBridge": "aws/events",
+    "cloudwatchEvent": "aws/events",
+    "cognitoUserPool": "aws/cognito",
+    "iot": "aws/iot",
+    "alb": "aws/elb",
+    "activemq": "aws/mq",
+    "msk": "aws/kafka",
+    "cloudFront": "aws/cloudfront",
+    "cloudwatchLog": "aws/logs",
+    "alexaSkill": "",
+}
 
 
 def is_template(document: Node) -> bool:
@@ -86,8 +100,15 @@ def read_template(facts: FileFacts, document: Node, lines: list[str]) -> None:
                 facts.tables.append(TableName("table", name, "resource", facts.file, line))
         else:
             user = User.TOOLING if bootstrap else User.PLATFORM
-            reader.add(service, Role.RESOURCE, "cloudformation.resource", line, user, name=name,
-                       purpose=PURPOSE_STATE if bootstrap and service == "aws/s3" else "")  # fmt: skip
+            reader.add(
+                service,
+                Role.RESOURCE,
+                "cloudformation.resource",
+                line,
+                user,
+                name=name,
+                purpose=PURPOSE_STATE if bootstrap and service == "aws/s3" else "",
+            )
         code = node.get("Properties", "CodeUri") or node.get("Properties", "Code")
         if code is not None and code.text:
             facts.runs.append(("lambda", _beside(facts.file, code.text)))
@@ -107,7 +128,7 @@ def _locks(node: Node) -> bool:
     return "LockID" in names or node.at("Properties", "PrimaryKey", "Name") == "LockID"
 
 
-def _common(reader: _Reader, document: Node, services: dict[str, str]) -> None:
+def _common(reader: _Reader, document: Node, services: dict[str, str]) -> None:  # noqa: C901, PLR0912 - a table in code, one row each
     for key, node in document.walk():
         if node.pairs:
             action = node.get("Action")

@@ -36,9 +36,25 @@ from lockhouse.review.terraform import TerraformFile
 MAX_DEPTH = 8
 # Services that infrastructure passes an application but that the application does not itself talk to by the value.
 _NOT_LINKED = frozenset(
-    {"aws/iam", "aws/ec2", "aws/logs", "aws/ecr", "aws/kms", "aws/ssm", "aws/secretsmanager", "aws/sts", "aws/ecs",
-     "aws/elb", "aws/acm", "aws/route53", "aws/cloudfront", "aws/lambda", "aws/cloudwatch", "aws/eks"}
-)  # fmt: skip
+    {
+        "aws/iam",
+        "aws/ec2",
+        "aws/logs",
+        "aws/ecr",
+        "aws/kms",
+        "aws/ssm",
+        "aws/secretsmanager",
+        "aws/sts",
+        "aws/ecs",
+        "aws/elb",
+        "aws/acm",
+        "aws/route53",
+        "aws/cloudfront",
+        "aws/lambda",
+        "aws/cloudwatch",
+        "aws/eks",
+    }
+)
 _BOOTSTRAP = frozenset({"aws/s3", "aws/dynamodb", "aws/kms", "aws/iam", "aws/sts"})
 _ENV_NAME = re.compile(r"^[A-Z][A-Z0-9_]{2,}$")
 
@@ -170,7 +186,7 @@ class Joining:
         path = posixpath.dirname(file.file)
         name = posixpath.basename(file.file)
         folder = self.folders.setdefault(path, Folder(path))
-        if name.endswith(".tfvars") or name.endswith(".tfvars.json"):
+        if name.endswith((".tfvars", ".tfvars.json")):
             if name.startswith("terraform.tfvars") or ".auto." in name or not folder.given:
                 folder.given.update({a.name: a.value for a in file.body.attributes})
             return
@@ -270,7 +286,7 @@ class Joining:
                     name=name,
                     purpose=purpose,
                     certainty=Certainty.PROBABLE,
-                )  # fmt: skip
+                )
             )
 
     def _reach(self) -> None:
@@ -279,7 +295,7 @@ class Joining:
         roots += [
             f
             for f in self.folders.values()
-            if any(b.kind in {"terraform"} and b.children("backend") for _, b in f.blocks)
+            if any(b.kind == "terraform" and b.children("backend") for _, b in f.blocks)
         ]
         if not any(b.kind in {"resource", "module", "provider", "data"} for f in roots for _, b in f.blocks):
             return
@@ -299,9 +315,7 @@ class Joining:
         for file, block in folder.blocks:
             if block.kind in {"terraform", "remote_state", "data", "generate"}:
                 holder = Block("", (), 1, blocks=[block])
-                read_backends(
-                    self.facts[file.file], holder, file.lines, 1, resolve=lambda v: _resolve(v, scope)
-                )  # fmt: skip
+                read_backends(self.facts[file.file], holder, file.lines, 1, resolve=lambda v: _resolve(v, scope))
             if block.kind == "terraform" and block.attribute("source") is not None:
                 self._terragrunt_source(folder, file, block)
 
@@ -359,16 +373,16 @@ class Joining:
         owners: dict[str, tuple[User, str]] = {}
         resources = [(f, b) for f, b in folder.blocks if b.kind == "resource" and len(b.labels) == 2]
         for _, block in resources:
-            owner = self._owner(folder, block, scopes)
+            owner = self._owner(block, scopes)
             if owner:
                 owners[".".join(block.labels)] = owner
-        self._bootstrap(folder, resources, owners, scopes)
+        self._bootstrap(resources, owners, scopes)
         for file, block in folder.blocks:
             if block.kind in {"resource", "data"} and len(block.labels) == 2:
                 self._resource(folder, file, block, scopes, owners)
             self._values(folder, file, block, scopes)
 
-    def _owner(self, folder: Folder, block: Block, scopes: list[Scope]) -> tuple[User, str] | None:
+    def _owner(self, block: Block, scopes: list[Scope]) -> tuple[User, str] | None:
         """Tooling, when this resource is a lock table or a state bucket; None: the platform's."""
         kind = block.labels[0]
         if kind in {"aws_dynamodb_table", "aws_dynamodb_global_table"}:
@@ -389,7 +403,6 @@ class Joining:
 
     def _bootstrap(
         self,
-        folder: Folder,
         resources: list[tuple[TerraformFile, Block]],
         owners: dict[str, tuple[User, str]],
         scopes: list[Scope],
@@ -460,7 +473,7 @@ class Joining:
                 name=name,
                 purpose=purpose,
                 link=".".join(block.labels),
-            )  # fmt: skip
+            )
         )
         if kind == "aws_dynamodb_table" and name and purpose == PURPOSE_LOCK:
             facts.tables.append(TableName("table", name, "resource", file.file, block.line))
@@ -519,7 +532,7 @@ class Joining:
                 self._statement(file, statement, scopes)
         for name, value in block.values():
             for item in value.walk():
-                self._value(folder, file, name, item, scopes)
+                self._value(folder, file, item, scopes)
             if name in {"command", "user_data", "user_data_base64"}:
                 text = plain_text(value)
                 if text:
@@ -579,7 +592,7 @@ class Joining:
             return f"arn:aws:dynamodb:*:*:table/{name}" if name else value.text
         return _resolve(value, scopes[0]) or value.text
 
-    def _value(self, folder: Folder, file: TerraformFile, name: str, item: Value, scopes: list[Scope]) -> None:
+    def _value(self, folder: Folder, file: TerraformFile, item: Value, scopes: list[Scope]) -> None:
         facts = self.facts[file.file]
         if item.kind == "object":
             self._object(folder, file, item, scopes)
@@ -588,8 +601,8 @@ class Joining:
         if not text:
             return
         if "states:::" in text:
-            for match in re.finditer(r"states:::(?:aws-sdk:)?([a-z0-9-]+)", text):
-                service = catalogue().boto_like(match[1])
+            for found in re.finditer(r"states:::(?:aws-sdk:)?([a-z0-9-]+)", text):
+                service = catalogue().boto_like(found[1])
                 if service:
                     self._integration(file, service, item.line, "integration.step_functions")
         if ":apigateway:" in text and (match := re.search(r":apigateway:[^:]*:([a-z0-9-]+):(?:action|path)", text)):
@@ -627,7 +640,9 @@ class Joining:
 
     def _target(self, folder: Folder, path: str, depth: int = 0) -> str:
         """The resource address that a reference leads to, through locals and the outputs of local modules."""
-        parts = path.split("[", maxsplit=1)[0].split(".") if "[" not in path.split(".", maxsplit=1)[0] else path.split(".")
+        parts = (
+            path.split("[", maxsplit=1)[0].split(".") if "[" not in path.split(".", maxsplit=1)[0] else path.split(".")
+        )
         parts = [p.split("[")[0] for p in path.split(".")]
         if depth > MAX_DEPTH or len(parts) < 2:
             return ""

@@ -42,7 +42,7 @@ class Form(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Import:
-    """One import of `module`. `bindings` are (imported, local) names; imported "" is the whole module, "*" everything."""
+    """One import of `module`. `bindings` are (imported, local) names; imported "" is the module, "*" everything."""
 
     module: str
     bindings: tuple[tuple[str, str], ...]
@@ -89,7 +89,9 @@ LANGUAGES: dict[str, Language] = {
     "python": Language(
         tree_sitter_python.language,
         family="python",
-        strings=frozenset({"string", "string_content", "string_start", "string_end", "escape_sequence", "concatenated_string"}),
+        strings=frozenset(
+            {"string", "string_content", "string_start", "string_end", "escape_sequence", "concatenated_string"}
+        ),
         imports=frozenset({"import_statement", "import_from_statement", "future_import_statement"}),
         calls=frozenset({"call"}),
         functions=frozenset({"function_definition", "lambda"}),
@@ -97,8 +99,15 @@ LANGUAGES: dict[str, Language] = {
     "go": Language(
         tree_sitter_go.language,
         family="go",
-        strings=frozenset({"interpreted_string_literal", "raw_string_literal", "interpreted_string_literal_content",
-                           "raw_string_literal_content", "escape_sequence"}),
+        strings=frozenset(
+            {
+                "interpreted_string_literal",
+                "raw_string_literal",
+                "interpreted_string_literal_content",
+                "raw_string_literal_content",
+                "escape_sequence",
+            }
+        ),
         imports=frozenset({"import_declaration"}),
         names=frozenset({"identifier", "package_identifier", "type_identifier"}),
         calls=frozenset({"call_expression", "composite_literal"}),
@@ -117,13 +126,15 @@ LANGUAGES: dict[str, Language] = {
     "ruby": Language(
         tree_sitter_ruby.language,
         family="ruby",
-        strings=frozenset({"string", "string_content", "heredoc_body", "heredoc_content", "escape_sequence", "simple_symbol"}),
+        strings=frozenset(
+            {"string", "string_content", "heredoc_body", "heredoc_content", "escape_sequence", "simple_symbol"}
+        ),
         names=frozenset({"identifier", "constant"}),
         calls=frozenset({"call", "method_call"}),
         functions=frozenset({"method", "singleton_method", "lambda", "block"}),
         separator="::",
     ),
-}  # fmt: skip
+}
 
 
 @functools.cache
@@ -164,7 +175,8 @@ class SourceTree:
         return self.data[node.start_byte : node.end_byte].decode("utf-8", "replace")
 
     def node_at(self, start: int, end: int) -> Node:
-        return self.root.descendant_for_byte_range(start, max(start, end - 1)) or self.root
+        found = self.root.descendant_for_byte_range(start, max(start, end - 1))
+        return self.root if found is None else found
 
     def line(self, offset: int) -> tuple[int, int]:
         """Line and column of a byte offset, from 1."""
@@ -178,6 +190,12 @@ class SourceTree:
             else:
                 high = middle
         return low + 1, offset - self._lines[low] + 1
+
+    def offset(self, line: int, column: int) -> int:
+        """The byte offset of a line and column, from 1."""
+        if not self._lines:
+            self.line(0)
+        return self._lines[line - 1] + column - 1
 
     def line_text(self, line: int) -> str:
         if not self._lines:
@@ -236,7 +254,7 @@ class SourceTree:
         kind = parent.type
         if kind in {"keyword_argument", "default_parameter", "typed_default_parameter"}:
             return parent.child_by_field_name("name") == node
-        if kind in {"attribute"}:
+        if kind == "attribute":
             return parent.child_by_field_name("attribute") == node
         if kind in {"import_specifier", "namespace_import", "import_clause", "aliased_import", "named_imports"}:
             return True
@@ -266,13 +284,25 @@ class SourceTree:
                     and parent.type != "method_invocation"
                 ):
                     return None
-                if callee is not None or parent.type in {"method_invocation", "object_creation_expression"}:
+                if callee is not None:
                     return parent
             if parent.type not in {
-                "member_expression", "attribute", "selector_expression", "scope_resolution", "subscript_expression",
-                "qualified_type", "generic_type", "scoped_type_identifier", "field_access", "non_null_expression",
-                "parenthesized_expression", "call", "call_expression", "await_expression", "method_invocation",
-            }:  # fmt: skip
+                "member_expression",
+                "attribute",
+                "selector_expression",
+                "scope_resolution",
+                "subscript_expression",
+                "qualified_type",
+                "generic_type",
+                "scoped_type_identifier",
+                "field_access",
+                "non_null_expression",
+                "parenthesized_expression",
+                "call",
+                "call_expression",
+                "await_expression",
+                "method_invocation",
+            }:
                 return None
             current = parent
         return None
@@ -280,10 +310,21 @@ class SourceTree:
     def chain(self, node: Node) -> str:
         """The dotted path that starts at `node`: `aws.dynamodb.Table` for the `aws` in it."""
         current = node
-        while current.parent is not None and current.parent.type in {
-            "member_expression", "attribute", "selector_expression", "scope_resolution", "field_access", "nested_type_identifier",
-            "scoped_type_identifier", "qualified_type",
-        } and current.parent.start_byte == node.start_byte:  # fmt: skip
+        while (
+            current.parent is not None
+            and current.parent.type
+            in {
+                "member_expression",
+                "attribute",
+                "selector_expression",
+                "scope_resolution",
+                "field_access",
+                "nested_type_identifier",
+                "scoped_type_identifier",
+                "qualified_type",
+            }
+            and current.parent.start_byte == node.start_byte
+        ):
             current = current.parent
         return re.sub(r"\s+|\?\.|!", lambda m: "." if m[0] == "?." else "", self.text(current))[:200]
 
@@ -294,9 +335,17 @@ class SourceTree:
             current = current.parent if current is not None else None
             if current is None:
                 return ""
-            if current.type in {"variable_declarator", "assignment", "assignment_expression", "short_var_declaration",
-                                "assignment_statement", "var_spec", "public_field_definition", "field_definition",
-                                "named_expression"}:  # fmt: skip
+            if current.type in {
+                "variable_declarator",
+                "assignment",
+                "assignment_expression",
+                "short_var_declaration",
+                "assignment_statement",
+                "var_spec",
+                "public_field_definition",
+                "field_definition",
+                "named_expression",
+            }:
                 left = (
                     current.child_by_field_name("name")
                     or current.child_by_field_name("left")
@@ -306,7 +355,7 @@ class SourceTree:
                 if left is None or left.end_byte > node.start_byte:
                     return ""
                 return re.split(r"[.,\s]+", self.text(left))[0 if "," in self.text(left) else -1].lstrip("@#")
-            if current.type in {"as_pattern"}:
+            if current.type == "as_pattern":
                 alias = current.child_by_field_name("alias")
                 return self.text(alias) if alias is not None else ""
             if current.type in {"block", "statement_block", "program", "module", "arguments", "argument_list"}:
@@ -329,7 +378,7 @@ class SourceTree:
         found = []
         for match in pattern.finditer(self.data):
             if self.spot(match.start(), match.start() + len(name)) is Spot.CODE:
-                found.append(match[1].decode("utf-8", "replace"))
+                found.append(match[1].decode("utf-8", "replace"))  # noqa: PERF401 - reads better with its condition
         return found
 
 

@@ -20,8 +20,24 @@ _PATHS = re.compile(
     r"(^|/)\.buildkite/|(^|/)action\.ya?ml$|(^|/)appspec\.ya?ml$|(^|/)\.woodpecker|(^|/)\.semaphore/|(^|/)Taskfile\.ya?ml$|(^|/)amplify\.ya?ml$"
 )
 _RUN_KEYS = frozenset(
-    {"run", "script", "before_script", "after_script", "command", "commands", "bash", "pwsh", "inlineScript", "cmds", "install", "before_install", "after_success", "deploy", "script_path"}
-)  # fmt: skip
+    {
+        "run",
+        "script",
+        "before_script",
+        "after_script",
+        "command",
+        "commands",
+        "bash",
+        "pwsh",
+        "inlineScript",
+        "cmds",
+        "install",
+        "before_install",
+        "after_success",
+        "deploy",
+        "script_path",
+    }
+)
 _FILE = re.compile(r"(?<![\w/.-])((?:\./)?[\w.-]+(?:/[\w.-]+)*\.(?:py|sh|js|ts|mjs|cjs|rb|go|bash))\b")
 
 
@@ -45,7 +61,7 @@ def read_workflow(facts: FileFacts, documents: list[Node], lines: list[str]) -> 
                 facts.runs.append(("workflow-folder", node.text))
         for key, node in document.walk():
             if key == "with" and node.pairs:
-                _inputs(facts, node, lines)
+                _inputs(facts, node)
 
 
 def _action(facts: FileFacts, node: Node, lines: list[str]) -> None:
@@ -54,7 +70,7 @@ def _action(facts: FileFacts, node: Node, lines: list[str]) -> None:
         _add(facts, service, Role.ACTION, "workflow.action", node.line, lines, User.DELIVERY)
 
 
-def _inputs(facts: FileFacts, node: Node, lines: list[str]) -> None:
+def _inputs(facts: FileFacts, node: Node) -> None:
     """Inputs of an action: shell in `script`/`command`, and Terraform's backend settings."""
     for key, value in node.pairs:
         if value.text and ("backend-config" in value.text or key in {"script", "run", "inlineScript"}):

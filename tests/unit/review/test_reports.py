@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import jsonschema
 import pytest
@@ -89,7 +89,7 @@ def test_names_from_the_repository_are_escaped_in_every_form(tmp_path: Path):
     page = html.render(found)
     assert "<img" not in page
     assert "<script" not in page
-    ElementTree.fromstring(pictures.svg_lanes(found))
+    ET.fromstring(pictures.svg_lanes(found))
     assert "<img" not in markdown.render(found).replace("`", "") or "`<img" in markdown.render(found)
 
 
@@ -105,9 +105,9 @@ def test_the_pictures_show_the_three_lanes(found: Review):
     assert lanes.count("subgraph") == 3
     assert "Application" in lanes
     assert "Terraform tooling" in lanes
-    svg = ElementTree.fromstring(pictures.svg_lanes(found))
+    svg = ET.fromstring(pictures.svg_lanes(found))
     assert "DynamoDB" in "".join(svg.itertext())
-    ElementTree.fromstring(pictures.svg_costs(list(found.services)))
+    ET.fromstring(pictures.svg_costs(list(found.services)))
     assert "classla-terraform-locks" in pictures.mermaid_sequence(found)
 
 

@@ -303,9 +303,27 @@ def iam_actions() -> dict[str, frozenset[str]]:
 
 
 COLUMNS = (
-    "npm", "pypi", "python", "go", "java", "maven", "gems", "ruby", "crates", "hosts", "schemes", "images", "emulators",
-    "env", "terraform", "clis", "github", "strings", "string_prefixes", "symbols",
-)  # fmt: skip
+    "npm",
+    "pypi",
+    "python",
+    "go",
+    "java",
+    "maven",
+    "gems",
+    "ruby",
+    "crates",
+    "hosts",
+    "schemes",
+    "images",
+    "emulators",
+    "env",
+    "terraform",
+    "clis",
+    "github",
+    "strings",
+    "string_prefixes",
+    "symbols",
+)
 
 
 def _prefer(table: dict[str, str], label: str, key: str, own: list[str]) -> None:
@@ -315,7 +333,7 @@ def _prefer(table: dict[str, str], label: str, key: str, own: list[str]) -> None
 
 
 @functools.cache
-def catalogue() -> Catalogue:
+def catalogue() -> Catalogue:  # noqa: C901, PLR0912 - one column after the other
     """The one catalogue of this process, read from the package's data files."""
     out = Catalogue()
     aws = json.loads(_text("aws.json"))

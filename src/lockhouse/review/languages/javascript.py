@@ -96,8 +96,14 @@ def _call(tree: SourceTree, node: Node, module: str) -> Import:
         elif parent.type == "expression_statement":
             form = Form.SIDE_EFFECT if current == node or current.type == "await_expression" else Form.INLINE
             return Import(module, (), node.start_byte, node.end_byte, form)
-        elif parent.type not in {"await_expression", "call_expression", "arguments", "parenthesized_expression", "as_expression",
-                                 "non_null_expression"}:  # fmt: skip
+        elif parent.type not in {
+            "await_expression",
+            "call_expression",
+            "arguments",
+            "parenthesized_expression",
+            "as_expression",
+            "non_null_expression",
+        }:
             break
         current = parent
     return Import(module, ((picked, ""),) if picked else (), node.start_byte, node.end_byte, Form.INLINE)

@@ -10,7 +10,7 @@ from lockhouse.review.tree import Form, Import, SourceTree, literal
 def imports(tree: SourceTree) -> tuple[list[Import], list[Node]]:
     out: list[Import] = []
     found = tree.query(
-        '(call method: (identifier) @m (#match? @m "^(require|require_relative)$") arguments: (argument_list (string) @s))'
+        '(call method: (identifier) @m (#match? @m "^(require|require_relative)$") arguments: (argument_list (string) @s))'  # noqa: E501 reads better whole
     )
     for node in found.get("s", ()):
         module = literal(tree, node)

@@ -1,4 +1,4 @@
-"""The review as JSON, schema `lockhouse.review/1` (docs/reference/review-schema.json). Keys may be added, never changed."""
+"""The review as JSON, schema `lockhouse.review/1` (docs/reference/review-schema.json): keys may come, none changes."""
 
 from __future__ import annotations
 
@@ -122,5 +122,5 @@ def render(review: Review, violations: tuple[Violation, ...] = (), changes: Chan
 
 
 def text_of(values: Json) -> str:
-    """JSON text of two spaces; msgspec, because the standard library's indented writer takes seconds for large reviews."""
+    """Indented JSON; by msgspec, because the standard library's indented writer takes seconds for large reviews."""
     return msgspec.json.format(msgspec.json.encode(values), indent=2).decode() + "\n"

@@ -142,7 +142,7 @@ def _alternatives(service: ServiceReview) -> list[str]:
         "## Alternatives for the lock",
         "",
         "- `use_lockfile = true` in the S3 backend (Terraform and OpenTofu 1.10 and newer): no table at all.",
-        "- Lockhouse: one server that every backend block can point at unchanged; table and lock file are one lock there.",
+        "- Lockhouse: one server that every backend block can point at unchanged; table and lock file are one lock there.",  # noqa: E501 reads better whole
         "- HCP Terraform: `cloud {}`; state and lock leave your account.",
         "",
     ]
@@ -161,12 +161,20 @@ def _questions(review: Review, service: ServiceReview) -> list[str]:
     out = ["## Questions", "", f"**Does {name} affect the application's speed?** {affects}", ""]
     if service.users == (User.TOOLING,):
         out += [
-            f"**Why is {name} in the repository at all?** {service.purpose[:1].upper()}{service.purpose[1:]}; see the places above.",
+            f"**Why is {name} in the repository at all?** {service.purpose[:1].upper()}{service.purpose[1:]}; see the places above.",  # noqa: E501 reads better whole
             "",
         ]
     out += [f"**What else does Terraform itself use?** {', '.join(hidden) or 'Nothing else.'}", ""]
-    out += ["**Are there other services to know about?** " + ", ".join(
-        f"{s.name} ({'/'.join(u.value for u in s.users)})" for s in review.services if s.users and s.service != service.service) + ".", ""]  # fmt: skip
+    out += [
+        "**Are there other services to know about?** "
+        + ", ".join(
+            f"{s.name} ({'/'.join(u.value for u in s.users)})"
+            for s in review.services
+            if s.users and s.service != service.service
+        )
+        + ".",
+        "",
+    ]
     return out
 
 
@@ -175,8 +183,15 @@ def _commands(review: Review, service: ServiceReview) -> list[str]:
     files = sorted({e.file for e in service.evidence if e.live})[:5]
     out = ["## Check it by hand", "", "```sh", f"lockhouse review . --ask {service.service}", f"git grep -n -i {word}"]
     out += [f"git grep -n -i {word} -- {_quoted(f)}" for f in files]
-    out += ["```", "", f"{STATUS_WORDS[service.status].capitalize()}; certainty: {service.certainty.value}. "
-            f"{review.searched.files} files, {review.searched.tokens} names.", ""]  # fmt: skip
+    out += [
+        "```",
+        "",
+        (
+            f"{STATUS_WORDS[service.status].capitalize()}; certainty: {service.certainty.value}. "
+            f"{review.searched.files} files, {review.searched.tokens} names."
+        ),
+        "",
+    ]
     return out
 
 

@@ -1,4 +1,4 @@
-"""One self-contained HTML page: no script, no font, no image from elsewhere. Everything from the repository is escaped."""
+"""One self-contained HTML page: no script, font or image from elsewhere; what comes from the repository is escaped."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _service(service: ServiceReview) -> str:
     return (
         f"<details><summary>{escape(service.name)} <span class='tag'>{escape(users)}</span></summary>"
         f"<p>{escape(verdict(service))}</p><p>Cost: {escape(service.cost.text)}.</p>"
-        f"<p>Can it be deleted? {escape(service.removable.reason)}.</p>{'<ol>' + steps + '</ol>' if steps else ''}{table}</details>"
+        f"<p>Can it be deleted? {escape(service.removable.reason)}.</p>{'<ol>' + steps + '</ol>' if steps else ''}{table}</details>"  # noqa: E501 reads better whole
     )
 
 
@@ -49,14 +49,16 @@ def render(review: Review, violations: tuple[Violation, ...] = (), changes: Chan
         "<meta http-equiv='Content-Security-Policy' content=\"default-src 'none'; style-src 'unsafe-inline'\">",
         f"<title>Cloud services: {escape(review.root)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>Cloud services of <code>{escape(review.root)}</code></h1>",
-        f"<p>{'Commit <code>' + escape(review.commit[:12]) + '</code>. ' if review.commit else ''}"
-        f"{review.searched.files} files searched for {review.searched.tokens} names.</p>",
+        (
+            f"<p>{'Commit <code>' + escape(review.commit[:12]) + '</code>. ' if review.commit else ''}"
+            f"{review.searched.files} files searched for {review.searched.tokens} names.</p>"
+        ),
         svg_lanes(review),
     ]
     if changes is not None:
         items = "".join(f"<li>{escape(m)}</li>" for _, _, m in (*changes.added, *changes.removed))
         parts.append(
-            f"<h2>Against <code>{escape(changes.base)}</code></h2><ul>{items or '<li>no change in who uses what</li>'}</ul>"
+            f"<h2>Against <code>{escape(changes.base)}</code></h2><ul>{items or '<li>no change in who uses what</li>'}</ul>"  # noqa: E501 reads better whole
         )
     if violations:
         parts.append(

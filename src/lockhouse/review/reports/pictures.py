@@ -1,4 +1,4 @@
-"""Pictures: the lanes (Mermaid and SVG), the sequence of a lock (Mermaid), and cost bars (SVG). Plain text, no scripts."""
+"""Pictures as plain text: the lanes (Mermaid and SVG), the sequence of a lock (Mermaid), and cost bars (SVG)."""
 
 from __future__ import annotations
 
@@ -60,15 +60,17 @@ def svg_lanes(review: Review) -> str:
     width = 240 * len(lanes) + 20
     words = "; ".join(f"{LANES[u]}: {', '.join(s.name for s in used_by(review, u)) or 'no service'}" for u in lanes)
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(words)}" '
-        'font-family="system-ui, sans-serif" font-size="14">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(words)}" '  # noqa: E501 reads better whole
+            'font-family="system-ui, sans-serif" font-size="14">'
+        ),
         f"<title>{escape(words)}</title>",
     ]
     for index, user in enumerate(lanes):
         x = 20 + 240 * index
         color = _COLORS[user]
         out.append(
-            f'<rect x="{x}" y="10" width="220" height="{height - 20}" rx="8" fill="none" stroke="{color}" stroke-width="2"/>'
+            f'<rect x="{x}" y="10" width="220" height="{height - 20}" rx="8" fill="none" stroke="{color}" stroke-width="2"/>'  # noqa: E501 reads better whole
         )
         out.append(f'<text x="{x + 14}" y="38" font-weight="bold" fill="{color}">{LANES[user]}</text>')
         services = used_by(review, user)
@@ -95,15 +97,19 @@ def svg_costs(services: list[ServiceReview]) -> str:
         return ""
     most = priced[0].cost.monthly_usd or 1
     height = 20 + 34 * len(priced)
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 {height}" role="img" aria-label="cost a month" '
-           'font-family="system-ui, sans-serif" font-size="13">']  # fmt: skip
+    out = [
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 {height}" role="img" aria-label="cost a month" '
+            'font-family="system-ui, sans-serif" font-size="13">'
+        )
+    ]
     for row, service in enumerate(priced):
         y = 10 + 34 * row
         bar = max(2, int(280 * (service.cost.monthly_usd or 0) / most))
         out.append(f'<text x="0" y="{y + 18}" fill="currentColor">{escape(_short(service.name))}</text>')
         out.append(f'<rect x="190" y="{y + 4}" width="{bar}" height="18" rx="3" fill="#2f5fa8"/>')
         out.append(
-            f'<text x="{200 + bar}" y="{y + 18}" fill="currentColor">{escape(_amount(service.cost.monthly_usd or 0))}</text>'
+            f'<text x="{200 + bar}" y="{y + 18}" fill="currentColor">{escape(_amount(service.cost.monthly_usd or 0))}</text>'  # noqa: E501 reads better whole
         )
     return "\n".join([*out, "</svg>"]) + "\n"
 

@@ -35,7 +35,7 @@ def document(review: Review, violations: tuple[Violation, ...] = ()) -> dict[str
             "id": "review.rule",
             "shortDescription": {"text": "A rule of review.toml or of the command line is broken."},
             "defaultConfiguration": {"level": "error"},
-        }  # fmt: skip
+        }
     )
     results: list[dict[str, object]] = []
     for item in review.findings:
@@ -49,13 +49,13 @@ def document(review: Review, violations: tuple[Violation, ...] = ()) -> dict[str
             }
         )
     for broken in violations:
-        results.append(
+        results.append(  # noqa: PERF401 reads better whole
             {
                 "ruleId": "review.rule",
                 "level": "error",
                 "message": {"text": f"{broken.rule}: {broken.message}"},
                 "locations": _location(broken.file, broken.line),
-            }  # fmt: skip
+            }
         )
     return {
         "$schema": SCHEMA,

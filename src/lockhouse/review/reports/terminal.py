@@ -59,7 +59,7 @@ def render(
             f"Searched {searched.files} files ({searched.source} source, {searched.infrastructure} infrastructure, "
             f"{searched.manifests} manifests, {searched.lock_files} lock files, {searched.documents} documents) for "
             f"{searched.tokens} names; {searched.skipped} left out.",
-        )  # fmt: skip
+        )
     )
     return "\n".join(out) + "\n"
 
