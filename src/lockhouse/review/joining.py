@@ -215,7 +215,8 @@ def _imported(joined: Joined) -> set[str]:
 
 
 def _lock_clients(joined: Joined) -> None:
-    """Code that handles `LockID` items is a lock client, and so is what shares its folder without data of its own."""
+    """Code that handles `LockID` items is a lock client, and so is what shares its folder (or lies one below it) without
+    data of its own."""
     folders = {posixpath.dirname(f.file) for f in joined.live() if f.lock_literal and f.kind in SOURCE_KINDS}
     for file in joined.live():
         if file.kind not in SOURCE_KINDS:
@@ -225,7 +226,9 @@ def _lock_clients(joined: Joined) -> None:
         )
         if not uses:
             continue
-        shares = posixpath.dirname(file.file) in folders and not file.data_operations
+        folder = posixpath.dirname(file.file)
+        above = posixpath.dirname(folder)
+        shares = (folder in folders or (above != "" and above in folders)) and not file.data_operations
         if not (file.lock_literal or shares):
             continue
         for index, fact in enumerate(file.facts):

@@ -226,5 +226,7 @@ def _locked(name: str, text: str) -> Iterator[Declared]:  # noqa: C901 - a table
 
 
 def _add(facts: FileFacts, service: str, role: Role, rule: str, package: str, lines: list[str]) -> None:
-    number = next((i for i, line in enumerate(lines, 1) if package in line), 1)
+    number = next(
+        (i for i, line in enumerate(lines, 1) if package in line and not line.lstrip().startswith(("#", "//"))), 1
+    )
     facts.facts.append(Fact(service, role, rule, facts.file, number, 1, None, redact(lines[number - 1]), name=package))

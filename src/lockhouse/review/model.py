@@ -252,6 +252,8 @@ class FileFacts:
     lock_literal: int = 0
     """Line of a live string or key that is exactly `LockID`, else 0."""
     data_operations: bool = False
+    inline: list[tuple[str, str, int]] = field(default_factory=list)
+    """(language, text, first line) of code that stands inside this file."""
     notes: list[tuple[str, int, str]] = field(default_factory=list)
     """(rule, line, message) for findings that one file alone proves."""
     problem: str = ""

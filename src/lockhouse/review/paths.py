@@ -98,6 +98,7 @@ LANGUAGES = {
     ".erb": "template",
     ".html": "markup",
     ".sql": "other-source",
+    ".jsonc": "json",
     ".tfstate": "state",
     ".tfplan": "state",
 }
@@ -199,6 +200,10 @@ _TEST_FOLDERS = frozenset(
         "unit-tests",
         "test-fixtures",
         "testing",
+        "bench",
+        "benches",
+        "benchmark",
+        "benchmarks",
         "terratest",
     }
 )

@@ -12,7 +12,7 @@ import os
 import re
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lockhouse.review import plain, prefilter, sdk, settings_files, templates, workflows
@@ -99,6 +99,7 @@ def _read(facts: FileFacts, kind: PathKind, data: bytes, layout: Layout) -> None
         _source(facts, kind.kind, data, layout)
         return
     text = data.decode("utf-8", "replace").removeprefix("\ufeff")
+    _platform_file(facts, text)
     match kind.kind:
         case "hcl":
             read_terraform(facts, data.removeprefix(b"\xef\xbb\xbf"))
@@ -129,6 +130,31 @@ def _read(facts: FileFacts, kind: PathKind, data: bytes, layout: Layout) -> None
             plain.read_template_text(facts, text)
         case _:
             pass
+
+
+# Files whose existence deploys the application to somebody's platform.
+_PLATFORM_FILES = {
+    "wrangler.toml": "cloudflare",
+    "wrangler.json": "cloudflare",
+    "wrangler.jsonc": "cloudflare",
+    "vercel.json": "vercel",
+    "netlify.toml": "netlify",
+    "fly.toml": "fly",
+    "firebase.json": "firebase",
+    "amplify.yml": "aws/amplify",
+    "apprunner.yaml": "aws/apprunner",
+    "Dockerrun.aws.json": "aws/elasticbeanstalk",
+}
+
+
+def _platform_file(facts: FileFacts, text: str) -> None:
+    folder, _, name = facts.file.rpartition("/")
+    service = _PLATFORM_FILES.get(name)
+    if name == "config.toml" and folder.rpartition("/")[2] == "supabase":
+        service = "supabase"
+    if service:
+        first = redact(text.split("\n", 1)[0])
+        facts.facts.append(Fact(service, Role.CONFIGURATION, "platform.file", facts.file, 1, 1, User.PLATFORM, first))
 
 
 def _source(facts: FileFacts, language: str, data: bytes, layout: Layout) -> None:
@@ -218,6 +244,17 @@ def _structured(facts: FileFacts, kind: str, data: bytes, text: str) -> None:
         return
     for document in documents:
         _document(facts, document, lines)
+    for language, code, first in facts.inline:
+        _inline(facts, language, code, first)
+
+
+def _inline(facts: FileFacts, language: str, code: str, first: int) -> None:
+    """Source code inside a template, with its lines moved to where it stands."""
+    data = code.encode()
+    hits = prefilter.find(data, _FAMILY.get(language, language))
+    found = sdk.read_source(SourceTree(language, data), facts.file, hits)
+    facts.facts += [f._replace(line=f.line + first - 1) for f in found.facts]
+    facts.places += [replace(p, line=p.line + first - 1) for p in found.places]
 
 
 def _document(facts: FileFacts, document: Node, lines: list[str]) -> None:

@@ -109,6 +109,14 @@ def read_template(facts: FileFacts, document: Node, lines: list[str]) -> None:
                 name=name,
                 purpose=PURPOSE_STATE if bootstrap and service == "aws/s3" else "",
             )
+        inline = node.get("Properties", "Code", "ZipFile") or node.get("Properties", "InlineCode")
+        if inline is not None and inline.text:
+            language = (
+                "python"
+                if "python" in node.at("Properties", "Runtime") or "import boto3" in inline.text
+                else "javascript"
+            )
+            facts.inline.append((language, inline.text, inline.line))
         code = node.get("Properties", "CodeUri") or node.get("Properties", "Code")
         if code is not None and code.text:
             facts.runs.append(("lambda", _beside(facts.file, code.text)))

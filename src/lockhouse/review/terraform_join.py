@@ -421,7 +421,8 @@ class Joining:
                 owners.setdefault(".".join(bucket.labels), (User.TOOLING, PURPOSE_STATE))
         if all(".".join(b.labels) in owners for b in buckets):
             for _, block in resources:
-                owners.setdefault(".".join(block.labels), (User.TOOLING, "Terraform bootstrap"))
+                if not block.labels[0].startswith("aws_dynamodb_"):
+                    owners.setdefault(".".join(block.labels), (User.TOOLING, "Terraform bootstrap"))
 
     def _resource(
         self,

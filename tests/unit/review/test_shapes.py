@@ -713,6 +713,196 @@ await c.send(new CreateTableCommand({ TableName: "locks", KeySchema: [{ Attribut
         },
         {"aws/lambda": ("not_present", []), "aws/sts": ("permission_only", [])},
     ),
+    "root-lock-client": (
+        {
+            "main.go": 'package main\nimport "github.com/aws/aws-sdk-go-v2/service/dynamodb"\nvar k = "LockID"\nfunc f(c *dynamodb.Client) { c.DeleteItem(nil, &dynamodb.DeleteItemInput{}) }\n',
+            "go.mod": "module x\n",
+            "util.go": 'package main\nimport "github.com/aws/aws-sdk-go-v2/service/dynamodb"\nfunc n() *dynamodb.Client { return dynamodb.New(dynamodb.Options{}) }\n',
+        },
+        {"aws/dynamodb": (U, T)},
+    ),
+    "py-lambda-sns-sqs-unused-var": ({"a.py": 'import boto3\nsqs = boto3.client("sqs")\n'}, {"aws/sqs": (U, A)}),
+    "py-decorated-wrapper": (
+        {
+            "lib/db.py": 'import boto3\n\n\ndef table(name):\n    return boto3.resource("dynamodb").Table(name)\n',
+            "app.py": 'from lib.db import table\n\nusers = table("users")\nusers.put_item(Item={})\n',
+        },
+        {"aws/dynamodb": (U, A)},
+    ),
+    "js-wrapper-pkg": (
+        {
+            "package.json": '{"dependencies":{"@acme/dynamo-wrapper":"1"}}',
+            "a.js": 'const d = require("@acme/dynamo-wrapper");\nd.get();\n',
+        },
+        {"aws/dynamodb": ("not_present", [])},
+    ),
+    "ts-path-alias": (
+        {
+            "src/lib/redis.ts": 'import Redis from "ioredis";\nexport const redis = new Redis(process.env.REDIS_URL!);\n',
+            "src/app.ts": 'import { redis } from "@/lib/redis";\nredis.get("x");\n',
+        },
+        {"redis": (U, A)},
+    ),
+    "express-session": (
+        {
+            "server.js": 'const session = require("express-session");\nconst RedisStore = require("connect-redis")(session);\napp.use(session({ store: new RedisStore() }));\n'
+        },
+        {"redis": (U, A)},
+    ),
+    "js-commented-require": (
+        {"a.js": '// const redis = require("redis");\n/*\nconst s = require("stripe");\n*/\nmodule.exports = {};\n'},
+        {"redis": ("docs_only", []), "stripe": ("docs_only", [])},
+    ),
+    "py-string-triple": (
+        {"a.py": 'DOC = """\nimport boto3\nboto3.client("dynamodb")\n"""\n'},
+        {"aws/dynamodb": ("not_present", [])},
+    ),
+    "tf-moved-lock": (
+        {
+            "infra/state/main.tf": 'resource "aws_dynamodb_table" "x" {\n  name = "n"\n  hash_key = "LockID"\n  attribute {\n    name = "LockID"\n    type = "S"\n  }\n}\nresource "aws_dynamodb_table" "orders" {\n  name = "orders"\n  hash_key = "pk"\n}\n'
+        },
+        {"aws/dynamodb": (U, ["platform", "tooling"])},
+    ),
+    "tf-data-only": ({"m.tf": 'data "aws_dynamodb_table" "t" {\n  name = "orders"\n}\n'}, {"aws/dynamodb": (U, PL)}),
+    "ecs-env-table": (
+        {
+            "infra/m.tf": 'resource "aws_dynamodb_table" "orders" {\n  name = "orders"\n  hash_key = "id"\n}\nresource "aws_ecs_task_definition" "t" {\n  family="x"\n  container_definitions = jsonencode([{ name="a", environment=[{name="ORDERS_TABLE", value=aws_dynamodb_table.orders.name}] }])\n}\n',
+            "app/main.py": 'import os\nT = os.environ["ORDERS_TABLE"]\n',
+        },
+        {"aws/dynamodb": (U, ["application", "platform"])},
+    ),
+    "env-linked-comment": (
+        {
+            "infra/m.tf": 'resource "aws_sqs_queue" "q" {\n}\nresource "aws_lambda_function" "t" {\n  environment {\n    variables = {\n      QUEUE_URL = aws_sqs_queue.q.url\n    }\n  }\n}\n',
+            "app/main.py": '# os.environ["QUEUE_URL"]\n',
+        },
+        {"aws/sqs": (U, PL)},
+    ),
+    "module-output-link": (
+        {
+            "infra/m.tf": 'module "q" {\n  source = "./q"\n}\nresource "aws_lambda_function" "t" {\n  environment {\n    variables = {\n      QUEUE_URL = module.q.url\n    }\n  }\n}\n',
+            "infra/q/main.tf": 'resource "aws_sqs_queue" "q" {\n}\noutput "url" {\n  value = aws_sqs_queue.q.url\n}\n',
+            "app/main.js": "console.log(process.env.QUEUE_URL);\n",
+        },
+        {"aws/sqs": (U, ["application", "platform"])},
+    ),
+    "backend-in-docs-and-live": (
+        {
+            "docs/x.md": 'dynamodb_table = "a"',
+            "m.tf": 'terraform {\n  backend "s3" {\n    bucket="b"\n    key="k"\n    region="r"\n    use_lockfile = true\n  }\n}\n',
+        },
+        {"aws/dynamodb": ("docs_only", []), "aws/s3": (U, T)},
+    ),
+    "tf-string-only": (
+        {"m.tf": 'variable "x" {\n  description = "DynamoDB table"\n}\noutput "y" {\n  value = "dynamodb"\n}\n'},
+        {"aws/dynamodb": ("not_present", [])},
+    ),
+    "local-backend": (
+        {"m.tf": 'terraform {\n  backend "local" {}\n}\n'},
+        {"aws/dynamodb": ("not_present", []), "aws/s3": ("not_present", [])},
+    ),
+    "gcs-azure-backend": (
+        {
+            "a/m.tf": 'terraform {\n  backend "gcs" {\n    bucket="b"\n  }\n}\n',
+            "b/m.tf": 'terraform {\n  backend "azurerm" {\n    storage_account_name="x"\n  }\n}\n',
+        },
+        {"gcp/storage": (U, T), "azure/storage": (U, T)},
+    ),
+    "lambda-layer-py-in-tf": (
+        {
+            "terraform/lambda_src/index.js": 'const { SNSClient, PublishCommand } = require("@aws-sdk/client-sns");\nexports.handler = () => new SNSClient({}).send(new PublishCommand({}));\n',
+            "terraform/main.tf": 'resource "aws_lambda_function" "f" {\n  filename = "x.zip"\n}\n',
+        },
+        {"aws/sns": (U, A), "aws/lambda": (U, PL)},
+    ),
+    "inline-lambda-cfn": (
+        {
+            "t.yaml": 'Resources:\n  F:\n    Type: AWS::Lambda::Function\n    Properties:\n      Code:\n        ZipFile: |\n          import boto3\n          boto3.client("dynamodb").put_item(TableName="x", Item={})\n'
+        },
+        {"aws/dynamodb": (U, A), "aws/lambda": (U, PL)},
+    ),
+    "user-data": (
+        {
+            "m.tf": 'resource "aws_instance" "i" {\n  user_data = <<-EOF\n    #!/bin/bash\n    aws s3 cp s3://b/x .\n  EOF\n}\n'
+        },
+        {"aws/s3": (U, PL), "aws/ec2": (U, PL)},
+    ),
+    "wf-env-only": (
+        {".github/workflows/x.yml": "on: push\nenv:\n  STRIPE_SECRET_KEY: ${{ secrets.S }}\njobs: {}\n"},
+        {"stripe": ("not_present", [])},
+    ),
+    "py-subprocess": (
+        {"a.py": 'import subprocess\nsubprocess.run(["aws", "s3", "cp", "a", "s3://b/c"])\n'},
+        {"aws/s3": (U, A)},
+    ),
+    "deprecated-boto2": (
+        {
+            "a.py": 'import boto.dynamodb2\nfrom boto.s3.connection import S3Connection\nS3Connection()\nboto.dynamodb2.connect_to_region("x")\n'
+        },
+        {"aws/s3": (U, A), "aws/dynamodb": (U, A)},
+    ),
+    "type-only-inline": (
+        {"a.ts": 'import { type DynamoDBClient } from "@aws-sdk/client-dynamodb";\nexport type X = DynamoDBClient;\n'},
+        {"aws/dynamodb": ("declared_unused", [])},
+    ),
+    "jsx": (
+        {
+            "a.tsx": 'import { PayPalButtons } from "@paypal/react-paypal-js";\nexport const B = () => <PayPalButtons />;\n'
+        },
+        {"paypal": (U, A)},
+    ),
+    "sentry-config": (
+        {
+            "sentry.client.config.ts": 'import * as Sentry from "@sentry/nextjs";\nSentry.init({ dsn: "x" });\n',
+            "next.config.js": 'const { withSentryConfig } = require("@sentry/nextjs");\nmodule.exports = withSentryConfig({});\n',
+        },
+        {"sentry": (U, A)},
+    ),
+    "go-test-only": (
+        {
+            "a_test.go": 'package a\nimport "github.com/aws/aws-sdk-go-v2/service/sqs"\nvar c = sqs.New(sqs.Options{})\n',
+            "a.go": "package a\n",
+            "go.mod": "module x\nrequire github.com/aws/aws-sdk-go-v2/service/sqs v1.0.0\n",
+        },
+        {"aws/sqs": ("declared_unused", [])},
+    ),
+    "tf-lock-file": (
+        {
+            ".terraform.lock.hcl": 'provider "registry.terraform.io/hashicorp/aws" {\n  version = "5.0.0"\n}\n',
+            "m.tf": "locals {\n a=1\n}\n",
+        },
+        {"aws/dynamodb": ("not_present", [])},
+    ),
+    "monorepo-two": (
+        {
+            "apps/a/package.json": '{"dependencies":{"stripe":"1"}}',
+            "apps/a/i.ts": 'import Stripe from "stripe";\nnew Stripe("x");\n',
+            "apps/b/package.json": '{"dependencies":{"twilio":"1"}}',
+            "apps/b/i.ts": "export const x = 1;\n",
+        },
+        {"stripe": (U, A), "twilio": ("declared_unused", [])},
+    ),
+    "supabase-py": (
+        {"a.py": 'from supabase import create_client\nc = create_client("u", "k")\n'},
+        {"supabase": (U, A)},
+    ),
+    "supabase-http": ({"a.js": 'fetch("https://abcdef.supabase.co/rest/v1/users");\n'}, {"supabase": (U, A)}),
+    "supabase-cli-wf": (
+        {
+            ".github/workflows/x.yml": "on: push\njobs:\n  d:\n    runs-on: x\n    steps:\n      - uses: supabase/setup-cli@v1\n      - run: supabase db push\n"
+        },
+        {"supabase": (U, D)},
+    ),
+    "vercel-cli": ({"package.json": '{"scripts":{"deploy":"vercel deploy --prod"}}'}, {"vercel": (U, D)}),
+    "wrangler-toml": (
+        {
+            "wrangler.toml": 'name = "x"\nmain = "src/i.ts"\n[[kv_namespaces]]\nbinding = "K"\n',
+            "src/i.ts": "export default {};\n",
+        },
+        {"cloudflare": (U, PL)},
+    ),
+    "vercel-json": ({"vercel.json": '{"version":2}'}, {"vercel": (U, PL)}),
+    "fly-toml": ({"fly.toml": 'app = "x"\n'}, {"fly": (U, PL)}),
 }
 
 
