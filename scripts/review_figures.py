@@ -1,7 +1,7 @@
 """Measures the review against the verdicts written by hand in tests/review_fixtures, mutations included.
 
 A positive is a (service, user) pair that a fixture's expected.toml names or that the review says of a service named
-there. Run it from the repository: `python scripts/review_figures.py` prints the table of docs/reference/review-figures.md.
+there. `python scripts/review_figures.py`, run in the repository, prints the table of docs/reference/review-figures.md.
 """
 
 from __future__ import annotations

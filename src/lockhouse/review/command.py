@@ -51,6 +51,9 @@ def review_command(
     check_doc: Annotated[Path | None, typer.Option("--check-doc", help="Verify what this document says.")] = None,
     prices: Annotated[Path | None, typer.Option("--prices", help="A prices file (see prices.toml).")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Count an unknown as a use in --forbid.")] = False,
+    with_traffic: Annotated[
+        bool, typer.Option("--traffic", help="Ask the server which clients still lock through the table.")
+    ] = False,
     send_review: Annotated[bool, typer.Option("--send", help="Send the review to the server.")] = False,
     endpoint: Annotated[
         str, typer.Option("--endpoint", envvar="LOCKHOUSE_ENDPOINT", help="The server, for --send.")
@@ -78,6 +81,7 @@ def review_command(
             prices,
             strict=strict,
             fail_on_new=fail_on_new,
+            with_traffic=with_traffic,
             send_review=send_review,
             endpoint=endpoint,
             token=token,

@@ -215,7 +215,7 @@ def _imported(joined: Joined) -> set[str]:
 
 
 def _lock_clients(joined: Joined) -> None:
-    """Code that handles `LockID` items is a lock client, and so is what shares its folder (or lies one below it) without
+    """Code that handles `LockID` items is a lock client, and so is what shares its folder (or lies one below) without
     data of its own."""
     folders = {posixpath.dirname(f.file) for f in joined.live() if f.lock_literal and f.kind in SOURCE_KINDS}
     for file in joined.live():

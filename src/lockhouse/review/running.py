@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from lockhouse.review import base, cost, documents, rules, send
+from lockhouse.review import base, cost, documents, rules, send, traffic
 from lockhouse.review.command import FINE, VIOLATED, Format
 from lockhouse.review.model import Review
 from lockhouse.review.reports import as_json, ask, html, markdown, pictures, sarif, terminal
@@ -34,6 +34,7 @@ def run(
     *,
     strict: bool,
     fail_on_new: bool,
+    with_traffic: bool,
     send_review: bool,
     endpoint: str,
     token: str,
@@ -57,15 +58,27 @@ def run(
             violations += [rules.Violation("new", m, s, u) for u, s, m in changes.added]
     if check_doc is not None:
         return _document(found, path, check_doc, known, form, table, output)
-    text = _render(found, form, known, tuple(violations), changes, to_terminal=output is None)
+    clients = traffic.seen(found, endpoint, token) if with_traffic else None
+    values = as_json.document(found, tuple(violations), changes, clients)
+    if form is Format.JSON:
+        text = as_json.text_of(values)
+    else:
+        text = _render(found, form, known, tuple(violations), changes, to_terminal=output is None)
+        if clients is not None and form in {Format.TERMINAL, Format.MARKDOWN}:
+            text += _clients(clients)
     _write(text, output)
     if send_review:
-        where = send.send(as_json.document(found, tuple(violations), changes), endpoint, token)
+        where = send.send(values, endpoint, token)
         typer.echo(f"Sent: {where}", err=True)
     if form not in {Format.TERMINAL, Format.JSON}:
         for violation in violations:
             typer.echo(f"violated: {violation.rule}: {violation.message}", err=True)
     return VIOLATED if violations else FINE
+
+
+def _clients(clients: tuple[traffic.ClientSeen, ...]) -> str:
+    lines = [f"- {c.name}: {c.facet}, {c.namespace}/{c.key}, last {c.last}" for c in clients]
+    return "\n".join(["", "## What the server has seen", "", traffic.sentence(clients), "", *lines, ""])
 
 
 def _rules(path: Path, config: Path | None, forbid: list[str], allow_only: list[str], *, strict: bool) -> rules.Rules:
@@ -116,8 +129,6 @@ def _render(
     to_terminal: bool,
 ) -> str:
     match form:
-        case Format.JSON:
-            return as_json.render(found, violations, changes)
         case Format.SARIF:
             return sarif.render(found, violations)
         case Format.HTML:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -49,5 +48,5 @@ def test_what_is_commented_out_is_not_used(case: Case, tmp_path: Path):
     found = review(repo)
     for service in found.services:
         for item in service.evidence:
-            commented = MARKS.get(os.path.splitext(item.file)[1]) or MARKS.get(os.path.basename(item.file))
+            commented = MARKS.get(Path(item.file).suffix) or MARKS.get(Path(item.file).name)
             assert not (item.live and commented), (service.service, item)

@@ -6,6 +6,7 @@ import msgspec
 
 from lockhouse.review.model import SCHEMA, Evidence, Finding, Review, ServiceReview
 from lockhouse.review.rules import Changes, Violation
+from lockhouse.review.traffic import ClientSeen
 
 Json = dict[str, object]
 
@@ -77,7 +78,12 @@ def service(item: ServiceReview) -> Json:
     }
 
 
-def document(review: Review, violations: tuple[Violation, ...] = (), changes: Changes | None = None) -> Json:
+def document(
+    review: Review,
+    violations: tuple[Violation, ...] = (),
+    changes: Changes | None = None,
+    clients: tuple[ClientSeen, ...] | None = None,
+) -> Json:
     """The whole review as JSON values, in a deterministic order."""
     out: Json = {
         "schema": SCHEMA,
@@ -113,6 +119,14 @@ def document(review: Review, violations: tuple[Violation, ...] = (), changes: Ch
             "base": changes.base,
             "added": [{"user": u, "service": s, "message": m} for u, s, m in changes.added],
             "removed": [{"user": u, "service": s, "message": m} for u, s, m in changes.removed],
+        }
+    if clients is not None:
+        out["traffic"] = {
+            "still_through_the_table": sorted({c.name for c in clients if c.facet == "table"}),
+            "clients": [
+                {"name": c.name, "facet": c.facet, "namespace": c.namespace, "key": c.key, "last": c.last}
+                for c in clients
+            ],
         }
     return out
 
