@@ -174,11 +174,12 @@ def _who_runs(joined: Joined) -> tuple[set[str], set[str]]:
     by_name: dict[str, list[str]] = defaultdict(list)
     for path in joined.facts:
         by_name[posixpath.basename(path)].append(path)
+    scripts = {f"script:{t}" for f in joined.live() for how, t in f.runs if how == "workflow-script"}
     for file in joined.live():
         copied = [t for how, t in file.runs if how == "image"]
         for how, target in file.runs:
             for path in by_name.get(posixpath.basename(target), ()):
-                if how == "workflow" and _matches(path, target):
+                if (how == "workflow" or how in scripts) and _matches(path, target):
                     pipeline.add(path)
                 elif (how == "start" and _matches(path, target)) or (
                     how == "start-name" and any(_inside(path, folder) for folder in copied)

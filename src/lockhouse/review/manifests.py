@@ -113,7 +113,7 @@ def _package_json(facts: FileFacts, text: str) -> Iterator[Declared]:
             starts = script in {"start", "serve", "prestart", "start:prod"}
             read_shell(facts, command, number, User.APPLICATION if starts else User.DELIVERY, role_user=starts)
             for match in re.finditer(r"(?<![\w/.-])((?:\./)?[\w./-]+\.(?:[cm]?[jt]s|sh|py))\b", command):
-                facts.runs.append(("start" if starts else "script", _beside(facts.file, match[1])))
+                facts.runs.append(("start" if starts else f"script:{script}", _beside(facts.file, match[1])))
 
 
 def _cdk_package(package: str) -> str | None:

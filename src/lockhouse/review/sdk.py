@@ -150,13 +150,22 @@ class _Reader:
             self.star(item, service, role, user)
         elif self.tree.name != "ruby":
             nodes = self.references(local, reference)
-            if not nodes:
+            if not nodes and self.exported(local):
+                self.fact(service, role, "import.reexported", start, user=user, certainty=Certainty.PROBABLE)
+            elif not nodes:
                 self.fact(service, Role.IMPORT, "import.unused", start)
             elif user is User.PLATFORM:
                 constructs.made(self.tree, service, nodes, kind, self.fact)
             else:
                 best = next((n for n in nodes if self.tree.call_around(n) is not None), nodes[0])
                 self.fact(service, role, "sdk.reference", best.start_byte, user=user, link=where)
+
+    def exported(self, local: str) -> bool:
+        """Whether a Python module lists `local` in `__all__`."""
+        if self.tree.name != "python":
+            return False
+        pattern = rb"__all__\s*(?::[^=]+)?\+?=\s*[\[(][^\])]*[\"']" + re.escape(local.encode()) + rb"[\"']"
+        return re.search(pattern, self.tree.data) is not None
 
     def references(self, local: str, reference: str) -> list[Node]:
         """Where `local` is used; when the import binds only the root of a dotted module, where that path is used."""

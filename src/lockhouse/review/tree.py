@@ -233,7 +233,7 @@ class SourceTree:
 
     def occurrences(self, name: str) -> Iterator[Node]:
         """Nodes where `name` is used as a value: not a comment, a string, an import, a property or a keyword."""
-        pattern = re.compile(rb"(?<![\w$@])" + re.escape(name.encode()) + rb"(?![\w$])")
+        pattern = re.compile(rb"(?<![\w$])" + re.escape(name.encode()) + rb"(?![\w$])")
         seen = 0
         for match in pattern.finditer(self.data):
             seen += 1

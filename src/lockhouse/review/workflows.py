@@ -40,6 +40,9 @@ _RUN_KEYS = frozenset(
 )
 _FILE = re.compile(r"(?<![\w/.-])((?:\./)?[\w.-]+(?:/[\w.-]+)*\.(?:py|sh|js|ts|mjs|cjs|rb|go|bash))\b")
 
+_MODULE = re.compile(r"python[\d.]*\s+-m\s+([a-z_][\w.]*)")
+_SCRIPT = re.compile(r"(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?([\w:.-]+)")
+
 
 def is_workflow(path: str) -> bool:
     return _PATHS.search(path) is not None
@@ -53,6 +56,8 @@ def read_workflow(facts: FileFacts, documents: list[Node], lines: list[str]) -> 
             if key in _RUN_KEYS:
                 read_shell(facts, node.text, node.line, User.DELIVERY)
                 facts.runs += [("workflow", m[1]) for m in _FILE.finditer(node.text)]
+                facts.runs += [("workflow", m[1].replace(".", "/") + ".py") for m in _MODULE.finditer(node.text)]
+                facts.runs += [("workflow-script", m[1]) for m in _SCRIPT.finditer(node.text)]
             elif key == "uses":
                 _action(facts, node, lines)
             elif key in {"image", "name", "services"} and (found := catalogue().image(node.text)) and key != "name":

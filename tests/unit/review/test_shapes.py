@@ -903,6 +903,179 @@ await c.send(new CreateTableCommand({ TableName: "locks", KeySchema: [{ Attribut
     ),
     "vercel-json": ({"vercel.json": '{"version":2}'}, {"vercel": (U, PL)}),
     "fly-toml": ({"fly.toml": 'app = "x"\n'}, {"fly": (U, PL)}),
+    "nested-terraform-in-src": (
+        {
+            "backend/package.json": '{"name":"b"}',
+            "backend/src/infra/main.tf": S3B,
+            "backend/src/index.ts": "export const a = 1;\n",
+        },
+        {"aws/dynamodb": (U, T)},
+    ),
+    "policy-tooling-only": (
+        {
+            "m.tf": S3B
+            + 'data "aws_iam_policy_document" "ci" {\n  statement {\n    actions = ["dynamodb:GetItem","dynamodb:PutItem","dynamodb:DeleteItem"]\n    resources = ["arn:aws:dynamodb:*:*:table/locks"]\n  }\n}\n',
+            "app/a.py": "print(1)\n",
+        },
+        {"aws/dynamodb": (U, T)},
+    ),
+    "wf-heredoc": (
+        {
+            ".github/workflows/t.yml": 'on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: |\n          cat <<EOF > backend.tf\n          terraform {\n            backend "s3" {\n              bucket = "b"\n              dynamodb_table = "locks"\n            }\n          }\n          EOF\n          terraform init\n'
+        },
+        {"aws/dynamodb": (U, T), "aws/s3": (U, T)},
+    ),
+    "wf-tfbackend-heredoc": (
+        {
+            "ci.sh": 'cat <<EOF > prod.tfbackend\nbucket = "b"\nkey = "k"\ndynamodb_table = "locks"\nEOF\nterraform init -backend-config=prod.tfbackend\n'
+        },
+        {"aws/dynamodb": (U, T)},
+    ),
+    "wf-printf": (
+        {
+            ".github/workflows/t.yml": 'on: push\nenv:\n  LOCK_TABLE: acme-locks\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: terraform init -backend-config="dynamodb_table=${{ env.LOCK_TABLE }}" -backend-config="bucket=${BUCKET}"\n'
+        },
+        {"aws/dynamodb": (U, T)},
+    ),
+    "tf-init-args-var": (
+        {
+            "terragrunt.hcl": 'remote_state {\n  backend = "s3"\n  config = merge(local.common, {\n    dynamodb_table = "locks"\n    bucket = "b"\n  })\n}\n'
+        },
+        {"aws/dynamodb": (U, T)},
+    ),
+    "terragrunt-inputs": (
+        {
+            "live/prod/db/terragrunt.hcl": 'terraform {\n  source = "../../../modules//table"\n}\ninputs = {\n  name = "orders"\n  hash_key = "id"\n}\n',
+            "modules/table/main.tf": 'variable "name" {}\nvariable "hash_key" {}\nresource "aws_dynamodb_table" "t" {\n  name = var.name\n  hash_key = var.hash_key\n}\n',
+        },
+        {"aws/dynamodb": (U, PL)},
+    ),
+    "for-each-tables": (
+        {
+            "m.tf": 'locals {\n  tables = { orders = "id" }\n}\nresource "aws_dynamodb_table" "t" {\n  for_each = local.tables\n  name = each.key\n  hash_key = each.value\n}\n'
+        },
+        {"aws/dynamodb": (U, PL)},
+    ),
+    "gsi": (
+        {
+            "m.tf": 'resource "aws_dynamodb_table" "t" {\n  name = "t"\n  hash_key = "pk"\n  attribute {\n    name = "LockID"\n    type = "S"\n  }\n}\n'
+        },
+        {"aws/dynamodb": (U, PL)},
+    ),
+    "tf-heredoc-json": (
+        {
+            "m.tf": 'resource "aws_sfn_state_machine" "s" {\n  definition = <<EOF\n{"States":{"A":{"Type":"Task","Resource":"arn:aws:states:::dynamodb:getItem"}}}\nEOF\n}\n'
+        },
+        {"aws/dynamodb": (U, A)},
+    ),
+    "sam-stream": (
+        {
+            "template.yaml": "Resources:\n  F:\n    Type: AWS::Serverless::Function\n    Properties:\n      Events:\n        D:\n          Type: DynamoDB\n          Properties:\n            Stream: arn:aws:dynamodb:us-east-1:1:table/x/stream/y\n            StartingPosition: LATEST\n"
+        },
+        {"aws/lambda": (U, PL)},
+    ),
+    "py-moto-in-src": (
+        {"src/conftest.py": 'import boto3\nboto3.client("dynamodb")\n'},
+        {"aws/dynamodb": ("example_only", [])},
+    ),
+    "js-ioredis-mock": (
+        {"package.json": '{"devDependencies":{"ioredis-mock":"1"}}', "src/a.ts": "export const a=1;\n"},
+        {"redis": ("example_only", [])},
+    ),
+    "go-vendor": (
+        {
+            "go.mod": "module x\n",
+            "vendor/github.com/aws/aws-sdk-go/service/dynamodb/api.go": 'package dynamodb\nimport "github.com/aws/aws-sdk-go/service/s3"\nvar x = s3.New\n',
+            "main.go": "package main\n",
+        },
+        {"aws/s3": ("not_present", []), "aws/dynamodb": ("not_present", [])},
+    ),
+    "java-spring": (
+        {
+            "pom.xml": "<project><dependencies><dependency><groupId>io.awspring.cloud</groupId><artifactId>spring-cloud-aws-starter-sqs</artifactId></dependency></dependencies></project>",
+            "src/main/java/com/acme/L.java": 'package com.acme;\nimport io.awspring.cloud.sqs.annotation.SqsListener;\nclass L { @SqsListener("q") void on(String s) {} }\n',
+        },
+        {"aws/sqs": (U, A)},
+    ),
+    "java-redis-template": (
+        {
+            "src/main/java/A.java": "import org.springframework.data.redis.core.StringRedisTemplate;\nclass A { private final StringRedisTemplate t; A(StringRedisTemplate t) { this.t = t; } }\n"
+        },
+        {"redis": (U, A)},
+    ),
+    "java-test-only": (
+        {
+            "src/test/java/A.java": "import software.amazon.awssdk.services.s3.S3Client;\nclass A { S3Client c = S3Client.create(); }\n"
+        },
+        {"aws/s3": ("example_only", [])},
+    ),
+    "ts-namespace-import": (
+        {"a.ts": 'import * as ddb from "@aws-sdk/client-dynamodb";\nconst c = new ddb.DynamoDBClient({});\n'},
+        {"aws/dynamodb": (U, A)},
+    ),
+    "ts-only-types-ns": (
+        {"a.ts": 'import type * as ddb from "@aws-sdk/client-dynamodb";\nexport type C = ddb.DynamoDBClient;\n'},
+        {"aws/dynamodb": ("declared_unused", [])},
+    ),
+    "jsdoc-import": (
+        {"a.js": '/** @type {import("@aws-sdk/client-s3").S3Client} */\nmodule.exports = null;\n'},
+        {"aws/s3": ("docs_only", [])},
+    ),
+    "py-all-export": (
+        {"pkg/__init__.py": 'from redis import Redis\n__all__ = ["Redis"]\n', "setup.py": "x=1\n"},
+        {"redis": (U, A)},
+    ),
+    "aws-lambda-types": (
+        {
+            "package.json": '{"devDependencies":{"@types/aws-lambda":"8"}}',
+            "h.ts": 'import type { APIGatewayProxyHandler } from "aws-lambda";\nexport const h: APIGatewayProxyHandler = async () => ({ statusCode: 200, body: "" });\n',
+        },
+        {"aws/lambda": ("not_present", [])},
+    ),
+    "crossplane": (
+        {
+            "t.yaml": "apiVersion: dynamodb.aws.upbound.io/v1beta1\nkind: Table\nmetadata:\n  name: x\nspec:\n  forProvider:\n    hashKey: id\n"
+        },
+        {"aws/dynamodb": (U, PL)},
+    ),
+    "argo-helm-values": (
+        {"values.yaml": 'redis:\n  enabled: true\n  image:\n    repository: bitnami/redis\n    tag: "7"\n'},
+        {"redis": (U, PL)},
+    ),
+    "env-example-names": ({".env.local.example": "OPENAI_API_KEY=\n"}, {"openai": ("example_only", [])}),
+    "readme-and-comment-and-lock": (
+        {"README.md": "no DynamoDB", "package-lock.json": '{"packages":{"node_modules/@aws-sdk/client-dynamodb":{}}}'},
+        {"aws/dynamodb": ("docs_only", [])},
+    ),
+    "wf-upload-artifact": (
+        {
+            ".github/workflows/a.yml": 'on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: echo "aws dynamodb scan" # aws sqs list-queues\n'
+        },
+        {"aws/dynamodb": ("not_present", [])},
+    ),
+    "gh-script-py-import": (
+        {
+            ".github/workflows/a.yml": "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: python -m scripts.seed\n",
+            "scripts/seed.py": 'import boto3\nboto3.client("dynamodb").put_item(TableName="x", Item={})\n',
+        },
+        {"aws/dynamodb": (U, D)},
+    ),
+    "npm-script-in-wf": (
+        {
+            ".github/workflows/a.yml": "on: push\njobs:\n  a:\n    runs-on: x\n    steps:\n      - run: npm run deploy\n",
+            "package.json": '{"scripts":{"deploy":"node scripts/deploy.js"}}',
+            "scripts/deploy.js": 'const { S3Client } = require("@aws-sdk/client-s3");\nnew S3Client({});\n',
+        },
+        {"aws/s3": (U, D)},
+    ),
+    "cdk-lock-import": (
+        {
+            "a.ts": 'import { Table } from "aws-cdk-lib/aws-dynamodb";\nconst t = Table.fromTableName(this, "x", "orders");\n'
+        },
+        {"aws/dynamodb": (U, PL)},
+    ),
+    "kafka-msk": ({"m.tf": 'resource "aws_msk_cluster" "m" {\n}\n'}, {"aws/kafka": (U, PL)}),
+    "opentofu": ({"main.tofu": S3B}, {"aws/dynamodb": (U, T)}),
 }
 
 
