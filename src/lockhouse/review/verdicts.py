@@ -7,6 +7,7 @@ Live evidence is use; without any, the strongest kind of non-use is the status; 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from lockhouse.review.catalogue import catalogue
 from lockhouse.review.model import (
@@ -102,18 +103,14 @@ def _purpose(status: Status, live: list[Evidence]) -> str:
             Status.LOCK_FILE_ONLY: "in a lock file only",
             Status.UNKNOWN: "cannot be known from the repository",
         }.get(status, "")
-    parts: list[str] = []
-    for user in User:
-        mine = [e for e in live if e.user is user]
-        if not mine:
-            continue
-        named = Counter(e.purpose for e in mine if e.purpose)
-        roles = Counter(_PURPOSE_OF_ROLE[e.role] for e in mine if not e.purpose)
-        words = [w for w, _ in sorted((named or roles).items(), key=lambda item: (-item[1], item[0]))]
-        if PURPOSE_LOCK in words and PURPOSE_LOCK_CLIENT in words and words[0] != PURPOSE_LOCK:
-            words.remove(PURPOSE_LOCK)
-            words.insert(1, PURPOSE_LOCK)
-        text = ", ".join(words[:3])
-        if text and text not in parts:
-            parts.append(text)
-    return "; ".join(parts)
+    parts = [purpose_for(user, live) for user in User]
+    return "; ".join(dict.fromkeys(p for p in parts if p))
+
+
+def purpose_for(user: User, live: Iterable[Evidence]) -> str:
+    """For what one user uses the service, or an empty string when it does not."""
+    mine = [e for e in live if e.user is user]
+    named = Counter(e.purpose for e in mine if e.purpose)
+    roles = Counter(_PURPOSE_OF_ROLE[e.role] for e in mine if not e.purpose)
+    words = [w for w, _ in sorted((named or roles).items(), key=lambda item: (-item[1], item[0]))]
+    return ", ".join(words[:3])

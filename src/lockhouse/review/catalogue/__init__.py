@@ -332,6 +332,10 @@ def _prefer(table: dict[str, str], label: str, key: str, own: list[str]) -> None
         table[label] = f"aws/{key}"
 
 
+# Services whose name after "AWS" or "Amazon" is everyday language.
+_NO_WORDS = frozenset({"Account", "Support", "Health", "Resource Groups", "Marketplace Catalog"})
+
+
 @functools.cache
 def catalogue() -> Catalogue:  # noqa: C901, PLR0912 - one column after the other
     """The one catalogue of this process, read from the package's data files."""
@@ -362,7 +366,7 @@ def catalogue() -> Catalogue:  # noqa: C901, PLR0912 - one column after the othe
                     _prefer(out.aws_endpoint, label, key, row["boto"])
         out.alias.setdefault(re.sub(r"[^a-z0-9]", "", row["name"].lower()), service)
         for phrase in (f"AWS {row['name']}", f"Amazon {row['name']}"):
-            if len(row["name"]) > 1:
+            if row["name"] not in _NO_WORDS:
                 out.words[phrase] = service
     out.aws_tf = aws["terraform"]
     out.aws_cfn = {k.lower(): v for k, v in aws["cloudformation"].items()}

@@ -9,6 +9,7 @@ from lockhouse.review.model import Evidence, Review
 from lockhouse.review.reports.pictures import mermaid_lanes
 from lockhouse.review.reports.words import LANES, STATUS_WORDS, not_used, used_by, verdict
 from lockhouse.review.rules import Changes, Violation
+from lockhouse.review.verdicts import purpose_for
 
 
 def code(text: str) -> str:
@@ -37,7 +38,7 @@ def render(review: Review, violations: tuple[Violation, ...] = (), changes: Chan
         out += [f"## {title}", "", "| service | for what | first place | evidence |", "|---|---|---|---|"]
         for service in services:
             mine = [e for e in service.evidence if e.user is user]
-            out.append(f"| {cell(service.name)} | {cell(service.purpose)} | {place(mine[0])} | {len(mine)} |")
+            out.append(f"| {cell(service.name)} | {cell(purpose_for(user, mine))} | {place(mine[0])} | {len(mine)} |")
         out.append("")
     rest = not_used(review)
     if rest:

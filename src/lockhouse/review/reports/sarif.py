@@ -65,7 +65,6 @@ def document(review: Review, violations: tuple[Violation, ...] = ()) -> dict[str
                 "tool": {
                     "driver": {
                         "name": "lockhouse review",
-                        "informationUri": "https://example.invalid/lockhouse",
                         "rules": rules,
                     }
                 },

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lockhouse.review.model import Finding, Review, ServiceReview, Status, User
 from lockhouse.review.reports.words import LANES, STATUS_WORDS, not_used, used_by, verdict
 from lockhouse.review.rules import Changes, Violation
+from lockhouse.review.verdicts import purpose_for
 
 _BOLD, _DIM, _END = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _LEVELS = {"error": "\x1b[31m", "warning": "\x1b[33m", "note": "\x1b[36m"}
@@ -66,9 +67,7 @@ def render(
 
 def _line(service: ServiceReview, user: User, width: int, paint: _Paint) -> str:
     first = next((e for e in service.evidence if e.user is user), None)
-    purpose = (first.purpose if first and first.purpose else service.purpose.split("; ")[0]) or ""
-    if len(service.users) > 1 and first is not None and not first.purpose:
-        purpose = next((p for p in service.purpose.split("; ") if p), "")
+    purpose = purpose_for(user, service.evidence)
     place = f"{first.file}:{first.line}" if first else ""
     count = sum(1 for e in service.evidence if e.user is user)
     more = f" (+{count - 1})" if count > 1 else ""
