@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ import pytest
 from lockhouse.review.model import Status
 from lockhouse.review.reports import as_json, terminal
 from lockhouse.review.review import review
+from lockhouse.review.scan import scan_file
 
 SUFFIXES = (
     "ts",
@@ -181,3 +183,44 @@ def test_a_review_opens_no_socket_and_starts_nothing_but_git(tmp_path: Path):
     )
     assert done.stdout.strip() == "[]"
     assert not (tmp_path / "ran").exists()
+
+
+def test_files_bent_in_random_places_are_survived(tmp_path: Path):
+    chance = random.Random(7)
+    fixtures = Path(__file__).resolve().parents[1] / "review_fixtures"
+    files = sorted(p for p in fixtures.rglob("*") if p.is_file() and "repo" in p.relative_to(fixtures).parts)
+    pieces = [
+        b"{",
+        b"}",
+        b'"',
+        b"'",
+        b"(",
+        b"[",
+        b"\n",
+        b"\\",
+        b"${",
+        b"<<EOF\n",
+        b": ",
+        b"- ",
+        b"#",
+        b"\xff",
+        b"/*",
+        b"`",
+        b"\t",
+        b"",
+    ]
+    problems = []
+    for number in range(600):
+        source = chance.choice(files)
+        data = bytearray(source.read_bytes())
+        for _ in range(chance.randint(1, 6)):
+            place = chance.randrange(len(data) + 1)
+            data[place : place + chance.randint(0, 12)] = chance.choice(pieces)
+        parts = source.relative_to(fixtures).parts
+        name = "/".join(parts[2:])
+        put(tmp_path, name, bytes(data))
+        found = scan_file(tmp_path, name)
+        if "analysed" in found.problem:
+            problems.append((number, name, found.problem))
+        (tmp_path / name).unlink()
+    assert problems == []

@@ -10,7 +10,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from lockhouse.review.backends import add_backend, read_backends
 from lockhouse.review.catalogue import catalogue
@@ -32,8 +31,8 @@ from lockhouse.review.policies import add_grant, add_managed, add_policy_text, i
 from lockhouse.review.redaction import redact
 from lockhouse.review.shell import read_shell
 from lockhouse.review.terraform import TerraformFile
+from lockhouse.review.terraform_values import MAX_DEPTH, Folder, Scope, absent, member, resolve, resolve_reference
 
-MAX_DEPTH = 8
 # Services that infrastructure passes an application but that the application does not itself talk to by the value.
 _NOT_LINKED = frozenset(
     {
@@ -57,118 +56,6 @@ _NOT_LINKED = frozenset(
 )
 _BOOTSTRAP = frozenset({"aws/s3", "aws/dynamodb", "aws/kms", "aws/iam", "aws/sts"})
 _ENV_NAME = re.compile(r"^[A-Z][A-Z0-9_]{2,}$")
-
-
-@dataclass(slots=True)
-class Folder:
-    """One Terraform folder: its blocks with their file, and how it is called."""
-
-    path: str
-    blocks: list[tuple[TerraformFile, Block]] = field(default_factory=list)
-    variables: dict[str, Value | None] = field(default_factory=dict)
-    locals: dict[str, Value] = field(default_factory=dict)
-    given: dict[str, Value] = field(default_factory=dict)
-    calls: list[tuple[Folder, Block]] = field(default_factory=list)
-    reached: bool = True
-
-
-@dataclass(slots=True)
-class Scope:
-    """Where an expression is resolved: a folder, and the call that this instance of it comes from."""
-
-    folder: Folder
-    call: Block | None = None
-    parent: Scope | None = None
-
-
-def _resolve(value: Value | None, scope: Scope, depth: int = 0) -> str | None:
-    """The text of an expression, or None when it cannot be known from the repository."""
-    if value is None or depth > MAX_DEPTH:
-        return None
-    match value.kind:
-        case "text":
-            return value.text
-        case "template":
-            parts = [_resolve(v, scope, depth + 1) for _, v in value.items]
-            return None if any(p is None for p in parts) else "".join(p or "" for p in parts)
-        case "ref":
-            return _resolve_reference(value.text, scope, depth)
-        case "condition" if len(value.items) >= 3:
-            chosen = _truth(value.items[0][1], scope, depth + 1)
-            return None if chosen is None else _resolve(value.items[1 if chosen else 2][1], scope, depth + 1)
-        case "call" if value.text in {"lower", "upper", "trimspace", "tostring", "format", "try", "coalesce"}:
-            return _resolve_call(value, scope, depth)
-        case _:
-            return None
-
-
-def _resolve_call(value: Value, scope: Scope, depth: int) -> str | None:
-    first = _resolve(value.items[0][1], scope, depth + 1) if value.items else None
-    if first is None:
-        return None
-    if value.text == "format":
-        rest = [_resolve(v, scope, depth + 1) for _, v in value.items[1:]]
-        if any(r is None for r in rest) or first.count("%s") != len(rest):
-            return None
-        return first.replace("%s", "{}").format(*rest) if "{" not in first else None
-    return {"lower": first.lower(), "upper": first.upper()}.get(value.text, first)
-
-
-def _resolve_reference(path: str, scope: Scope, depth: int) -> str | None:
-    parts = path.split(".")
-    if len(parts) < 2:
-        return None
-    if parts[0] == "var":
-        return _variable(parts[1], scope, depth)
-    if parts[0] == "local":
-        return _resolve(_member(scope.folder.locals.get(parts[1]), parts[2:]), scope, depth + 1)
-    if parts[0] == "each" or parts[0] == "data":
-        return None
-    for _, block in scope.folder.blocks:
-        if block.kind == "resource" and list(block.labels) == parts[:2] and len(parts) > 2:
-            wanted = (
-                {"id": "bucket", "arn": "bucket"}.get(parts[2], parts[2]) if parts[0] == "aws_s3_bucket" else parts[2]
-            )
-            return _resolve(block.value("name" if wanted == "id" else wanted), scope, depth + 1)
-    return None
-
-
-def _member(value: Value | None, path: list[str]) -> Value | None:
-    for part in path:
-        value = value.get(part) if value is not None else None
-    return value
-
-
-def _variable(name: str, scope: Scope, depth: int) -> str | None:
-    if scope.call is not None and scope.parent is not None and scope.call.attribute(name) is not None:
-        return _resolve(scope.call.value(name), scope.parent, depth + 1)
-    if scope.call is None and name in scope.folder.given:
-        return _resolve(scope.folder.given[name], scope, depth + 1)
-    return _resolve(scope.folder.variables.get(name), scope, depth + 1)
-
-
-def _truth(value: Value, scope: Scope, depth: int = 0) -> bool | None:
-    text = _resolve(value, scope, depth)
-    if text is not None:
-        return {"true": True, "false": False}.get(text)
-    raw = value.text.strip()
-    if raw.startswith("!"):
-        inner = _resolve_reference(raw[1:].strip(), scope, depth + 1)
-        return None if inner not in {"true", "false"} else inner == "false"
-    match = re.fullmatch(r"([\w.]+)\s*(==|!=)\s*\"?([\w.-]*)\"?", raw)
-    if match:
-        left = _resolve_reference(match[1], scope, depth + 1)
-        return None if left is None else (left == match[3]) == (match[2] == "==")
-    return None
-
-
-def _absent(block: Block, scope: Scope) -> bool:
-    """Whether `count` or `for_each` makes nothing here."""
-    count = block.value("count")
-    if count is not None and _resolve(count, scope) == "0":
-        return True
-    each = block.value("for_each")
-    return each is not None and each.kind in {"object", "list"} and not each.items
 
 
 class Joining:
@@ -266,8 +153,8 @@ class Joining:
                 )
             return
         scope = Scope(folder)
-        key = _resolve(block.value("hash_key"), scope)
-        name = _resolve(block.value("name"), scope) or ""
+        key = resolve(block.value("hash_key"), scope)
+        name = resolve(block.value("name"), scope) or ""
         for service in source.services:
             locks = source.tooling or (service == "aws/dynamodb" and key == "LockID")
             purpose = ""
@@ -315,7 +202,7 @@ class Joining:
         for file, block in folder.blocks:
             if block.kind in {"terraform", "remote_state", "data", "generate"}:
                 holder = Block("", (), 1, blocks=[block])
-                read_backends(self.facts[file.file], holder, file.lines, 1, resolve=lambda v: _resolve(v, scope))
+                read_backends(self.facts[file.file], holder, file.lines, 1, resolve=lambda v: resolve(v, scope))
             if block.kind == "terraform" and block.attribute("source") is not None:
                 self._terragrunt_source(folder, file, block)
 
@@ -389,17 +276,17 @@ class Joining:
             for scope in scopes:
                 if (
                     self._key(block, scope) == "LockID"
-                    or (_resolve(block.value("name"), scope) or "\0") in self.lock_names
+                    or (resolve(block.value("name"), scope) or "\0") in self.lock_names
                 ):
                     return User.TOOLING, PURPOSE_LOCK
         if kind == "aws_s3_bucket" and any(
-            (_resolve(block.value("bucket"), s) or "\0") in self.state_buckets for s in scopes
+            (resolve(block.value("bucket"), s) or "\0") in self.state_buckets for s in scopes
         ):
             return User.TOOLING, PURPOSE_STATE
         return None
 
     def _key(self, block: Block, scope: Scope) -> str | None:
-        return _resolve(block.value("hash_key"), scope)
+        return resolve(block.value("hash_key"), scope)
 
     def _bootstrap(
         self,
@@ -414,7 +301,7 @@ class Joining:
         if not services <= _BOOTSTRAP:
             return
         buckets = [b for _, b in resources if b.labels[0] == "aws_s3_bucket"]
-        known = [b for b in buckets if any(_resolve(b.value("bucket"), s) for s in scopes)]
+        known = [b for b in buckets if any(resolve(b.value("bucket"), s) for s in scopes)]
         for bucket in buckets:
             named_elsewhere = bucket in known and bool(self.state_buckets)
             if not named_elsewhere and (len(buckets) == 1 or re.search(r"state|tf", " ".join(bucket.labels))):
@@ -445,19 +332,19 @@ class Joining:
             user, purpose = self._companion(block, owners)
         name = ""
         for scope in scopes:
-            name = name or _resolve(block.value("bucket" if service == "aws/s3" else "name"), scope) or ""
+            name = name or resolve(block.value("bucket" if service == "aws/s3" else "name"), scope) or ""
         if block.kind == "data" and service == "aws/dynamodb" and name in self.lock_names and name:
             user, purpose = User.TOOLING, PURPOSE_LOCK
         if block.kind == "data" and service == "aws/s3" and name in self.state_buckets and name:
             user, purpose = User.TOOLING, PURPOSE_STATE
         role = Role.LOCK if purpose == PURPOSE_LOCK else Role.RESOURCE
         rule = "terraform.data" if block.kind == "data" else "terraform.resource"
-        if all(_absent(block, s) for s in scopes):
+        if all(absent(block, s) for s in scopes):
             role, rule = Role.UNUSED_RESOURCE, "terraform.count_zero"
         elif not folder.reached:
             role, rule = Role.UNUSED_RESOURCE, "terraform.module_unused"
         elif scopes[0].call is not None and all(
-            s.call is not None and s.parent is not None and _absent(s.call, s.parent) for s in scopes
+            s.call is not None and s.parent is not None and absent(s.call, s.parent) for s in scopes
         ):
             role, rule = Role.UNUSED_RESOURCE, "terraform.module_count_zero"
         facts = self.facts[file.file]
@@ -568,7 +455,7 @@ class Joining:
         resources = self._texts(statement.value("resources"), scopes)
         actions = statement.value("actions")
         for item in actions.walk() if actions is not None else []:
-            text = _resolve(item, scopes[0]) if item.kind in {"text", "ref", "template"} else None
+            text = resolve(item, scopes[0]) if item.kind in {"text", "ref", "template"} else None
             if text and is_action(text):
                 for resource in resources or [""]:
                     add_grant(self.facts[file.file], text, resource, item.line, _line(file, item.line))
@@ -589,9 +476,9 @@ class Joining:
     def _arn(self, value: Value, scopes: list[Scope]) -> str:
         parts = value.text.split(".")
         if parts[0] == "aws_dynamodb_table" and len(parts) > 1:
-            name = _resolve_reference(".".join([*parts[:2], "name"]), scopes[0], 0)
+            name = resolve_reference(".".join([*parts[:2], "name"]), scopes[0], 0)
             return f"arn:aws:dynamodb:*:*:table/{name}" if name else value.text
-        return _resolve(value, scopes[0]) or value.text
+        return resolve(value, scopes[0]) or value.text
 
     def _value(self, folder: Folder, file: TerraformFile, item: Value, scopes: list[Scope]) -> None:
         facts = self.facts[file.file]
@@ -619,7 +506,7 @@ class Joining:
         if action is not None and (effect is None or effect.text != "Deny"):
             resources = self._texts(item.get("Resource"), scopes)
             for part in action.walk():
-                text = _resolve(part, scopes[0]) if part.kind in {"text", "ref", "template"} else None
+                text = resolve(part, scopes[0]) if part.kind in {"text", "ref", "template"} else None
                 if text and is_action(text):
                     for resource in resources or [""]:
                         add_grant(self.facts[file.file], text, resource, part.line, _line(file, part.line))
@@ -650,7 +537,7 @@ class Joining:
         if parts[0] == "data" and len(parts) > 2:
             return ".".join(parts[1:3])
         if parts[0] == "local":
-            value = _member(folder.locals.get(parts[1]), parts[2:]) or folder.locals.get(parts[1])
+            value = member(folder.locals.get(parts[1]), parts[2:]) or folder.locals.get(parts[1])
             inner = next((v.text for v in value.walk() if v.kind == "ref"), "") if value is not None else ""
             return self._target(folder, inner, depth + 1) if inner else ""
         if parts[0] == "module" and len(parts) > 2:

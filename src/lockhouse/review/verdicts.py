@@ -14,7 +14,6 @@ from lockhouse.review.model import (
     LIVE_ROLES,
     NON_USE_ORDER,
     PURPOSE_LOCK,
-    PURPOSE_LOCK_CLIENT,
     PURPOSE_STATE,
     STATUS_OF_ROLE,
     Certainty,
