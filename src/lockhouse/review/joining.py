@@ -88,6 +88,7 @@ def second_join(joined: Joined, looks: list[SecondLook], components: list[str]) 
         joined.named[look.file] = look.named
     delivery, started = _who_runs(joined)
     _lock_clients(joined)
+    _bootstrap_scripts(joined)
     _users(joined, delivery, started)
     _links(joined, looks)
     packed = sorted({t for f in joined.live() for how, t in f.runs if how == "lambda" and t not in {".", ""}}, key=len)
@@ -240,6 +241,23 @@ def _lock_clients(joined: Joined) -> None:
                     purpose=PURPOSE_LOCK if creates else PURPOSE_LOCK_CLIENT,
                     link=fact.link or (f"LockID at {file.file}:{file.lock_literal}" if file.lock_literal else ""),
                 )
+
+
+_BUCKET_WORK = ("CreateBucket", "PutBucket", "PutPublicAccessBlock", "HeadBucket", "GetBucket", "ListBuckets")
+
+
+def _bootstrap_scripts(joined: Joined) -> None:
+    """A program that makes the lock table and a bucket, and puts no objects, prepares Terraform's state."""
+    for file in joined.live():
+        makes = file.lock_literal and any(
+            f.service == "aws/dynamodb" and f.user is User.TOOLING and "CreateTable" in f.operations for f in file.facts
+        )
+        for index, fact in enumerate(file.facts) if makes else ():
+            if fact.service not in {"aws/s3", "aws/kms", "aws/sts", "aws/iam"} or fact.user is not User.APPLICATION:
+                continue
+            if fact.service != "aws/s3" or all(o.startswith(_BUCKET_WORK) for o in fact.operations):
+                purpose = PURPOSE_STATE if fact.service == "aws/s3" else "Terraform bootstrap"
+                file.facts[index] = fact._replace(user=User.TOOLING, purpose=purpose)
 
 
 def _users(joined: Joined, delivery: set[str], started: set[str]) -> None:

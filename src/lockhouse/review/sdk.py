@@ -14,7 +14,7 @@ from tree_sitter import Node
 from lockhouse.review import constructs, dynamic, operations
 from lockhouse.review.catalogue import catalogue
 from lockhouse.review.languages import go, java, javascript, python, ruby
-from lockhouse.review.model import Certainty, Fact, FileFacts, Place, Role, User
+from lockhouse.review.model import PURPOSE_LOCK, PURPOSE_STATE, Certainty, Fact, FileFacts, Place, Role, User
 from lockhouse.review.prefilter import HOST, SCHEME, TEXT, Hit
 from lockhouse.review.redaction import redact
 from lockhouse.review.tree import Form, Import, SourceTree, Spot
@@ -30,10 +30,23 @@ _IMPORTS = {
 }
 _TYPE_PACKAGES = re.compile(r"^(mypy_boto3|types_boto3|types_aiobotocore)_?(\w*)")
 _PER_SERVICE = 8
+_BACKEND_TEXT = frozenset({"dynamodb_table"})
 _INTEGRATIONS = frozenset({"states:::"})
 # Tokens that name no service by themselves but start a closer look at a comment.
 _LOOSE = frozenset(
-    {"states:::", "aws_", "aws::", '.client("', ".client('", "boto", "aws-sdk", "@aws-sdk", "awssdk", "com.amazonaws"}
+    {
+        "states:::",
+        "aws_",
+        "aws::",
+        '.client("',
+        ".client('",
+        "boto",
+        "aws-sdk",
+        "@aws-sdk",
+        "awssdk",
+        "com.amazonaws",
+        "dynamodb_table",
+    }
 )
 _DRIVER = re.compile(
     rb"\b(?:client|type|dialect|driver)\s*:\s*[\"'](pg|postgres|postgresql|mysql|mysql2|mariadb|mongodb)[\"']"
@@ -257,10 +270,42 @@ class _Reader:
             if not hit.service and hit.kind != HOST and hit.token not in _LOOSE:
                 continue
             spot = self.tree.spot(hit.start, hit.end)
+            if hit.token in _BACKEND_TEXT:
+                if spot is Spot.STRING:
+                    self.backend_text(hit, lines)
+                continue
             if spot is Spot.COMMENT:
                 self.comment(hit, lines)
             elif (spot is Spot.STRING and hit.kind in {HOST, SCHEME, TEXT}) or hit.token in _INTEGRATIONS:
                 self.string(hit, lines)
+
+    def backend_text(self, hit: Hit, lines: set[tuple[str, int]]) -> None:
+        """Terraform that a program writes or runs: a backend block or `-backend-config` in a string."""
+        text = self.string_text(hit)
+        line, _ = self.tree.line(hit.start)
+        named = re.search(r"dynamodb_table\s*=\s*\\?[\"']?([\w.-]*)", text)
+        if named is None or ("aws/dynamodb", line) in lines:
+            return
+        if "backend" in text:
+            lines.add(("aws/dynamodb", line))
+            self.fact(
+                "aws/dynamodb",
+                Role.LOCK,
+                "terraform.backend.code",
+                hit.start,
+                user=User.TOOLING,
+                purpose=PURPOSE_LOCK,
+                name=named[1],
+            )
+            if 'backend "s3"' in text:
+                self.fact(
+                    "aws/s3",
+                    Role.BACKEND,
+                    "terraform.backend.code",
+                    hit.start,
+                    user=User.TOOLING,
+                    purpose=PURPOSE_STATE,
+                )
 
     def comment(self, hit: Hit, lines: set[tuple[str, int]]) -> None:
         line, _ = self.tree.line(hit.start)
@@ -339,7 +384,7 @@ def string_use(text: str, hit: Hit) -> tuple[str, Role, str] | None:
         rule = "http.wire_protocol" if hit.token.startswith("DynamoDB_") else "settings.backend"
         return hit.service, Role.HTTP if rule.startswith("http") else Role.CONFIGURATION, rule
     if hit.kind == SCHEME:
-        match = re.search(re.escape(hit.token) + r"[^\s\"'`]", text, re.IGNORECASE)
+        match = re.search(re.escape(hit.token) + r"[\w{$%<@:/.-]", text, re.IGNORECASE)
         before = re.search(r"([A-Za-z0-9+.:-]*)" + re.escape(hit.token), text, re.IGNORECASE)
         if match is None or (before is not None and before[1] and not before[1].endswith(":")):
             return None

@@ -1076,6 +1076,23 @@ await c.send(new CreateTableCommand({ TableName: "locks", KeySchema: [{ Attribut
     ),
     "kafka-msk": ({"m.tf": 'resource "aws_msk_cluster" "m" {\n}\n'}, {"aws/kafka": (U, PL)}),
     "opentofu": ({"main.tofu": S3B}, {"aws/dynamodb": (U, T)}),
+    "python-bootstrap-both": (
+        {
+            "infra/setup_backend.py": 'import boto3\n\ns3 = boto3.client("s3")\nddb = boto3.client("dynamodb")\ns3.create_bucket(Bucket="acme-state")\ns3.put_bucket_versioning(Bucket="acme-state", VersioningConfiguration={"Status": "Enabled"})\nddb.create_table(TableName="locks", KeySchema=[{"AttributeName": "LockID", "KeyType": "HASH"}], AttributeDefinitions=[], BillingMode="PAY_PER_REQUEST")\n'
+        },
+        {"aws/dynamodb": (U, T), "aws/s3": (U, T)},
+    ),
+    "js-writes-backend": (
+        {
+            "gen.js": 'const fs = require("fs");\nfs.writeFileSync("backend.tf", `terraform {\n  backend "s3" {\n    bucket = "b"\n    dynamodb_table = "${t}"\n  }\n}`);\n'
+        },
+        {"aws/dynamodb": (U, T), "aws/s3": (U, T)},
+    ),
+    "py-runs-init": (
+        {"tf.py": 'import subprocess\nsubprocess.run(["terraform", "init", "-backend-config=dynamodb_table=locks"])\n'},
+        {"aws/dynamodb": (U, T)},
+    ),
+    "py-string-table": ({"a.py": 'x = "dynamodb_table"\n'}, {"aws/dynamodb": ("not_present", [])}),
 }
 
 
