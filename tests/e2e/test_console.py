@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -84,6 +86,24 @@ def test_a_review_is_read_from_sign_in_to_sign_out_without_a_script(lockhouse: L
     expect(page.get_by_label("API token")).to_be_visible()
     page.goto("/")
     expect(page.get_by_label("API token")).to_be_visible()
+    assert visitor.complaints == []
+
+
+def test_the_review_command_sends_a_repository_and_says_where_to_read_it(
+    lockhouse: Lockhouse, chromium: Browser, tmp_path: Path
+):
+    backend = 'terraform {\n  backend "s3" {\n    bucket         = "b"\n    dynamodb_table = "locks"\n  }\n}\n'
+    (tmp_path / "main.tf").write_text(backend)
+    sent = lockhouse.command("review", str(tmp_path), "--send").ok()
+    address = re.search(r"Sent: (\S+)", sent.stderr)
+    assert address is not None, sent.report()
+    visitor = Visitor(chromium, lockhouse, java_script_enabled=False)
+    visitor.page.goto(address[1])
+    visitor.sign_in()
+    expect(visitor.page).to_have_url(address[1])
+    expect(visitor.page.get_by_role("heading", name="Terraform's own tooling")).to_be_visible()
+    visitor.page.locator("summary", has_text="DynamoDB").click()
+    expect(visitor.page.get_by_text("main.tf:4").first).to_be_visible()
     assert visitor.complaints == []
 
 

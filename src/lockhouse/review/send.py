@@ -42,4 +42,5 @@ def send(document: dict[str, object], endpoint: str, token: str) -> str:
         body = answer.json()
     except ValueError:
         return url
-    return str(body.get("url") or body.get("id") or url) if isinstance(body, dict) else url
+    where = str(body.get("url") or body.get("id") or url) if isinstance(body, dict) else url
+    return endpoint.rstrip("/") + where if where.startswith("/") else where

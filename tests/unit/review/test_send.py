@@ -53,7 +53,7 @@ def serve() -> Iterator:
 def test_a_review_is_posted_once_with_the_bearer_token(serve):
     server = serve(201)
     where = send({"schema": "lockhouse.review/1"}, f"http://127.0.0.1:{server.server_port}/", "secret")
-    assert where == "/console/reviews/rev-1"
+    assert where == f"http://127.0.0.1:{server.server_port}/console/reviews/rev-1"
     path, authorization, body = server.seen[0]
     assert (path, authorization, json.loads(body)) == (
         "/lockhouse/v1/reviews",

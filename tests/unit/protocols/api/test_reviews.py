@@ -14,7 +14,9 @@ WRITER = {"namespace": "elsewhere", "rights": ["write"]}
 AUDITOR = {"namespace": "*", "rights": ["read"]}
 
 
-def service(name: str = "aws/dynamodb", status: str = "used", users: tuple[str, ...] = ("tooling",)) -> dict[str, object]:
+def service(
+    name: str = "aws/dynamodb", status: str = "used", users: tuple[str, ...] = ("tooling",)
+) -> dict[str, object]:
     return {
         "service": name,
         "name": name.upper(),
