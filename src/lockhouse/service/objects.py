@@ -74,6 +74,8 @@ class Put(msgspec.Struct, frozen=True, omit_defaults=True):
     unconditional: bool = False
     mark: str = ""
     """Replaces the decision's mark in the history (`rollback`, `accepted`)."""
+    only_state: bool = False
+    """Its protocol carries states only: whatever the key is, anything else is refused."""
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -152,7 +154,7 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     current = tx.current(state, packed=False) if state.current else None
     live = current if current is not None and not current.is_delete_marker else None
     check_conditions(address, live, command.conditions)
-    if not (state.is_state or is_state_key(address.key) or command.facts is not None):
+    if not (state.is_state or is_state_key(address.key) or command.facts is not None or command.only_state):
         return Written(_add(tx, caller, state, command, lock_id="", mark=command.mark), created=True)
     record = tx.lock(state)
     outcome = writes.decide(
