@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
+
+from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import FREE, Facet, LockRecord, Take, take
-from lockhouse.core.ports import LockEvent, Parked, StateRecord, Transaction
+from lockhouse.core.ports import LockEvent, Parked, StateRecord, Store, Transaction
 from lockhouse.core.versions import Body, Facts, Origin, Version
 
 HOME = Address("acme", "prod/terraform.tfstate")
@@ -57,8 +60,6 @@ def parked(name: str, address: Address = HOME, *, blob: str = "", packed: bytes 
 
 def write_version(tx: Transaction, address: Address, new: Version) -> StateRecord:
     """As a use case does it: the version and the counters together."""
-    from msgspec.structs import replace
-
     state = tx.ensure_state(address)
     tx.add_version(state, new)
     state = replace(
@@ -71,3 +72,12 @@ def write_version(tx: Transaction, address: Address, new: Version) -> StateRecor
     )
     tx.save_state(state)
     return state
+
+
+def refused(store: Store, command: Callable[[Transaction], object]) -> bool:
+    """Whether the store raises: these are mistakes of a caller, so each store may use its own error."""
+    try:
+        store.write(command)
+    except Exception:  # noqa: BLE001 - see above
+        return True
+    return False

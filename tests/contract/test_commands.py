@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from contract.samples import HOME, held, version, write_version
 from lockhouse.core.locks import FREE
 from lockhouse.core.ports import Delivery, Namespace, Reader, Store, Transaction
 from lockhouse.errors import ConditionFailed, LockHeld, Problem
+from tests.contract.samples import HOME, held, version, write_version
 
 
 class Inbox:

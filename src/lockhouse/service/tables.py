@@ -227,6 +227,11 @@ def scan(tx: Reader, caller: Caller, table: Table, window: Window) -> Page:
     return _page(table, records, matches, window)
 
 
+def may_read(caller: Caller, table: Table, key: Item) -> bool:
+    """Whether the caller may read the ordinary item at this key."""
+    return _may(caller, _READ, table, key)
+
+
 def key_attributes(table: Table, item: Item) -> Item:
     """Only the key of an item."""
     return {key.name: item[key.name] for key in table.schema.keys}

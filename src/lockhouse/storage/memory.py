@@ -299,7 +299,7 @@ class _MemoryTransaction(_MemoryReader):
         return True
 
     def add_lock_event(self, state: StateRecord, event: LockEvent) -> None:
-        newest = max((seq for state_id, seq in self._maps.lock_events if state_id == state.id), default=0)
+        newest = max((seq for _, seq in self._maps.lock_events), default=0)
         self._maps.lock_events[state.id, newest + 1] = _replace(event, seq=newest + 1)
 
     def add_parked(self, parked: Parked) -> None:

@@ -70,8 +70,7 @@ def play(
         before: tuple[str, ...] = ()
         if existing:
             before = (SHARED,)
-            # The version that both start from is written without a lock, as a migration of old would have left it.
-            alice.write("main.tf", resources(SHARED)).apply("-lock=false")
+            alice.write("main.tf", resources(SHARED)).apply()
             tell("the state holds one resource, `shared`")
         alice.write("main.tf", resources(*before, ALICE, waiting={ALICE: hold.command}))
         bob.write("main.tf", resources(*before, BOB))
@@ -85,8 +84,7 @@ def play(
         alice_done = alice.finish(running)
         tell(f"Alice goes on: {_verdict(alice_done)}")
         bob_again = None
-        # Each wants only what they know of: an apply removes what the other made. So what exists is asked of the state's
-        # history below, and here Bob only repeats a run that was refused, with Alice's resource in his configuration.
+        # An apply removes what its configuration does not name, so Bob merges Alice's change before he tries again.
         if bob_first.code != 0:
             bob.write("main.tf", resources(*before, ALICE, BOB))
             bob_again = bob.run("apply", "-auto-approve", "-input=false")

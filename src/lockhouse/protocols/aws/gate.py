@@ -12,7 +12,6 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""The body of a verified request whose signature does not need it whole: read once, in chunks or as a small document."""
+"""The body of a verified request: read once, in chunks or as a small document, and believed only when proved."""
 
 from __future__ import annotations
 

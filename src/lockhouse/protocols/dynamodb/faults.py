@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum
 
+from lockhouse.core.attributes import Item
+
 _DYNAMODB = "com.amazonaws.dynamodb.v20120810#"
 _CORAL = "com.amazon.coral.service#"
 
@@ -23,6 +25,10 @@ class Fault(Enum):
     SERIALIZATION = (_CORAL + "SerializationException", 400)
     UNKNOWN_OPERATION = (_CORAL + "UnknownOperationException", 400)
     ACCESS_DENIED = (_CORAL + "AccessDeniedException", 400)
+    MISSING_TOKEN = (_CORAL + "MissingAuthenticationTokenException", 400)
+    INCOMPLETE_SIGNATURE = (_CORAL + "IncompleteSignatureException", 400)
+    INVALID_SIGNATURE = (_CORAL + "InvalidSignatureException", 400)
+    EXPIRED_TOKEN = (_CORAL + "ExpiredTokenException", 400)
     UNRECOGNIZED_CLIENT = (_CORAL + "UnrecognizedClientException", 400)
     THROTTLING = ("com.amazon.coral.availability#ThrottlingException", 400)
     TOO_LARGE = (_CORAL + "RequestEntityTooLarge", 413)
@@ -47,6 +53,14 @@ class Refusal(Exception):
         self.message = message
 
 
+class ConditionRefused(Exception):
+    """A condition did not hold. `item` is what is there, if the client wants to be shown it."""
+
+    def __init__(self, item: Item | None) -> None:
+        super().__init__("The conditional request failed")
+        self.item = item
+
+
 FAULTS: Mapping[str, Fault] = {
     "lock.held": Fault.CONDITION,
     "lock.mismatch": Fault.CONDITION,
@@ -60,6 +74,9 @@ FAULTS: Mapping[str, Fault] = {
     "body.too_large": Fault.TOO_LARGE,
     "body.incomplete": Fault.SERIALIZATION,
     "body.digest": Fault.VALIDATION,
+    "body.digest_invalid": Fault.VALIDATION,
+    "body.length_missing": Fault.SERIALIZATION,
+    "delete.resources": Fault.CONDITION,
     "delete.locked": Fault.CONDITION,
     "state.not_found": Fault.NOT_FOUND,
     "state.deleted": Fault.NOT_FOUND,
@@ -78,8 +95,22 @@ FAULTS: Mapping[str, Fault] = {
     "table.exists": Fault.IN_USE,
     "access.denied": Fault.ACCESS_DENIED,
     "credential.unknown": Fault.UNRECOGNIZED_CLIENT,
+    "credential.expired": Fault.EXPIRED_TOKEN,
+    "signature.missing": Fault.MISSING_TOKEN,
+    "signature.malformed": Fault.INCOMPLETE_SIGNATURE,
+    "signature.unsupported": Fault.INCOMPLETE_SIGNATURE,
+    "signature.mismatch": Fault.INVALID_SIGNATURE,
+    "signature.skewed": Fault.INVALID_SIGNATURE,
+    "signature.expired": Fault.INVALID_SIGNATURE,
     "principal.not_found": Fault.NOT_FOUND,
+    "principal.exists": Fault.IN_USE,
+    "principal.needed": Fault.IN_USE,
     "request.invalid": Fault.VALIDATION,
+    "request.document": Fault.SERIALIZATION,
+    "request.method": Fault.VALIDATION,
+    "request.unsupported": Fault.VALIDATION,
+    "range.unsatisfiable": Fault.VALIDATION,
+    "encryption.key": Fault.VALIDATION,
     "slow_down": Fault.THROTTLING,
     "storage.full": Fault.UNAVAILABLE,
     "storage.unavailable": Fault.UNAVAILABLE,
@@ -90,5 +121,6 @@ AWS_MESSAGES: Mapping[str, str] = {
     "lock.held": "The conditional request failed",
     "condition.failed": "The conditional request failed",
     "credential.unknown": "The security token included in the request is invalid.",
+    "credential.expired": "The security token included in the request is expired",
 }
 """Where clients know AWS's words, they get those and not ours."""

@@ -42,10 +42,6 @@ class _LockKey(msgspec.Struct, forbid_unknown_fields=True):
     LockID: _Text
 
 
-class _InfoValue(msgspec.Struct, forbid_unknown_fields=True):
-    info: _Text = msgspec.field(name=":info")
-
-
 class _TakeRequest(msgspec.Struct, forbid_unknown_fields=True):
     ConditionExpression: str
     Item: _LockItem

@@ -35,6 +35,8 @@ class FileBlobs:
         self._incoming = root / _INCOMING
         self._noting = threading.Lock()
         self._finished: dict[str, float] = {}
+        self.sweeping = threading.Lock()
+        """Held by whoever removes blobs, and by whoever copies them and must find all that a snapshot refers to."""
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in self._incoming.iterdir():
             left.unlink()
@@ -99,34 +101,39 @@ class FileBlobs:
 
 
 class FileBlobWriter:
-    """One blob being written. After an error, or when dropped, nothing is left of it."""
+    """One blob being written. After an error, or when dropped, nothing is left of it.
+
+    A client may leave while a thread still writes: `abort` waits for that thread, and after `finish` does nothing.
+    """
 
     def __init__(self, blobs: FileBlobs) -> None:
         blobs._check_room()  # noqa: SLF001 - one class in two halves
         self._blobs = blobs
         self._path = blobs._incoming / secrets.token_hex(16)  # noqa: SLF001 - as above
         self._file = -1
+        self._using = threading.RLock()
         with _refusals():
             self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
 
     def write(self, data: bytes) -> None:
         self._blobs._check_room()  # noqa: SLF001 - as above
         rest = memoryview(data)
-        with self._undone(), _refusals():
+        with self._using, self._undone(), _refusals():
             while rest:
                 rest = rest[os.write(self._file, rest) :]
 
     def finish(self) -> str:
-        with self._undone(), _refusals():
+        with self._using, self._undone(), _refusals():
             if self._blobs._durable:  # noqa: SLF001 - as above
                 sync_file(self._file)
             self._close()
             return self._blobs._keep(self._path)  # noqa: SLF001 - as above
 
     def abort(self) -> None:
-        self._close()
-        with contextlib.suppress(OSError):
-            self._path.unlink()
+        with self._using:
+            self._close()
+            with contextlib.suppress(OSError):
+                self._path.unlink()
 
     def __del__(self) -> None:
         if getattr(self, "_file", -1) >= 0:

@@ -48,9 +48,9 @@ SQLITE: Sequence[Sequence[str]] = (
             epoch INTEGER NOT NULL, held INTEGER NOT NULL, record BLOB NOT NULL
         )""",
         "CREATE INDEX locks_held ON locks (namespace, key) WHERE held = 1",
-        """CREATE TABLE lock_events (
-            state_id INTEGER NOT NULL, seq INTEGER NOT NULL, record BLOB NOT NULL, PRIMARY KEY (state_id, seq)
-        ) WITHOUT ROWID""",
+        # One sequence for all addresses: events are appended side by side, so a group of commands shares their pages.
+        "CREATE TABLE lock_events (seq INTEGER PRIMARY KEY, state_id INTEGER NOT NULL, record BLOB NOT NULL)",
+        "CREATE INDEX lock_events_state ON lock_events (state_id, seq)",
         """CREATE TABLE parked (
             id TEXT PRIMARY KEY NOT NULL, namespace TEXT NOT NULL, key TEXT NOT NULL,
             blob TEXT NOT NULL DEFAULT '', record BLOB NOT NULL, packed BLOB

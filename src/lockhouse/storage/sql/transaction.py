@@ -32,10 +32,6 @@ _SAVE_STATE = (
     "UPDATE states SET current = ?, live = ?, next_seq = ?, versions = ?, is_state = ?, require_lock = ?, "
     "highest_serial = ?, parked = ?, share_ssec = ? WHERE id = ?"
 )
-_ADD_EVENT = (
-    "INSERT INTO lock_events (state_id, seq, record) "
-    "SELECT ?, COALESCE(MAX(seq), 0) + 1, ? FROM lock_events WHERE state_id = ?"
-)
 _EMPTY_ADDRESSES = (
     "SELECT s.id FROM states s WHERE s.namespace = ? "
     "AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.state_id = s.id) "
@@ -172,7 +168,7 @@ class SqlTransaction(SqlReader):
         )
 
     def add_lock_event(self, state: StateRecord, event: LockEvent) -> None:
-        self._change(_ADD_EVENT, (state.id, encode(event), state.id))
+        self._change("INSERT INTO lock_events (state_id, record) VALUES (?, ?)", (state.id, encode(event)))
 
     def add_parked(self, parked: Parked) -> None:
         body = parked.body

@@ -1,0 +1,1 @@
+"""Stories to watch in a terminal, played with real Terraform: `python -m demo`."""

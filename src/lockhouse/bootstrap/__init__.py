@@ -1,0 +1,5 @@
+"""The first start: administrator, first namespace, `credentials.json`, what to paste, a development certificate.
+
+It runs before the server accepts requests and needs no server. Everything here can be killed at any moment and run
+again: what others depend on is made first, and nothing that exists is replaced.
+"""

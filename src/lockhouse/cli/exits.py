@@ -1,0 +1,109 @@
+"""The exit code of every problem. They are an interface: scripts rely on them (docs/reference/commands.md)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What an exit code means."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    LOCKED = 4
+    REFUSED = 5
+    CONFLICT = 6
+    INTERRUPTED = 130
+
+
+MEANINGS: dict[Exit, str] = {
+    Exit.OK: "done",
+    Exit.FAILED: "failed: the server, the network or the disk",
+    Exit.USAGE: "the command, an argument or a setting is wrong",
+    Exit.NOT_FOUND: "what is named does not exist",
+    Exit.LOCKED: "somebody else holds the lock",
+    Exit.REFUSED: "not permitted, or not known to the server",
+    Exit.CONFLICT: "it conflicts with what is there; refused bytes are parked",
+    Exit.INTERRUPTED: "interrupted from the keyboard",
+}
+
+_USAGE = (
+    "body.digest_invalid",
+    "body.invalid",
+    "body.length_missing",
+    "body.too_large",
+    "encryption.key",
+    "namespace.invalid",
+    "range.unsatisfiable",
+    "request.document",
+    "request.invalid",
+    "request.method",
+    "request.unsupported",
+    "setting.invalid",
+    "upload.part_invalid",
+)
+_NOT_FOUND = (
+    "lock.not_found",
+    "namespace.document_not_found",
+    "namespace.not_found",
+    "parked.not_found",
+    "principal.not_found",
+    "state.deleted",
+    "state.not_found",
+    "table.not_found",
+    "upload.not_found",
+    "version.not_found",
+)
+_LOCKED = ("delete.locked", "lock.held", "write.locked")
+_REFUSED = (
+    "access.denied",
+    "credential.expired",
+    "credential.unknown",
+    "delete.resources",
+    "principal.needed",
+    "signature.expired",
+    "signature.malformed",
+    "signature.mismatch",
+    "signature.missing",
+    "signature.skewed",
+    "signature.unsupported",
+)
+_CONFLICT = (
+    "condition.failed",
+    "lock.mismatch",
+    "namespace.conflict",
+    "namespace.exists",
+    "namespace.not_empty",
+    "principal.exists",
+    "table.exists",
+    "write.fenced",
+    "write.lineage",
+    "write.lock_required",
+    "write.serial",
+)
+_FAILED = (
+    "body.digest",
+    "body.incomplete",
+    "data.invalid",
+    "server.unreachable",
+    "slow_down",
+    "storage.full",
+    "storage.unavailable",
+)
+
+EXIT_CODES: dict[str, Exit] = {
+    **dict.fromkeys(_USAGE, Exit.USAGE),
+    **dict.fromkeys(_NOT_FOUND, Exit.NOT_FOUND),
+    **dict.fromkeys(_LOCKED, Exit.LOCKED),
+    **dict.fromkeys(_REFUSED, Exit.REFUSED),
+    **dict.fromkeys(_CONFLICT, Exit.CONFLICT),
+    **dict.fromkeys(_FAILED, Exit.FAILED),
+}
+"""Every code of `lockhouse.errors`; a test proves it complete."""
+
+
+def exit_code(code: str) -> Exit:
+    """The exit code for a problem's code; what a newer server says that we do not know is a failure."""
+    return EXIT_CODES.get(code, Exit.FAILED)

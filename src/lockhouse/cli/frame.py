@@ -1,0 +1,144 @@
+"""What every command shares: how it is declared, the options that find the server, and how it ends.
+
+A command is a function whose first argument is its `Run`; the rest of its signature is its own arguments. `command`
+adds `--json` and, for commands that talk to a server, the options that find it, and turns every problem into
+`error:` and `hint:` lines on standard error and an exit code (`cli.exits`).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lockhouse.cli.exits import Exit, exit_code
+from lockhouse.errors import Problem
+
+if TYPE_CHECKING:
+    from lockhouse.clients.client import Client
+
+_HELP = "Finding the server"
+_JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text for people.")]
+_CONNECTION: dict[str, Any] = {
+    "endpoint": Annotated[
+        str,
+        typer.Option(
+            "--endpoint", envvar="LOCKHOUSE_ENDPOINT", help="Where the server is, as a URL.", rich_help_panel=_HELP
+        ),
+    ],
+    "token": Annotated[
+        str,
+        typer.Option(
+            "--token", envvar="LOCKHOUSE_TOKEN", help="An API token.", rich_help_panel=_HELP, show_envvar=True
+        ),
+    ],
+    "data": Annotated[
+        str,
+        typer.Option(
+            "--data",
+            envvar="LOCKHOUSE_DATA",
+            help="The server's data directory, on the same machine: its credentials.json is used.",
+            rich_help_panel=_HELP,
+        ),
+    ],
+    "ca_file": Annotated[
+        str,
+        typer.Option(
+            "--ca-file",
+            envvar="LOCKHOUSE_CA_FILE",
+            help="Certificates to trust for https, as PEM.",
+            rich_help_panel=_HELP,
+        ),
+    ],
+}
+
+
+@dataclass
+class Run:
+    """One run of a command."""
+
+    as_json: bool
+    connection: dict[str, str]
+    _client: Client | None = None
+
+    @property
+    def client(self) -> Client:
+        """The server, found when it is first asked for. Errors: `server.unreachable`."""
+        if self._client is None:
+            from lockhouse.clients import discovery
+
+            self._client = discovery.connect(**self.connection)
+        return self._client
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+
+def command(
+    group: typer.Typer, name: str, *, connects: bool = True, hidden: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Declare a command of a group; its help is the docstring."""
+
+    def declare(function: Callable[..., None]) -> Callable[..., None]:
+        own = inspect.signature(function, eval_str=True)
+        added = {
+            "as_json": inspect.Parameter("as_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=_JSON)
+        }
+        if connects:
+            for option, annotation in _CONNECTION.items():
+                added[option] = inspect.Parameter(
+                    option, inspect.Parameter.KEYWORD_ONLY, default="", annotation=annotation
+                )
+
+        @functools.wraps(function)
+        def wrapper(**given: Any) -> None:  # noqa: ANN401 - the arguments are the command's own
+            run = Run(given.pop("as_json"), {option: given.pop(option) for option in _CONNECTION if option in added})
+            _end(run, lambda: function(run, **given))
+
+        parameters = [*list(own.parameters.values())[1:], *added.values()]
+        signature = inspect.Signature(parameters, return_annotation=None)
+        del wrapper.__wrapped__  # type: ignore[attr-defined]  # else its own signature would be read
+        wrapper.__signature__ = signature  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {each.name: each.annotation for each in parameters}
+        group.command(name, hidden=hidden, help=inspect.getdoc(function), no_args_is_help=False)(wrapper)
+        return function
+
+    return declare
+
+
+def _end(run: Run, act: Callable[[], None]) -> None:
+    try:
+        act()
+    except Problem as problem:
+        say_problem(problem.message, problem.hint)
+        raise typer.Exit(exit_code(problem.code)) from None
+    except KeyboardInterrupt:
+        say_problem("interrupted", "")
+        raise typer.Exit(Exit.INTERRUPTED) from None
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`): nothing is wrong, and there is nobody to tell.
+        sys.stderr.close()
+        raise typer.Exit(Exit.OK) from None
+    finally:
+        run.close()
+
+
+def say_problem(message: str, hint: str) -> None:
+    """`error:` and `hint:` on standard error."""
+    sys.stderr.write(f"error: {message}\n")
+    if hint:
+        sys.stderr.write(f"hint: {hint}\n")
+
+
+def data_directory(text: str) -> Path:
+    """The data directory that a command means."""
+    from lockhouse.config import SETTINGS
+
+    return Path(text or str(SETTINGS["data"].default)).expanduser()

@@ -1,0 +1,30 @@
+"""The `lockhouse` program: all commands in their groups."""
+
+from __future__ import annotations
+
+import typer
+
+from lockhouse.cli.commands import serve
+
+app = typer.Typer(
+    name="lockhouse",
+    help="Keeps Terraform and OpenTofu states and lets one run through at a time.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def _root() -> None:
+    """Keep the program a group of commands even while it has one."""
+
+
+serve.register(app)
+
+
+def main() -> None:
+    """Run the command line; never returns."""
+    app()

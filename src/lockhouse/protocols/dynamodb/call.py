@@ -1,0 +1,26 @@
+"""One verified call: who asks, for what account and region, and the house that does it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from lockhouse.runtime.house import House
+from lockhouse.service.callers import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Everything an operation is given besides its body."""
+
+    house: House
+    caller: Caller
+    account: str
+    """Twelve digits: the account id setting."""
+    region: str
+    """From the credential scope."""
+    gone: Callable[[], Awaitable[None]]
+    """Returns when the client has left."""
+
+    def table_arn(self, name: str) -> str:
+        return f"arn:aws:dynamodb:{self.region}:{self.account}:table/{name}"

@@ -1,0 +1,146 @@
+"""BatchWriteItem: up to 25 puts and deletes. Ordinary items change together; locks and digests one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from lockhouse.core.attributes import Item, item_size
+from lockhouse.core.items import Table, key_of, key_of_item, write_units
+from lockhouse.core.ports import Transaction
+from lockhouse.errors import RequestInvalid
+from lockhouse.protocols.dynamodb import inputs, wire
+from lockhouse.protocols.dynamodb.call import Call
+from lockhouse.protocols.dynamodb.constraints import Constraints, table_name
+from lockhouse.protocols.dynamodb.faults import ConditionRefused
+from lockhouse.protocols.dynamodb.operations import delete_item
+from lockhouse.protocols.dynamodb.operations.put_item import put_kept
+from lockhouse.protocols.dynamodb.values import Json, WireItem, read_item
+from lockhouse.service import lock_items, tables
+from lockhouse.service.lock_items import LOCK_ID
+
+MAX_WRITES = 25
+
+
+class PutRequest(msgspec.Struct, kw_only=True):
+    """One item to put."""
+
+    Item: WireItem | None = None
+
+
+class DeleteRequest(msgspec.Struct, kw_only=True):
+    """One key to delete."""
+
+    Key: WireItem | None = None
+
+
+class WriteRequest(msgspec.Struct, kw_only=True):
+    """A put or a delete."""
+
+    PutRequest: PutRequest | None = None
+    DeleteRequest: DeleteRequest | None = None
+
+
+class BatchWriteItem(msgspec.Struct, kw_only=True):
+    """BatchWriteItem."""
+
+    RequestItems: dict[str, list[WriteRequest]] | None = None
+    ReturnConsumedCapacity: str | None = None
+    ReturnItemCollectionMetrics: str | None = None
+
+
+class _Write(msgspec.Struct, frozen=True):
+    """One write, read."""
+
+    table: str
+    item: Item | None
+    key: Item
+
+
+async def batch_write_item(call: Call, body: bytes) -> Mapping[str, Json]:
+    """Errors: ResourceNotFound, Validation, AccessDenied."""
+    wanted = wire.read(body, BatchWriteItem)
+    rules = Constraints()
+    rules.required(wanted.RequestItems, "requestItems")
+    rules.length(wanted.RequestItems, "requestItems", 1, MAX_WRITES)
+    rules.one_of(wanted.ReturnConsumedCapacity, "returnConsumedCapacity", inputs.CAPACITIES)
+    for name, requests in (wanted.RequestItems or {}).items():
+        rules.length(requests, f"requestItems.{name}.member", 1, MAX_WRITES)
+    rules.check()
+    writes = [
+        _read(table_name(name), each) for name, requests in (wanted.RequestItems or {}).items() for each in requests
+    ]
+    if len(writes) > MAX_WRITES:
+        raise RequestInvalid("Too many items requested for the BatchWriteItem call")
+    await call.house.read(
+        lambda tx: _check_distinct({w.table: tables.get(tx, call.caller, w.table) for w in writes}, writes)
+    )
+    ordinary = [write for write in writes if not await _write_kept(call, write)]
+
+    def write_all(tx: Transaction) -> None:
+        for write in ordinary:
+            table = tables.get(tx, call.caller, write.table)
+            if write.item is not None:
+                tables.put_item(tx, call.caller, table, write.item)
+            else:
+                tables.delete_item(tx, call.caller, table, write.key)
+
+    if ordinary:
+        await call.house.write(write_all)
+    answer: dict[str, Json] = {"UnprocessedItems": {}}
+    spent: list[Json] = []
+    for name in dict.fromkeys(write.table for write in writes):
+        units = sum(write_units(item_size(w.item or w.key)) for w in writes if w.table == name)
+        spent.extend(inputs.capacity(wanted.ReturnConsumedCapacity, name, units).values())
+    if spent:
+        answer["ConsumedCapacity"] = spent
+    return answer
+
+
+def _read(table: str, request: WriteRequest) -> _Write:
+    put, delete = request.PutRequest, request.DeleteRequest
+    if (put is None) == (delete is None):
+        raise RequestInvalid(
+            "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported "
+            "datatypes"
+        )
+    if put is not None and put.Item is not None:
+        return _Write(table, read_item(put.Item), {})
+    if delete is not None and delete.Key is not None:
+        return _Write(table, None, read_item(delete.Key))
+    raise RequestInvalid(
+        "1 validation error detected: Value null at 'requestItems.member' failed to satisfy constraint: Member must "
+        "not be null"
+    )
+
+
+def _check_distinct(found: Mapping[str, Table], writes: list[_Write]) -> None:
+    seen = set()
+    for write in writes:
+        schema = found[write.table].schema
+        place = key_of_item(schema, write.item) if write.item is not None else key_of(schema, write.key)
+        where = (write.table, place.hash, place.range)
+        if where in seen:
+            raise RequestInvalid("Provided list of item keys contains duplicates")
+        seen.add(where)
+
+
+async def _write_kept(call: Call, write: _Write) -> bool:
+    """Whether this was a lock or digest item; then it is done."""
+    if write.item is not None:
+        try:
+            return await put_kept(call, write.table, write.item) is not None
+        except ConditionRefused:
+            raise RequestInvalid(
+                f"One or more parameter values were invalid: cannot lock {write.item.get(LOCK_ID)!r}: somebody else "
+                "holds it"
+            ) from None
+    name, key = write.table, write.key
+    address = await call.house.read(
+        lambda tx: lock_items.address_of(tx, tables.get(tx, call.caller, name), inputs.string_key(key, LOCK_ID))
+    )
+    if address is None:
+        return False
+    await delete_item.delete_any(call, name, key)
+    return True

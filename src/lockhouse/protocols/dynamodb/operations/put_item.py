@@ -1,0 +1,112 @@
+"""PutItem: take a lock, accept a digest, or store an ordinary item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.attributes import Item, item_size
+from lockhouse.core.conditions import Condition, holds
+from lockhouse.core.items import Table, write_units
+from lockhouse.core.locks import Facet
+from lockhouse.core.ports import Reader
+from lockhouse.errors import LockHeld, NamespaceNotFound, RequestInvalid
+from lockhouse.protocols.dynamodb import inputs, wire
+from lockhouse.protocols.dynamodb.call import Call
+from lockhouse.protocols.dynamodb.constraints import table_name
+from lockhouse.protocols.dynamodb.faults import ConditionRefused
+from lockhouse.protocols.dynamodb.values import Json, read_item, write_item
+from lockhouse.service import lock_items, locks, tables
+from lockhouse.service.lock_items import DIGEST, INFO, LOCK_ID
+from lockhouse.service.locks import TakeLock
+
+_LOCK_ATTRIBUTES = frozenset({LOCK_ID, INFO})
+_DIGEST_ATTRIBUTES = frozenset({LOCK_ID, DIGEST})
+
+
+async def put_item(call: Call, body: bytes) -> Mapping[str, Json]:
+    """Errors: ConditionalCheckFailed, ResourceNotFound, Validation, AccessDenied; the lock may be waited for."""
+    quick = wire.read_take(body)
+    if quick is not None:
+        address = await call.house.read(lambda tx: _address(tx, call, quick.table, quick.lock_id))
+        if address is not None:
+            await take(call, address, quick.info)
+            return {}
+    wanted = wire.read(body, inputs.PutItem)
+    name = table_name(inputs.check_write(wanted, wanted.Item, "item"))
+    assert wanted.Item is not None
+    inputs.check_parameters(
+        wanted,
+        {"ConditionExpression": wanted.ConditionExpression},
+        {"Expected": wanted.Expected},
+        with_values=["ConditionExpression"],
+    )
+    item = read_item(wanted.Item)
+    if wanted.ReturnValues not in (None, "NONE", "ALL_OLD"):
+        raise RequestInvalid("ReturnValues can only be ALL_OLD or NONE")
+    placeholders = inputs.placeholders_of(wanted)
+    condition = inputs.condition_of(wanted, placeholders)
+    placeholders.check_used()
+    spent = inputs.capacity(wanted.ReturnConsumedCapacity, name, write_units(item_size(item)))
+    kept = await put_kept(call, name, item, condition, wants_item=wanted.wants_item)
+    if kept is not None:
+        return spent
+    written = await call.house.write(
+        lambda tx: tables.put_item(tx, call.caller, tables.get(tx, call.caller, name), item, condition)
+    )
+    if not written.applied:
+        raise ConditionRefused(written.old if wanted.wants_item else None)
+    if wanted.ReturnValues == "ALL_OLD" and written.old is not None:
+        return {"Attributes": write_item(written.old), **spent}
+    return spent
+
+
+async def take(call: Call, address: Address, info: str) -> None:
+    """Take the lock of an address with this document. A text that is no lock document is its own id."""
+    document = info.encode()
+    lock_id = "" if locks.read_document(document).id else info[:256]
+    await call.house.take_lock(call.caller, TakeLock(address, Facet.TABLE, document, lock_id), call.gone)
+
+
+async def put_kept(
+    call: Call, name: str, item: Item, condition: Condition | None = None, *, wants_item: bool = False
+) -> Address | None:
+    """Put a lock or digest item: the address, or None when the item is an ordinary one."""
+    if INFO not in item and DIGEST not in item:
+        return None
+    address = await call.house.read(lambda tx: _address(tx, call, name, item.get(LOCK_ID)))
+    if address is None:
+        return None
+    info = item.get(INFO)
+    if item.keys() == _DIGEST_ATTRIBUTES:
+        target = lock_items.digest_address(address)
+        if target is not None:
+            lock_items.check_digest(call.caller, target)
+            return address
+    if item.keys() != _LOCK_ATTRIBUTES or not isinstance(info, str) or not info:
+        raise RequestInvalid(
+            f"One or more parameter values were invalid: {address.lock_id} is the lock of a state that is kept here, "
+            "so its item has LockID and Info (a string) only"
+        )
+    shown = await call.house.read(lambda tx: lock_items.show_lock(tx, call.caller, address))
+    if condition is not None and not _is_not_exists(condition, shown.item) and not holds(condition, shown.item or {}):
+        raise ConditionRefused(shown.item if wants_item else None)
+    try:
+        await take(call, address, info)
+    except LockHeld as problem:
+        holder: Item = {LOCK_ID: address.lock_id, INFO: problem.info.decode("utf-8", "replace")}
+        raise ConditionRefused(holder if wants_item else None) from None
+    return address
+
+
+def _is_not_exists(condition: Condition, shown: Item | None) -> bool:
+    """Whether only "nobody holds it" is asked: then the lock's own rule decides, and the request may wait."""
+    return shown is not None and holds(condition, {}) and not holds(condition, shown)
+
+
+def _address(tx: Reader, call: Call, name: str, lock_id: object) -> Address | None:
+    try:
+        table: Table = tables.get(tx, call.caller, table_name(name))
+        return lock_items.address_of(tx, table, lock_id)
+    except NamespaceNotFound:
+        return None

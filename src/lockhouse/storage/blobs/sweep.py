@@ -1,0 +1,52 @@
+"""The sweep: blobs that nothing refers to go, a grace after they were finished.
+
+A body is finished before the command that refers to it commits, so a young blob may be about to be referred to. Young
+is measured by the file's date for blobs of earlier processes, and by a clock that never jumps for those of this one.
+The references are read after the blob was seen to be old, so a blob that was referred to at that moment is never taken.
+A command that refers to a blob of another version (a copy) must read that version in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+
+from lockhouse.core.ports import Store
+from lockhouse.storage.blobs.files import FileBlobs
+
+GRACE_SECONDS = 24 * 3600.0
+_BATCH = 500
+
+
+def sweep(
+    blobs: FileBlobs, store: Store, *, now: float, grace: float = GRACE_SECONDS, stop: Callable[[], bool] = bool
+) -> int:
+    """Remove orphans, in small batches; answers how many. `stop` is asked between batches. `now` in seconds since 1970.
+
+    Returns early when a backup is copying blobs: the next sweep will find the same orphans.
+    """
+    removed = 0
+    old = (name for name, at in blobs.names() if now - at >= grace and not blobs.finished_within(name, grace))
+    while not stop() and (batch := list(islice(old, _BATCH))):
+        if not blobs.sweeping.acquire(blocking=False):
+            return removed
+        try:
+            referred = set(_referred(store, batch))
+            for name in batch:
+                if name not in referred:
+                    blobs.delete(name)
+                    removed += 1
+        finally:
+            blobs.sweeping.release()
+    return removed
+
+
+def _referred(store: Store, names: Iterable[str]) -> Iterator[str]:
+    """The references between the first and the last of these names."""
+    ordered = sorted(names)
+    after = ordered[0][:-1]
+    while page := store.read(lambda reader, after=after: reader.blob_names(after, _BATCH)):  # type: ignore[misc]
+        yield from page
+        after = page[-1]
+        if after >= ordered[-1]:
+            return
