@@ -87,7 +87,7 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
         if request.lock_id:
             holds = lock.has_id(request.lock_id)
         else:
-            holds = lock.credential == request.credential
+            holds = lock.is_held_by(request.credential)
         if not holds:
             return WriteOutcome(_ignored_lock(record, request))
         overriding = overriding or (
