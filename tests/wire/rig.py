@@ -147,7 +147,9 @@ class Rig:
             method=method,
             raw_path=path.encode(),
             raw_query=query.encode(),
-            headers=Headers([(k.lower().encode(), v.encode()) for k, v in ({"host": "lock.test"} | (headers or {})).items()]),
+            headers=Headers(
+                [(k.lower().encode(), v.encode()) for k, v in ({"host": "lock.test"} | (headers or {})).items()]
+            ),
             scheme="https",
             peer=peer,
             request_id=f"r{self.requests}",

@@ -1,7 +1,7 @@
 """Workspaces: the names under which `cloud {}` and `backend "remote"` find a state, and what goes with them.
 
-A workspace is a state plus a stored name, unique in its namespace and changeable. One made over that API keeps its state
-at the key of its name. A state that came another way gets the name made from its key (`name_from_key`), if no other
+A workspace is a state plus a stored name, unique in its namespace and changeable. One made over that API keeps its
+state at the key of its name. A state that came another way gets the name made from its key (`name_from_key`), if no other
 state would get the same; else it has none until somebody names it. Specification: DESIGN "Words" and below.
 """
 

@@ -84,10 +84,7 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
     if request.unconditional:
         mark = "override"
     elif lock is not None:
-        if request.lock_id:
-            holds = lock.has_id(request.lock_id)
-        else:
-            holds = lock.is_held_by(request.credential)
+        holds = lock.has_id(request.lock_id) if request.lock_id else lock.is_held_by(request.credential)
         if not holds:
             return WriteOutcome(_ignored_lock(record, request))
         overriding = overriding or (

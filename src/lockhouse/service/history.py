@@ -82,10 +82,12 @@ def set_require_lock(tx: Transaction, caller: Caller, address: Address, *, requi
 def restore(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     """Write an old version's bytes (with the new serial already in them) as the current version.
 
-    Needs `write`. Errors: `write.locked` while anybody holds the lock; `state.not_found`."""
+    Needs `write`. Errors: `write.locked` while anybody holds the lock (but by `command.lock_id`); `state.not_found`."""
     address = command.address
     state, _ = show_state(tx, caller, address)
-    _refuse_while_locked(tx, state)
+    lock = tx.lock(state).lock
+    if lock is None or not command.lock_id or not lock.has_id(command.lock_id):
+        _refuse_while_locked(tx, state)
     return objects.put(tx, caller, msgspec.structs.replace(command, override=True, unconditional=True, mark="rollback"))
 
 

@@ -370,7 +370,9 @@ def _writable(tx: Reader, caller: Caller, workspace_id: str) -> Workspace:
 def _tags(tags: Sequence[str]) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(tag.lower() for tag in tags))
     if len(found) > MAX_TAGS or any(not 0 < len(tag) <= 255 for tag in found):
-        raise RequestInvalid(f"cannot keep these tags: at most {MAX_TAGS}, each of 1 to 255 characters", argument="tags")
+        raise RequestInvalid(
+            f"cannot keep these tags: at most {MAX_TAGS}, each of 1 to 255 characters", argument="tags"
+        )
     return found
 
 

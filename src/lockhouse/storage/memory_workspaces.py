@@ -31,9 +31,7 @@ class WorkspaceReads:
 
     def workspace_named(self, namespace: str, name: str) -> Workspace | None:
         found = [
-            each
-            for each in self._maps.workspaces.values()
-            if each.address.namespace == namespace and each.name == name
+            each for each in self._maps.workspaces.values() if each.address.namespace == namespace and each.name == name
         ]
         return found[0] if found else None
 
@@ -43,9 +41,7 @@ class WorkspaceReads:
 
     def workspaces(self, namespace: str, after: str = "", limit: int = 1000) -> Sequence[Workspace]:
         found = [
-            each
-            for each in self._maps.workspaces.values()
-            if each.address.namespace == namespace and each.name > after
+            each for each in self._maps.workspaces.values() if each.address.namespace == namespace and each.name > after
         ]
         return sorted(found, key=lambda each: each.name)[:limit]
 

@@ -14,7 +14,15 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet
 from lockhouse.core.principals import Identity
 from lockhouse.core.versions import Body, Version
-from lockhouse.errors import BodyTooLarge, CredentialUnknown, LockHeld, LockMismatch, Problem, RequestInvalid, WriteLocked
+from lockhouse.errors import (
+    BodyTooLarge,
+    CredentialUnknown,
+    LockHeld,
+    LockMismatch,
+    Problem,
+    RequestInvalid,
+    WriteLocked,
+)
 from lockhouse.protocols.http import wire
 from lockhouse.protocols.http.wire import Act
 from lockhouse.protocols.web import Request, Response
@@ -61,7 +69,7 @@ class HttpRoom:
             return await self._acts[target.act](request, caller, target.address)
         except Problem as problem:
             return await self._refuse(request, problem)
-        except Exception:  # the edge: whatever went wrong, the client gets an answer
+        except Exception:  # noqa: BLE001 - the edge: whatever went wrong, the client gets an answer
             _log.exception("Cannot serve a request request=%s", request.request_id)
             return Response(500, [_JSON], wire.encode_internal(request.request_id))
 
@@ -119,7 +127,7 @@ class HttpRoom:
         written = await self._house.put_intake(caller, command, intake)
         return Response(200, [(b"etag", _etag(written.version)), (b"x-lockhouse-version", written.version.id.encode())])
 
-    async def _delete(self, request: Request, caller: Caller, address: Address) -> Response:
+    async def _delete(self, _: Request, caller: Caller, address: Address) -> Response:
         nonce = self._house.engine.nonce()
         await self._house.write(lambda tx: objects.delete(tx, caller, address, nonce))
         return Response(200)
@@ -134,13 +142,11 @@ class HttpRoom:
     async def _unlock(self, request: Request, caller: Caller, address: Address) -> Response:
         body = await _document(request)
         lock_id = wire.decode_unlock_id(body)
-        command = Unlock(
-            address, Facet.HTTP, id=lock_id, force=not lock_id, reason="" if lock_id else _reason(request)
-        )
+        command = Unlock(address, Facet.HTTP, id=lock_id, force=not lock_id, reason="" if lock_id else _reason(request))
         await self._house.release_lock(caller, command)
         return Response(200)
 
-    async def _show_lock(self, request: Request, caller: Caller, address: Address) -> Response:
+    async def _show_lock(self, _: Request, caller: Caller, address: Address) -> Response:
         shown = await self._house.show_lock(caller, address, Facet.HTTP)
         if shown is None:
             return Response(204)

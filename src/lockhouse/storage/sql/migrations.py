@@ -89,7 +89,9 @@ SQLITE: Sequence[Sequence[str]] = (
         )""",
         "CREATE UNIQUE INDEX workspaces_name ON workspaces (namespace, name)",
         "CREATE UNIQUE INDEX workspaces_address ON workspaces (namespace, key)",
-        "CREATE TABLE projects (id TEXT PRIMARY KEY NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, record BLOB NOT NULL)",
+        """CREATE TABLE projects (
+            id TEXT PRIMARY KEY NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, record BLOB NOT NULL
+        )""",
         "CREATE UNIQUE INDEX projects_name ON projects (namespace, name)",
         """CREATE TABLE state_uploads (
             id TEXT PRIMARY KEY NOT NULL, namespace TEXT NOT NULL, key TEXT NOT NULL, pending INTEGER NOT NULL,

@@ -15,7 +15,8 @@ _project = msgspec.msgpack.Decoder(Project).decode
 _upload = msgspec.msgpack.Decoder(StateUpload).decode
 
 _UNNAMED = (
-    "SELECT s.key FROM states s WHERE s.namespace = ? AND s.key > ? AND s.is_state = 1 AND (s.live = 1 OR s.current = 0) "
+    "SELECT s.key FROM states s "
+    "WHERE s.namespace = ? AND s.key > ? AND s.is_state = 1 AND (s.live = 1 OR s.current = 0) "
     "AND NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.namespace = s.namespace AND w.key = s.key) "
     "ORDER BY s.key LIMIT ?"
 )
