@@ -197,6 +197,13 @@ class Settings:
     blobs: str = _setting(
         _only_embedded, EMBEDDED, "Where large bodies are kept. This version offers the embedded default only.", "URL"
     )
+    backups: Path | None = _setting(
+        _optional_path,
+        "",
+        "Where `lockhouse backup create` keeps backups, best on another disk. Without it, in `backups` in the data "
+        "directory.",
+        "directory",
+    )
     namespace: str = _setting(
         _matching(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]", "3 to 63 letters, digits, '-', '.' or '_'"),
         "terraform-state",
@@ -264,6 +271,10 @@ class Settings:
             raise SettingInvalid("cannot serve https with only one of tls_cert and tls_key", setting="tls_key")
         if self.tls_self_signed and self.tls_cert is not None:
             raise SettingInvalid("cannot use tls_self_signed together with tls_cert", setting="tls_self_signed")
+
+    @property
+    def backups_directory(self) -> Path:
+        return self.backups or self.data / "backups"
 
     @property
     def scheme(self) -> str:

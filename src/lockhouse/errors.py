@@ -23,6 +23,16 @@ class Problem(Exception):
         self.details = details
 
 
+class Refusal(Exception):
+    """A problem that another process answered: its code may be one that this version does not know."""
+
+    def __init__(self, code: str, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
 class LockHeld(Problem):
     """Somebody else holds the lock. `info` is the holder's lock document, byte for byte."""
 
@@ -272,7 +282,7 @@ class SignatureMissing(Problem):
 
 
 class SignatureMalformed(Problem):
-    """The signature's own fields break a rule (scope, date, signed headers …). Details: `place`, `header` or `query`."""
+    """The signature's own fields break a rule (scope, date, signed headers). Details: `place`, `header` or `query`."""
 
     code = "signature.malformed"
 

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import boto3
 import botocore.config
+
 from tests.e2e.processes import Child, Outcome
 from tests.e2e.toolchain.clients import REPOSITORY
 
@@ -52,6 +53,8 @@ class Cloud:
     name: str
     endpoint: str
     credentials: Credentials
+    authority: Path | None = None
+    """The certificate to trust, if the endpoint has one of its own."""
 
     def environment(self, credentials: Credentials | None = None) -> dict[str, str]:
         """What an engineer would set in the shell to use it."""
@@ -62,7 +65,7 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": key.secret_access_key,
             "AWS_REGION": "us-east-1",
             "AWS_DEFAULT_REGION": "us-east-1",
-        }
+        } | ({"AWS_CA_BUNDLE": str(self.authority)} if self.authority else {})
 
     def sdk(self, service: str, credentials: Credentials | None = None):
         """A boto3 client."""
@@ -73,6 +76,7 @@ class Cloud:
             region_name="us-east-1",
             aws_access_key_id=key.access_key_id,
             aws_secret_access_key=key.secret_access_key,
+            verify=str(self.authority) if self.authority else None,
             config=botocore.config.Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"}),
         )
 
@@ -177,6 +181,7 @@ class Lockhouse:
         *,
         settings: Mapping[str, str] | None = None,
         flags: tuple[str, ...] = (),
+        authority: Path | None = None,
         listen: str = "127.0.0.1:0",
     ) -> None:
         """Start it and wait for its line; `settings` are environment variables such as `LOCKHOUSE_LOCK_WAIT`."""
@@ -185,6 +190,7 @@ class Lockhouse:
         self.log = directory / "lockhouse.log"
         self._settings = dict(settings or {})
         self._flags = flags
+        self._authority = authority
         directory.mkdir(parents=True, exist_ok=True)
         self.start(listen)
 
@@ -204,7 +210,12 @@ class Lockhouse:
         first = json.loads((self.data / "credentials.json").read_text(encoding="utf-8"))
         self.token: str = first["token"]
         self.namespace: str = first["namespace"]
-        self.cloud = Cloud("lockhouse", self.endpoint, Credentials(first["access_key_id"], first["secret_access_key"]))
+        self.cloud = Cloud(
+            "lockhouse",
+            self.endpoint,
+            Credentials(first["access_key_id"], first["secret_access_key"]),
+            self._authority,
+        )
 
     def stop(self) -> None:
         """Ask it to drain; it must answer 0."""
@@ -232,9 +243,9 @@ class Lockhouse:
         """What a command prints with `--json`."""
         return json.loads(self.command(*arguments, "--json").ok().stdout)
 
-    def new_key(self, name: str, *arguments: str) -> Credentials:
-        """An access key of a new principal; `arguments` name its grants."""
-        made = self.json("key", "create", "--name", name, *arguments)
+    def new_key(self, name: str, rights: str, on: str) -> Credentials:
+        """An access key of a new principal with rights, such as `read,write`, on a namespace or a key prefix in it."""
+        made = self.json("key", "create", "--name", name, "--rights", rights, "--on", on)
         return Credentials(made["access_key_id"], made["secret_access_key"])
 
     def memory(self) -> int:

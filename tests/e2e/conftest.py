@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.certificates import Certificate
 from tests.e2e.clouds import Cloud, Lockhouse, Moto
 from tests.e2e.fault_proxy import FaultProxy
 from tests.e2e.holds import Gate, Hold
@@ -33,6 +35,12 @@ def lockhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lockhouse]:
         server.stop()
     finally:
         server.abandon()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """A certificate for 127.0.0.1 that clients can be told to trust."""
+    return Certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

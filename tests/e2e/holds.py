@@ -7,6 +7,7 @@ holds its lock and has read its state.
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import os
 import select
@@ -63,10 +64,11 @@ class Gate:
                 gate._arrived.set()
                 gate._opened.wait(_NOTHING_HAPPENED_SECONDS)
                 body = b'{"version":4,"terraform_version":"0.12.0","serial":1,"lineage":"gate","outputs":{},"resources":[]}'
-                self.send_response(200)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                with contextlib.suppress(ConnectionError):  # a client that was killed at the gate
+                    self.send_response(200)
+                    self.send_header("Content-Length", str(len(body)))
+                    self.end_headers()
+                    self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 pass

@@ -45,6 +45,15 @@ def number(version: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
+def plans_from_its_state(version: str) -> bool:
+    """Whether plan and apply start from the remote state.
+
+    The builds before 1.0 that can be installed offline are changed by their publisher: they take the lock, write and
+    unlock as always, and every other command reads the state, but plan and apply begin as if there were none.
+    """
+    return number(version) >= (1, 0)
+
+
 def lock_modes(version: str) -> tuple[LockMode, ...]:
     """The lock options that a version knows."""
     if number(version) >= (1, 10):
@@ -59,12 +68,12 @@ class S3Backend:
     place: Place
     key: str = "app/terraform.tfstate"
     mode: LockMode = LockMode.TABLE
-    options: Mapping[str, str | bool] = field(default_factory=dict)
+    options: Mapping[str, object] = field(default_factory=dict)
     """Further arguments, such as `encrypt`."""
 
     def hcl(self, version: str, endpoint: str) -> str:
         """The `terraform` block for one version."""
-        arguments: dict[str, str | bool] = {"bucket": self.place.bucket, "key": self.key, "region": "us-east-1"}
+        arguments: dict[str, object] = {"bucket": self.place.bucket, "key": self.key, "region": "us-east-1"}
         if self.mode.table:
             arguments["dynamodb_table"] = self.place.table
         if self.mode.lockfile:
@@ -179,6 +188,10 @@ class Terraform:
         """Addresses in the state, sorted."""
         return sorted(self.ok("state", "list").stdout.split())
 
+    def workspaces(self) -> list[str]:
+        """Names of the workspaces in the order of `workspace list`."""
+        return re.findall(r"^[ *] (\S+)$", self.ok("workspace", "list").stdout, re.MULTILINE)
+
     def close(self) -> None:
         """End what still runs."""
         for child in self._children:
@@ -205,6 +218,6 @@ def _plain(outcome: Outcome) -> Outcome:
     for mark, piece in zip(pieces[1::2], pieces[2::2], strict=True):
         spoken[mark] += piece + ("" if piece.endswith("\n") else "\n")
     log = "\n".join(
-        line for line in outcome.stderr.splitlines() if not re.match(r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ", line)
+        line for line in outcome.stderr.splitlines() if not re.match(r"\d{4}[/-]\d\d[/-]\d\d[ T]\d\d:\d\d:\d\d", line)
     )
     return Outcome(outcome.command, outcome.code, spoken["o"], spoken["e"] + log)

@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+
 from tests.e2e.scenarios.configurations import outputs, resources
 from tests.e2e.terraform import NEWEST, LockMode, S3Backend, lock_modes, number
 from tests.e2e.toolchain.clients import terraform_versions

@@ -6,6 +6,7 @@ On plain S3 + DynamoDB both succeed and a change is gone; the same story on Lock
 from __future__ import annotations
 
 import pytest
+
 from tests.e2e.scenarios import mixed_fleet
 from tests.e2e.scenarios.mixed_fleet import ALICE, BOB, SHARED
 from tests.e2e.terraform import LockMode

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.e2e.scenarios.configurations import outputs
-from tests.e2e.terraform import NEWEST, LockMode, S3Backend, lock_modes
+from tests.e2e.terraform import NEWEST, LockMode, S3Backend, lock_modes, plans_from_its_state
 from tests.e2e.toolchain.clients import terraform_versions
 
 KEY = "app/terraform.tfstate"
@@ -27,6 +27,7 @@ COVERING = [
 ALL = [
     (version, mode, command)
     for version in terraform_versions(soak=True)
+    if plans_from_its_state(version)
     for mode in lock_modes(version)
     for command in COMMANDS
 ]

@@ -12,16 +12,17 @@ import pytest
 
 from tests.e2e.scenarios.configurations import resources
 from tests.e2e.scenarios.mixed_fleet import names
-from tests.e2e.terraform import NEWEST, S3Backend, lock_modes
+from tests.e2e.terraform import NEWEST, LockMode, S3Backend, lock_modes
 
 KEY = "infrastructure/terraform.tfstate"
 MODES = pytest.mark.parametrize("mode", lock_modes(NEWEST))
-GRANTS = ("read", "write", "lock", "force-unlock")
+RIGHTS = "read,write,lock,force-unlock"
 
 
 def parked(server, place) -> list[dict]:
     """What is parked at the state, as the command lists it."""
-    return server.json("state", "parked", place.bucket, KEY)
+    listed = server.json("state", "parked", "list", place.bucket, KEY)
+    return listed["parked"] if isinstance(listed, dict) else listed
 
 
 def overtake(cloud, alice, bob, place, point):
@@ -42,8 +43,8 @@ def overtake(cloud, alice, bob, place, point):
 def test_a_late_write_of_a_fenced_holder_is_refused_and_parked(lockhouse, developer, hold, mode, existing):
     cloud = lockhouse.cloud
     place = cloud.new_place()
-    alice_key = lockhouse.new_key(f"alice-{place.bucket}", *grants(place))
-    bob_key = lockhouse.new_key(f"bob-{place.bucket}", *grants(place))
+    alice_key = lockhouse.new_key(f"alice-{place.bucket}", RIGHTS, place.bucket)
+    bob_key = lockhouse.new_key(f"bob-{place.bucket}", RIGHTS, place.bucket)
     point = hold("alice")
     alice = developer("alice", cloud=cloud, credentials=alice_key).backend(S3Backend(place, KEY, mode))
     bob = developer("bob", cloud=cloud, credentials=bob_key).backend(S3Backend(place, KEY, mode))
@@ -90,6 +91,60 @@ def test_of_two_bodies_with_one_serial_and_one_credential_the_second_is_parked(l
     assert len(parked(lockhouse, place)) >= 1
 
 
+def test_runs_that_share_a_key_but_assume_a_role_each_are_told_apart(lockhouse, developer, hold):
+    cloud = lockhouse.cloud
+    place = cloud.new_place()
+    name = f"ci-{place.bucket}"
+    key = lockhouse.new_key(name, "read", place.bucket)
+    role = lockhouse.json(
+        "role", "create", "--name", f"deploy-{place.bucket}", "--rights", RIGHTS, "--on", place.bucket, "--by", name
+    )
+    point = hold("alice")
+    alice, bob = (
+        developer(run, cloud=cloud, credentials=key).backend(
+            S3Backend(place, KEY, LockMode.BOTH, {"assume_role": {"role_arn": role["arn"], "session_name": run}})
+        )
+        for run in ("run-1", "run-2")
+    )
+    alice.init()
+    bob.init()
+    # Alice's body would be one serial ahead of Bob's, so only the fence can refuse it.
+    alice.write("main.tf", resources("from_alice", waiting={"from_alice": point.command}))
+    bob.write("main.tf", resources("from_bob"))
+
+    late, after_bob = overtake(cloud, alice, bob, place, point)
+
+    assert late.code == 1, late.report()
+    assert cloud.state_bytes(place, KEY) == after_bob
+    assert len(parked(lockhouse, place)) >= 1
+
+
+def test_a_parked_write_can_be_read_and_made_current(lockhouse, developer, hold):
+    cloud = lockhouse.cloud
+    place = cloud.new_place()
+    point = hold("alice")
+    alice = developer("alice", cloud=cloud, credentials=lockhouse.new_key(f"a-{place.bucket}", RIGHTS, place.bucket))
+    bob = developer("bob", cloud=cloud, credentials=lockhouse.new_key(f"b-{place.bucket}", RIGHTS, place.bucket))
+    for each in (alice, bob):
+        each.backend(S3Backend(place, KEY, LockMode.TABLE)).init()
+    alice.write("main.tf", resources("shared")).apply()
+    alice.write("main.tf", resources("shared", "from_alice", waiting={"from_alice": point.command}))
+    bob.write("main.tf", resources("shared", "from_bob"))
+    _, after_bob = overtake(cloud, alice, bob, place, point)
+
+    waiting = parked(lockhouse, place)[0]
+    shown = lockhouse.command("state", "parked", "show", waiting["id"]).ok()
+    body = lockhouse.command("state", "parked", "download", waiting["id"]).ok().stdout
+    assert waiting["reason"] in shown.stdout
+    assert "from_alice" in names(json.loads(body))
+
+    lockhouse.command("state", "parked", "accept", waiting["id"]).ok()
+    assert names(alice.state()) == ("from_alice", "shared")
+    kept = [names(version) for version in cloud.versions(place, KEY)]
+    assert names(json.loads(after_bob)) in kept, "what it replaced stays in the history"
+    assert [entry["id"] for entry in parked(lockhouse, place) if entry["id"] == waiting["id"]] == []
+
+
 def test_plain_s3_and_dynamodb_lose_the_other_ones_change_after_a_force_unlock(moto, developer, hold):
     place = moto.new_place()
     point = hold("alice")
@@ -105,8 +160,3 @@ def test_plain_s3_and_dynamodb_lose_the_other_ones_change_after_a_force_unlock(m
     overtake(moto, alice, bob, place, point)
 
     assert names(json.loads(moto.state_bytes(place, KEY))) == ("from_alice", "shared")
-
-
-def grants(place) -> list[str]:
-    """The arguments that give a key the rights of a developer on one bucket."""
-    return [part for right in GRANTS for part in ("--grant", f"{right}:{place.bucket}")]

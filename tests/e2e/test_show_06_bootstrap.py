@@ -6,6 +6,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.clouds import Place
 from tests.e2e.scenarios.configurations import resources
 from tests.e2e.terraform import LockMode, S3Backend

@@ -3,3 +3,6 @@
 It runs before the server accepts requests and needs no server. Everything here can be killed at any moment and run
 again: what others depend on is made first, and nothing that exists is replaced.
 """
+
+BACKUP_FILES = ("master.key", "credentials.json", "development-certificate.pem", "development-key.pem")
+"""The small files of the data directory that belong into a backup: without the master key no access key works."""

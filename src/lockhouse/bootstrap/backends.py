@@ -1,15 +1,16 @@
-"""The backend blocks and the environment to paste: what a new user needs next, printed by `serve`. Pure text."""
+"""The backend blocks and the environment to paste: what a new user needs next, printed by `serve` and `env`."""
 
 from __future__ import annotations
 
-import shlex
+from pathlib import Path
 
+from lockhouse.bootstrap.certificates import CERTIFICATE_FILE
 from lockhouse.bootstrap.first_start import LOCK_TABLE, FirstCredentials
 
 
-def environment(credentials: FirstCredentials, region: str) -> str:
-    """Shell lines for Terraform, OpenTofu and the AWS CLI."""
-    lines = {
+def environment(credentials: FirstCredentials, region: str, directory: Path) -> dict[str, str]:
+    """Variables for Terraform, OpenTofu, the AWS CLI and this program."""
+    values = {
         "AWS_ENDPOINT_URL": credentials.endpoint,
         "AWS_ACCESS_KEY_ID": credentials.access_key_id,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_access_key,
@@ -18,7 +19,10 @@ def environment(credentials: FirstCredentials, region: str) -> str:
         "LOCKHOUSE_ENDPOINT": credentials.endpoint,
         "LOCKHOUSE_TOKEN": credentials.token,
     }
-    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in lines.items())
+    certificate = (directory / CERTIFICATE_FILE).absolute()
+    if credentials.endpoint.startswith("https:") and certificate.is_file():
+        values |= {"AWS_CA_BUNDLE": str(certificate), "LOCKHOUSE_CA_FILE": str(certificate)}
+    return values
 
 
 def backend_block(namespace: str, region: str, lock: str) -> str:

@@ -18,7 +18,7 @@ from lockhouse.core.attributes import Kind
 from lockhouse.core.items import KeyAttribute, Schema, Table
 from lockhouse.core.ports import Reader, Store, Transaction
 from lockhouse.core.principals import Credential, Grant, Right
-from lockhouse.errors import DataInvalid, PrincipalNotFound
+from lockhouse.errors import DataInvalid
 from lockhouse.service import access, namespaces, tables
 from lockhouse.service.access import HOUSE, NewPrincipal
 from lockhouse.service.callers import Caller
@@ -77,10 +77,13 @@ def begin(
     return True
 
 
-def reset(store: Store, master: bytes, directory: Path, *, namespace: str, now: float) -> FirstCredentials:
+def reset(store: Store, master: bytes, directory: Path, *, now: float) -> FirstCredentials:
     """New credentials for the administrator, and the end of all old ones, while no server runs."""
+    known = read_credentials(directory)
+    namespace = known.namespace if known is not None else store.read(first_namespace)
     made = _make(master, namespace, now)
-    made = msgspec.structs.replace(made, shown=msgspec.structs.replace(made.shown, endpoint=_endpoint(directory)))
+    if known is not None:
+        made = msgspec.structs.replace(made, shown=msgspec.structs.replace(made.shown, endpoint=known.endpoint))
     _write(directory, made.shown)
     caller = _house(now)
 
@@ -122,11 +125,9 @@ def tell_endpoint(directory: Path, endpoint: str) -> FirstCredentials | None:
 
 
 def first_namespace(tx: Reader) -> str:
-    """A namespace to name in examples."""
+    """A namespace to name in examples; empty when there is none."""
     found = tx.namespaces(limit=1)
-    if not found:
-        raise PrincipalNotFound("cannot find a namespace", hint="lockhouse namespace create NAME")
-    return found[0].name
+    return found[0].name if found else ""
 
 
 def _make(master: bytes, namespace: str, now: float) -> _Made:
@@ -153,11 +154,6 @@ def _add_administrator(tx: Transaction, caller: Caller, made: _Made) -> None:
 
 def _house(now: float) -> Caller:
     return Caller(who=HOUSE, now=now, protocol="cli")
-
-
-def _endpoint(directory: Path) -> str:
-    known = read_credentials(directory)
-    return known.endpoint if known is not None else ""
 
 
 def _write(directory: Path, credentials: FirstCredentials) -> None:

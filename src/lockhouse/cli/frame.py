@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lockhouse.cli.exits import Exit, exit_code
-from lockhouse.errors import Problem
+from lockhouse.errors import Problem, Refusal
 
 if TYPE_CHECKING:
     from lockhouse.clients.client import Client
@@ -76,6 +76,20 @@ class Run:
             self._client = discovery.connect(**self.connection)
         return self._client
 
+    def show(self, document: object, text: str) -> None:
+        """Print the document as JSON, or the text for people."""
+        if self.as_json:
+            import msgspec
+
+            text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+        sys.stdout.write(text if not text or text.endswith("\n") else f"{text}\n")
+        sys.stdout.flush()
+
+    def done(self, **document: str) -> None:
+        """Print what was done, in words (`text`) or as JSON."""
+        text = document.pop("text")
+        self.show(document, text)
+
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
@@ -104,8 +118,8 @@ def command(
 
         parameters = [*list(own.parameters.values())[1:], *added.values()]
         signature = inspect.Signature(parameters, return_annotation=None)
-        del wrapper.__wrapped__  # type: ignore[attr-defined]  # else its own signature would be read
-        wrapper.__signature__ = signature  # type: ignore[attr-defined]
+        del wrapper.__wrapped__  # else its own signature would be read
+        setattr(wrapper, "__signature__", signature)  # noqa: B010 - what Typer reads
         wrapper.__annotations__ = {each.name: each.annotation for each in parameters}
         group.command(name, hidden=hidden, help=inspect.getdoc(function), no_args_is_help=False)(wrapper)
         return function
@@ -119,6 +133,9 @@ def _end(run: Run, act: Callable[[], None]) -> None:
     except Problem as problem:
         say_problem(problem.message, problem.hint)
         raise typer.Exit(exit_code(problem.code)) from None
+    except Refusal as refusal:
+        say_problem(refusal.message, refusal.hint)
+        raise typer.Exit(exit_code(refusal.code)) from None
     except KeyboardInterrupt:
         say_problem("interrupted", "")
         raise typer.Exit(Exit.INTERRUPTED) from None

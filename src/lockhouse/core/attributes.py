@@ -94,8 +94,8 @@ def parse_number(text: str) -> Decimal:
 
 
 def number_text(number: Decimal) -> str:
-    """Plain digits without an exponent, as DynamoDB answers."""
-    return format(number, "f")
+    """Plain digits; with an exponent only where zeros would follow the 38th digit (the Python SDK refuses those)."""
+    return str(number) if number.adjusted() >= MAX_DIGITS else format(number, "f")
 
 
 def add(left: Decimal, right: Decimal) -> Decimal:

@@ -65,6 +65,10 @@ class House:
         """A body, durable but not yet referred to. Errors as `runtime.intake.take_in`."""
         return await take_in(chunks, self.blobs, self.facts, limit=self.max_body, expect_state=expect_state)
 
+    async def take_in_part(self, chunks: AsyncIterator[bytes]) -> Intake:
+        """A part of a body: durable, and not looked at for facts, which only a whole has. Errors as `take_in`."""
+        return await take_in(chunks, self.blobs, self.facts, limit=self.max_body, expect_state=None)
+
     async def give_out(self, version: Version, start: int = 0, end: int | None = None) -> bytes | Stream:
         """A version's bytes, or a range of them."""
         assert version.body is not None
@@ -189,7 +193,7 @@ class House:
             taken = await self.write(lambda tx: locks.take(tx, caller, command, behind=behind))
         except LockHeld as problem:
             taken, refusal = None, problem
-        if taken is None and self.lock_wait > 0:
+        if taken is None and self.lock_wait > 0 and not self.waiting.ending:
             taken, refusal = await self._wait(caller, command, gone, refusal)
         if taken is None:
             self.waiting.saw_refusal(address, caller)
@@ -217,7 +221,7 @@ class House:
                 woken.cancel()
                 if leaving.done():
                     raise BodyIncomplete("the client left while it waited for the lock")
-                if not waiter.woken.is_set():
+                if not waiter.woken.is_set() or self.waiting.ending:
                     return None, refusal
                 waiter.woken.clear()
                 later = msgspec.structs.replace(caller, now=self.engine.now())

@@ -45,10 +45,11 @@ class Intake(msgspec.Struct, frozen=True):
 
 
 async def take_in(
-    chunks: AsyncIterator[bytes], blobs: Blobs, facts: FactsReader, *, limit: int, expect_state: bool
+    chunks: AsyncIterator[bytes], blobs: Blobs, facts: FactsReader, *, limit: int, expect_state: bool | None
 ) -> Intake:
     """Read all chunks. Errors: whatever the chunks raise (`body.incomplete`, `body.digest`, …), `body.too_large` past
-    `limit` bytes, `storage.full`. With `expect_state` the body is decoded even if it does not look like a state."""
+    `limit` bytes, `storage.full`. With `expect_state` the body is decoded even if it does not look like a state; with
+    None it never is (a part of a body has no facts)."""
     buffered: list[bytes] = []
     size = 0
     async for chunk in chunks:
@@ -85,8 +86,8 @@ def in_memory(raw: bytes) -> Body:
     return Body(len(raw), md5, hashlib.sha256(raw).digest(), packed=_compressor.compress(raw))
 
 
-def _small(raw: bytes, blobs: Blobs, *, expect_state: bool) -> Intake:
-    decoded = expect_state or might_be_state(raw[:SNIFF_BYTES])
+def _small(raw: bytes, blobs: Blobs, *, expect_state: bool | None) -> Intake:
+    decoded = _is_wanted(raw[:SNIFF_BYTES], expect_state)
     return Intake(pack(raw, blobs), read_facts(raw) if decoded else None)
 
 
@@ -98,7 +99,7 @@ async def _spool(
     facts: FactsReader,
     *,
     limit: int,
-    expect_state: bool,
+    expect_state: bool | None,
 ) -> Intake:
     md5 = hashlib.md5(usedforsecurity=False)
     sha256 = hashlib.sha256()
@@ -129,8 +130,12 @@ async def _spool(
     except BaseException:
         await asyncio.shield(asyncio.to_thread(writer.abort))
         raise
-    found = await facts.of_blob(name) if expect_state or might_be_state(head) else None
+    found = await facts.of_blob(name) if _is_wanted(head, expect_state) else None
     return Intake(Body(size, md5.digest(), sha256.digest(), blob=name), found)
+
+
+def _is_wanted(head: bytes, expect_state: bool | None) -> bool:
+    return expect_state is not None and (expect_state or might_be_state(head))
 
 
 def _check_size(size: int, limit: int) -> None:

@@ -41,6 +41,7 @@ class Waiting:
     """All queues of this process."""
 
     def __init__(self) -> None:
+        self.ending = False
         self._queues: dict[Address, deque[Waiter]] = {}
         self._pollers: OrderedDict[tuple[Address, str], Poller] = OrderedDict()
 
@@ -70,6 +71,13 @@ class Waiting:
         queue = self._queues.get(address)
         if queue:
             queue[0].woken.set()
+
+    def end_all(self) -> None:
+        """The server is stopping: every held request is answered now."""
+        self.ending = True
+        for queue in self._queues.values():
+            for waiter in queue:
+                waiter.woken.set()
 
     def saw_refusal(self, address: Address, caller: Caller) -> None:
         key = (address, caller.who.credential)

@@ -218,6 +218,19 @@ def named(tx: Reader, name: str, caller: Caller | None = None) -> Principal:
     raise PrincipalNotFound(f"cannot find a key or role named {name!r}", hint="lockhouse key list")
 
 
+def name_of(tx: Reader, caller: Caller) -> str:
+    """The name of the principal that calls. Errors: `principal.not_found` when it was revoked meanwhile."""
+    principal = tx.principal(caller.who.principal)
+    if principal is None or principal.revoked_at:
+        raise PrincipalNotFound("cannot find the caller: it was revoked")
+    return principal.name
+
+
+def require_administrator(caller: Caller) -> None:
+    """AccessDenied (`access.denied`) unless the caller administers everything."""
+    require(caller.who, Right.ADMIN, ANYWHERE)
+
+
 def merge(grants: Sequence[Grant]) -> tuple[Grant, ...]:
     """One grant for each namespace and prefix, in order, with all rights given there. Errors: `request.invalid`."""
     rights: dict[tuple[str, str], set[Right]] = {}

@@ -52,6 +52,12 @@ def get(tx: Reader, caller: Caller, name: str) -> Namespace:
     return namespace
 
 
+def require_admin(tx: Reader, caller: Caller, name: str) -> None:
+    """Errors: as `get`; `access.denied` without `admin` there."""
+    get(tx, caller, name)
+    require(caller.who, Right.ADMIN, name)
+
+
 def list_all(tx: Reader, caller: Caller, after: str = "", limit: int = 1000) -> Sequence[Namespace]:
     """The namespaces that the caller sees, in name order."""
     found: list[Namespace] = []

@@ -189,6 +189,14 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     return _park(tx, caller, state, command, problem)
 
 
+def may_write(tx: Reader, caller: Caller, address: Address) -> None:
+    """Whether a body for this address is worth taking in. Errors: `access.denied`, `namespace.not_found`,
+    `request.invalid` (key)."""
+    namespaces.address_in(tx, caller, address)
+    check_key(address.key)
+    require(caller.who, Right.WRITE, address.namespace, address.key)
+
+
 def read(
     tx: Reader,
     caller: Caller,
@@ -303,6 +311,21 @@ def delete(
         )
     )
     return Deleted(marker.id, marker=True)
+
+
+def set_tags(tx: Transaction, caller: Caller, address: Address, version_id: str, tags: dict[str, str]) -> Version:
+    """Replace the tags of the newest version, or of this one. Needs `write`.
+
+    Errors: `access.denied`, `namespace.not_found`, `state.not_found`, `state.deleted`, `version.not_found`."""
+    may_write(tx, caller, address)
+    state = tx.state(address)
+    if state is None or not state.current:
+        raise _no_version(address, version_id) if version_id else _no_state(address)
+    version = find_version(tx, state, version_id) if version_id else tx.current(state, packed=False)
+    if version is None or version.is_delete_marker:
+        raise StateDeleted(f"cannot tag {address.lock_id}: it was deleted", version_id=version.id if version else "")
+    tx.set_tags(state, version.seq, tags)
+    return version
 
 
 def check_conditions(address: Address, current: Version | None, conditions: Conditions) -> None:

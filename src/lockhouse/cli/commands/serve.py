@@ -19,10 +19,8 @@ from lockhouse.config import SETTINGS, Setting, Settings, load
 def _parameter(setting: Setting) -> inspect.Parameter:
     text = f"{setting.help} [{setting.unit}; default: {setting.default if setting.default != '' else 'none'}]"
     flags = (f"{setting.flag}/--no{setting.flag[1:]}",) if setting.is_switch else (setting.flag,)
-    annotation = Annotated[
-        (bool if setting.is_switch else str) | None,  # type: ignore[valid-type]
-        typer.Option(*flags, help=text, show_default=False),
-    ]
+    option = typer.Option(*flags, help=text, show_default=False)
+    annotation = Annotated[bool | None, option] if setting.is_switch else Annotated[str | None, option]
     return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 

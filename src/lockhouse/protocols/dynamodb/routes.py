@@ -11,8 +11,6 @@ from enum import StrEnum
 import msgspec
 
 from lockhouse.errors import Problem
-from lockhouse.protocols.aws.gate import Call as SignedCall
-from lockhouse.protocols.aws.gate import Service
 from lockhouse.protocols.dynamodb import wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.faults import AWS_MESSAGES, ConditionRefused, Fault, Refusal
@@ -37,8 +35,7 @@ from lockhouse.protocols.dynamodb.operations.time_to_live import describe_time_t
 from lockhouse.protocols.dynamodb.operations.update_item import update_item
 from lockhouse.protocols.dynamodb.operations.update_table import update_table
 from lockhouse.protocols.dynamodb.values import Json, write_item
-from lockhouse.protocols.web import Request, Response
-from lockhouse.runtime.house import House
+from lockhouse.protocols.web import Response
 
 TARGET_PREFIX = "DynamoDB_20120810."
 Operation = Callable[[Call, bytes], Awaitable[Mapping[str, Json]]]
@@ -104,22 +101,6 @@ UNSUPPORTED: Mapping[str, str] = {
     "EnableKinesisStreamingDestination": "streams are not supported",
 }
 """Actions that exist in AWS and never will here, with the words of their ValidationException."""
-
-
-def service(house: House, account: str) -> Service:
-    """DynamoDB behind the gate of the AWS protocols. `account`: the twelve digits of the account id setting."""
-
-    async def serve(signed: SignedCall) -> Response:
-        request = signed.request
-        call = Call(house, signed.caller, account, signed.verified.region, request.disconnected)
-        return await answer(call, request.headers.get("x-amz-target") or "", signed.body)
-
-    def refuse(request: Request, problem: Problem | None) -> Response:
-        if problem is None:
-            return wire.write_fault(Fault.INTERNAL, "Internal server error", request.request_id)
-        return wire.write_problem(problem, request.request_id)
-
-    return Service("dynamodb", serve, refuse, whole=True)
 
 
 async def answer(call: Call, target: str, body: bytes) -> Response:

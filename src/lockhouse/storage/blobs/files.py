@@ -27,8 +27,11 @@ _INCOMING = "incoming"
 class FileBlobs:
     """`core.ports.Blobs` in a directory of this machine."""
 
-    def __init__(self, root: Path, *, reserve: Reserve | None = None, durable: bool = True) -> None:
-        """`durable=False` is wrong on purpose: the power-loss test must be able to catch it."""
+    def __init__(
+        self, root: Path, *, reserve: Reserve | None = None, durable: bool = True, read_only: bool = False
+    ) -> None:
+        """`durable=False` is wrong on purpose: the power-loss test must be able to catch it. `read_only` opens blobs
+        that nobody writes (a backup) and changes nothing."""
         self._root = root
         self._reserve = reserve
         self._durable = durable
@@ -37,6 +40,8 @@ class FileBlobs:
         self._finished: dict[str, float] = {}
         self.sweeping = threading.Lock()
         """Held by whoever removes blobs, and by whoever copies them and must find all that a snapshot refers to."""
+        if read_only:
+            return
         self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in self._incoming.iterdir():
             left.unlink()
@@ -47,6 +52,9 @@ class FileBlobs:
 
     def open(self, name: str) -> FileBlobReader:
         return FileBlobReader(self._place(name), name)
+
+    def local_path(self, name: str) -> str | None:
+        return str(self._place(name))
 
     def delete(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):

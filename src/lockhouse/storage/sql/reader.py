@@ -250,6 +250,21 @@ class SqlReader(WorkspaceReads):
         )
         return [ItemRecord(*row) for row in rows]
 
+    def bodies(self, after: tuple[int, int] = (0, 0), limit: int = 100) -> Sequence[tuple[int, Address, Version]]:
+        """Beyond the port, for verification: every version with its packed bytes, as (state id, address, version),
+        ordered by (state id, seq)."""
+        rows = self._fetch(
+            "SELECT v.state_id, s.namespace, s.key, v.record, b.packed FROM versions v "
+            "LEFT JOIN states s ON s.id = v.state_id "
+            "LEFT JOIN bodies b ON b.state_id = v.state_id AND b.seq = v.seq "
+            "WHERE (v.state_id, v.seq) > (?, ?) ORDER BY v.state_id, v.seq LIMIT ?",
+            (*after, limit),
+        )
+        return [
+            (row[0], Address(row[1] or "?", row[2] or "?"), records.with_bytes(records.decode_version(row[3]), row[4]))
+            for row in rows
+        ]
+
     def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
         rows = self._fetch(f"{_BLOB_NAMES} ORDER BY blob LIMIT ?", (after, after, after, limit))
         return [row[0] for row in rows]

@@ -81,8 +81,10 @@ def version_record(version: Version) -> bytes:
     return encode(version)
 
 
-def with_bytes(version: Version, packed: bytes) -> Version:
-    return version if version.body is None else _replace(version, body=_replace(version.body, packed=packed))
+def with_bytes(version: Version, packed: bytes | None) -> Version:
+    return (
+        version if version.body is None or not packed else _replace(version, body=_replace(version.body, packed=packed))
+    )
 
 
 def parked_of(record: bytes, packed: bytes | None = None) -> Parked:

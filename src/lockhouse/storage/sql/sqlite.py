@@ -104,12 +104,15 @@ class SqliteStore:
         fail_stop: Callable[[str], object] = end_process,
         synchronous: str = "FULL",
         log_bound: int = LOG_BOUND,
+        vfs: str | None = None,
     ) -> None:
+        """`synchronous` and `vfs` are for tests that must break the disk or see it broken."""
         self._path = path
         self._reserve = reserve
         self._fail_stop = fail_stop
         self._synchronous = synchronous
         self._log_bound = log_bound
+        self._vfs = vfs
         self._queue: queue.SimpleQueue[tuple[Command | Callable[[], object] | None, object]] = queue.SimpleQueue()
         self._callback: Callable[[list[Delivery]], None] | None = None
         self._closed = False
@@ -132,7 +135,7 @@ class SqliteStore:
     # Opening
 
     def _connect(self, flags: int, *, cache_kib: int) -> apsw.Connection:
-        connection = apsw.Connection(str(self._path), flags=flags, statementcachesize=128)
+        connection = apsw.Connection(str(self._path), flags=flags, vfs=self._vfs, statementcachesize=128)
         connection.set_busy_timeout(_BUSY_MS)
         for pragma in (
             f"synchronous = {self._synchronous}",
@@ -149,6 +152,8 @@ class SqliteStore:
         return connection
 
     def _open_writer(self) -> apsw.Connection:
+        # SQLite would make it readable for everybody; its log takes the mode of the database.
+        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         connection = self._connect(apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE, cache_kib=32 * 1024)
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute("BEGIN IMMEDIATE")
@@ -205,6 +210,26 @@ class SqliteStore:
         self._checkpoint_connection.close()
         self._writer_connection.close()
 
+    # Beyond the port
+
+    def copy_to(self, target: Path) -> None:
+        """A consistent copy of the database, made while it is written. Not yet synced. Errors: those of SQLite."""
+        connection = self._connect(apsw.SQLITE_OPEN_READONLY, cache_kib=8 * 1024)
+        try:
+            connection.execute("VACUUM INTO ?", (str(target),)).fetchall()
+        finally:
+            connection.close()
+
+    def check(self) -> None:
+        """StorageUnavailable unless SQLite finds its file in order."""
+        connection = self._connect(apsw.SQLITE_OPEN_READONLY, cache_kib=8 * 1024)
+        try:
+            found = connection.execute("PRAGMA quick_check(3)").fetchall()
+        finally:
+            connection.close()
+        if found != [("ok",)]:
+            raise StorageUnavailable(f"cannot trust the database {self._path}: {found[0][0]}")
+
     def _open_reader(self) -> _Session:
         with self._opening:
             if self._closed:
@@ -244,7 +269,7 @@ class SqliteStore:
         if self._dead:
             return [(token, None, self._unavailable()) for _, token in group]
         try:
-            return self._commit(group)
+            return self._commit(group, guarded=False) or self._commit(group, guarded=True)
         except apsw.FullError:
             self._roll_back()
         except apsw.BusyError as error:
@@ -259,7 +284,7 @@ class SqliteStore:
     def _run_alone(self, each: tuple[Command, object]) -> list[Delivery]:
         """After a full disk: as it is, then with the reserve given up for it."""
         try:
-            return self._commit([each])
+            return self._commit([each], guarded=True)
         except apsw.FullError:
             self._roll_back()
         except Exception as error:  # noqa: BLE001 - as above
@@ -267,17 +292,20 @@ class SqliteStore:
         try:
             if self._reserve is not None:
                 self._reserve.give_up()
-                return self._commit([each])
+                self._log_has_grown.set()
+                return self._commit([each], guarded=True)
         except apsw.FullError:
             self._roll_back()
         except Exception as error:  # noqa: BLE001 - as above
             return self._stop(error, [each])
         return [(each[1], None, storage_full())]
 
-    def _commit(self, group: list[tuple[Command, object]]) -> list[Delivery]:
+    def _commit(self, group: list[tuple[Command, object]], *, guarded: bool) -> list[Delivery]:
+        """Run and commit. Savepoints are a good part of a small command's cost, and needed only when one changes
+        something and then raises, which is rare: without `guarded` that undoes the group, and the answer is empty."""
         session, transaction = self._session, self._transaction
         session.failure = None
-        transaction.changed = False
+        transaction.begin(guarded=guarded)
         transaction.tight = self._reserve is not None and self._reserve.given_up
         deliveries: list[Delivery] = []
         session.fetch("BEGIN IMMEDIATE")
@@ -287,7 +315,9 @@ class SqliteStore:
             except BaseException as problem:  # whatever a command raises is its answer
                 if session.failure is not None:
                     raise session.failure from problem
-                transaction.undo()
+                if not transaction.undo():
+                    session.fetch("ROLLBACK")
+                    return []
                 deliveries.append((token, None, problem))
             else:
                 if session.failure is not None:
@@ -298,7 +328,6 @@ class SqliteStore:
         return deliveries
 
     def _roll_back(self) -> None:
-        self._transaction.changed = False
         if self._writer_connection.in_transaction:
             self._writer_connection.execute("ROLLBACK")
 

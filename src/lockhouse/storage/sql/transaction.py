@@ -1,6 +1,7 @@
 """Writes of one command. Specification: `core.ports.Transaction`.
 
-A savepoint is opened by the first change of a command, so a command that only reads and refuses costs nothing to undo.
+A guarded command opens a savepoint with its first change, and can be undone alone. One that only reads and refuses
+costs nothing to undo, guarded or not.
 While the disk is full (`tight`) only what frees something may change: releases, deletions, counters, history. All that
 would add is refused with StorageFull before it is tried, so that the little room left serves unlocks.
 """
@@ -52,26 +53,38 @@ class SqlTransaction(WorkspaceWrites, SqlReader):
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self.changed = False
         self.tight = False
+        self._guarded = True
+        self._changed = False
+
+    def begin(self, *, guarded: bool) -> None:
+        """Before the first command of a group."""
+        self._guarded = guarded
+        self._changed = False
 
     def keep(self) -> None:
         """End the command and keep its changes."""
-        if self.changed:
-            self._fetch("RELEASE command")
-            self.changed = False
+        if self._changed:
+            if self._guarded:
+                self._fetch("RELEASE command")
+            self._changed = False
 
-    def undo(self) -> None:
-        """End the command as if it had never run."""
-        if self.changed:
-            self._fetch("ROLLBACK TO command")
-            self._fetch("RELEASE command")
-            self.changed = False
+    def undo(self) -> bool:
+        """End the command as if it had never run; False when it cannot be undone alone."""
+        if not self._changed:
+            return True
+        if not self._guarded:
+            return False
+        self._fetch("ROLLBACK TO command")
+        self._fetch("RELEASE command")
+        self._changed = False
+        return True
 
     def _change(self, sql: str, parameters: Row) -> int:
-        if not self.changed:
-            self._fetch("SAVEPOINT command")
-            self.changed = True
+        if not self._changed:
+            if self._guarded:
+                self._fetch("SAVEPOINT command")
+            self._changed = True
         return self._session.change(sql, parameters)
 
     def _grow(self, sql: str, parameters: Row) -> int:

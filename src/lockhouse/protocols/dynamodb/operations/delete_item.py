@@ -81,9 +81,9 @@ async def _release(call: Call, kept: _Kept, condition: Condition | None, *, want
     if kept.digest_of is not None:
         lock_items.check_digest(call.caller, kept.digest_of)
         return kept.item
-    # A condition that holds on the document names the lock, as an id does where the protocol carries one.
-    lock_id = kept.lock_id if condition is not None else ""
-    await call.house.release_lock(call.caller, Unlock(kept.address, Facet.TABLE, lock_id))
+    # A condition that holds on the document means that very lock: as if this credential had just read it.
+    meant = kept.lock_id if condition is not None else ""
+    await call.house.release_lock(call.caller, Unlock(kept.address, Facet.TABLE, last_read=meant))
     return kept.item
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from lockhouse.core.addresses import Address
@@ -22,6 +23,9 @@ from lockhouse.service.locks import TakeLock
 
 _LOCK_ATTRIBUTES = frozenset({LOCK_ID, INFO})
 _DIGEST_ATTRIBUTES = frozenset({LOCK_ID, DIGEST})
+
+
+_log = logging.getLogger("lockhouse.dynamodb")
 
 
 async def put_item(call: Call, body: bytes) -> Mapping[str, Json]:
@@ -82,6 +86,9 @@ async def put_kept(
         target = lock_items.digest_address(address)
         if target is not None:
             lock_items.check_digest(call.caller, target)
+            current = await call.house.read(lambda tx: lock_items.show_digest(tx, call.caller, target))
+            if current is not None and current[DIGEST] != item[DIGEST]:
+                _log.warning("Digest is not that of the current version namespace=%r key=%r", *target)
             return address
     if item.keys() != _LOCK_ATTRIBUTES or not isinstance(info, str) or not info:
         raise RequestInvalid(

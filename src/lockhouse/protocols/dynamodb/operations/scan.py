@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import islice
 
 from lockhouse.core.attributes import Item, item_size
 from lockhouse.core.conditions import Condition, holds
@@ -20,6 +19,8 @@ from lockhouse.service.lock_items import LOCK_ID
 from lockhouse.service.tables import Page, Window
 
 _MAX_SEGMENTS = 1_000_000
+_MAX_KEPT = 500
+"""Lock and digest items of one page: each is computed, and others wait meanwhile."""
 
 
 class Scan(inputs.Search, kw_only=True):
@@ -110,12 +111,12 @@ def _resumed_at(tx: Reader, table: Table, after: Item | None) -> str:
 
 def _add_kept(tx: Reader, call: Call, page: Page, resumed: str, limit: int, keep: Condition | None) -> Page:
     items, scanned, size = list(page.items), page.scanned, page.size
-    rest = lock_items.every(tx, call.caller, resumed)
-    for item in islice(rest, limit - scanned) if limit else rest:
+    end = min(limit or _MAX_KEPT + scanned, _MAX_KEPT + scanned)
+    for item in lock_items.every(tx, call.caller, resumed):
         scanned += 1
         size += item_size(item)
         if keep is None or holds(keep, item):
             items.append(item)
-        if scanned == limit or size >= MAX_PAGE_BYTES:
+        if scanned == end or size >= MAX_PAGE_BYTES:
             return Page(tuple(items), scanned, size, {LOCK_ID: item[LOCK_ID]})
     return Page(tuple(items), scanned, size)

@@ -1,0 +1,1 @@
+"""Measurements beside the peers, in one run and by one load generator. `python -m bench --help` says how."""

@@ -1,0 +1,209 @@
+"""The object graph and the running server: the only module that knows every room.
+
+`build` opens the data directory and puts the rooms together; `run` serves until SIGTERM or SIGINT, drains and closes.
+A request goes to the AWS gate when it carries an AWS signature, else by its path; what nobody knows is refused by the
+gate in S3's words, since that is what AWS clients without credentials expect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import gc
+import logging
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import uvicorn
+
+from lockhouse.auth.authenticator import Authenticator
+from lockhouse.auth.master import open_master_key
+from lockhouse.bootstrap import BACKUP_FILES, first_start
+from lockhouse.bootstrap.certificates import development_certificate
+from lockhouse.config import Settings
+from lockhouse.edge.asgi import Application, adapt
+from lockhouse.edge.connection import Deadlines, connection_class
+from lockhouse.protocols.api.app import Api
+from lockhouse.protocols.aws.gate import Gate
+from lockhouse.protocols.aws.sigv4 import claims_signature
+from lockhouse.protocols.dynamodb.service import dynamodb_service
+from lockhouse.protocols.s3.service import s3_service
+from lockhouse.protocols.sts.service import query_service
+from lockhouse.protocols.web import Handler, Request, Response
+from lockhouse.runtime.chores import Chores
+from lockhouse.runtime.engine import Engine
+from lockhouse.runtime.house import House
+from lockhouse.storage.backup import backup
+from lockhouse.storage.blobs.sweep import sweep
+from lockhouse.storage.directory import DataDirectory, open_directory
+
+_OWN_PATHS = (b"/lockhouse/", b"/healthz", b"/readyz", b"/metrics")
+_log = logging.getLogger("lockhouse.app")
+
+
+class Announce(Protocol):
+    """Told once, when requests are accepted: the endpoint, and whether this start made the administrator."""
+
+    def __call__(self, endpoint: str, first: bool) -> None: ...
+
+
+@dataclass
+class Server:
+    """One server: its data directory, its house and its ASGI application."""
+
+    settings: Settings
+    directory: DataDirectory
+    authenticator: Authenticator
+    house: House
+    application: Application
+    api: Api
+    chores: Chores
+    first: bool
+    """Whether this start made the administrator."""
+
+
+def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
+    """Open everything. Errors: StorageUnavailable (`storage.unavailable`) when the data directory cannot be used."""
+    directory = open_directory(settings.data)
+    try:
+        master = open_master_key(directory.path)
+        first = first_start.begin(
+            directory.store,
+            master,
+            directory.path,
+            namespace=settings.namespace,
+            region=settings.region,
+            require_lock=settings.require_lock,
+            now=now(),
+        )
+        authenticator = Authenticator(directory.store, master, now)
+        engine = Engine(directory.store, directory.blobs, now=now)
+        house = House(engine, lock_wait=settings.lock_wait, max_body=settings.max_body)
+        services = (
+            s3_service(house, region=settings.region, public_host=settings.public_host),
+            dynamodb_service(house, account=settings.account_id),
+            query_service("sts", house, authenticator, settings.account_id),
+            query_service("iam", house, authenticator, settings.account_id),
+        )
+        gate = Gate({service.name: service for service in services}, authenticator, now)
+        api = Api(
+            house,
+            authenticator,
+            settings,
+            backup=lambda target, at: backup(directory, target, now=at, files=BACKUP_FILES),
+        )
+        application = adapt(_front(gate, api), max_body=settings.max_body)
+        chores = Chores(engine, lambda: sweep(directory.blobs, directory.store, now=now()))
+    except BaseException:
+        directory.close()
+        raise
+    return Server(settings, directory, authenticator, house, application, api, chores, first)
+
+
+def run(settings: Settings, announce: Announce) -> None:
+    """Serve until a signal, then drain. `announce` is called once when requests are accepted."""
+    server = build(settings)
+    try:
+        with _listen(settings) as listener:
+            _serve(server, listener, announce)
+    finally:
+        server.directory.close()
+
+
+def _front(gate: Handler, api: Api) -> Handler:
+    """Our own addresses, unless the request is signed for AWS; everything else is AWS's."""
+
+    async def front(request: Request) -> Response:
+        own = request.raw_path.startswith(_OWN_PATHS) and not claims_signature(request.headers, request.raw_query)
+        began = time.perf_counter()
+        response = await (api.handle(request) if own else gate(request))
+        api.metrics.observe("api" if own else "aws", response.status, time.perf_counter() - began)
+        return response
+
+    return front
+
+
+@contextlib.contextmanager
+def _listen(settings: Settings) -> Iterator[socket.socket]:
+    host, port = settings.listen
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, port), family=family, backlog=2048, reuse_port=False) as listener:
+        yield listener
+
+
+def _serve(server: Server, listener: socket.socket, announce: Announce) -> None:
+    settings = server.settings
+    certificate, key = settings.tls_cert, settings.tls_key
+    if settings.tls_self_signed:
+        certificate, key = development_certificate(server.directory.path, settings.listen.host, dt.datetime.now(dt.UTC))
+    config = uvicorn.Config(
+        server.application,
+        http=connection_class(Deadlines(head=settings.header_deadline, progress=settings.body_deadline)),
+        loop="uvloop" if sys.platform != "win32" else "asyncio",
+        ws="none",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        limit_concurrency=settings.max_connections,
+        timeout_graceful_shutdown=max(1, round(settings.drain)),
+        timeout_keep_alive=75,
+        ssl_certfile=str(certificate) if certificate else None,
+        ssl_keyfile=str(key) if key else None,
+    )
+    _Process(config, server, announce).run([listener])
+
+
+class _Process(uvicorn.Server):
+    """uvicorn's server with our start, our end and exit status 0 after a signal."""
+
+    def __init__(self, config: uvicorn.Config, server: Server, announce: Announce) -> None:
+        super().__init__(config)
+        self._server = server
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        server = self._server
+        server.house.engine.start()
+        await super().startup(sockets)
+        assert sockets is not None
+        endpoint = _endpoint(server.settings, sockets[0])
+        server.chores.start()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 50)
+        self._announce(endpoint, server.first)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._server.api.draining = True
+        self._server.house.waiting.end_all()
+        await super().shutdown(sockets)
+        await self._server.chores.stop()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """A drained server has done what it was asked to: it does not raise the signal again."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+
+def _endpoint(settings: Settings, listener: socket.socket) -> str:
+    if settings.public_url:
+        return settings.public_url
+    host, port = listener.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only what to print
+    return f"{settings.scheme}://{f'[{shown}]' if ':' in shown else shown}:{port}"

@@ -1,0 +1,65 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lockhouse.core.principals import Right
+from lockhouse.errors import RequestInvalid
+
+if TYPE_CHECKING:
+    from lockhouse.protocols.api.wire import GrantAsk
+
+Namespace = Annotated[str, typer.Argument(metavar="NAMESPACE", help="The namespace (bucket).", show_default=False)]
+Key = Annotated[str, typer.Argument(metavar="KEY", help="The key of the state in it.", show_default=False)]
+KeyName = Annotated[str, typer.Argument(metavar="NAME", help="The key's or role's name.", show_default=False)]
+ParkedId = Annotated[str, typer.Argument(metavar="ID", help="The parked write.", show_default=False)]
+Rights = Annotated[
+    list[str],
+    typer.Option(
+        "--rights",
+        metavar="RIGHT[,RIGHT…]",
+        help=f"What may be done: {', '.join(Right)}. May be given several times.",
+        show_default=False,
+    ),
+]
+On = Annotated[
+    list[str],
+    typer.Option(
+        "--on",
+        metavar="NAMESPACE[/PREFIX]",
+        help="Where: a namespace, or its keys that start with PREFIX; * is everywhere. May be given several times.",
+        show_default=False,
+    ),
+]
+Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Write to FILE.", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+
+
+def grants(rights: list[str], on: list[str]) -> list[GrantAsk]:
+    """All rights on all places. Errors: `request.invalid`."""
+    from lockhouse.protocols.api.wire import GrantAsk
+
+    names = [name.strip() for text in rights for name in text.split(",") if name.strip()]
+    unknown = [name for name in names if name not in set(Right)]
+    if unknown:
+        raise RequestInvalid(f"cannot use the right {unknown[0]!r}", hint=f"rights are: {', '.join(Right)}")
+    if bool(names) != bool(on):
+        raise RequestInvalid("cannot tell what is granted: give both --rights and --on")
+    return [
+        GrantAsk(namespace=namespace, prefix=prefix, rights=tuple(Right(name) for name in names))
+        for namespace, _, prefix in (place.partition("/") for place in on)
+    ]
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something that cannot be undone; without a terminal only `--yes` is an answer."""
+    import sys
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise RequestInvalid(f"cannot ask on this terminal: {question}", hint="say it with --yes")
+    typer.confirm(question, abort=True, err=True)

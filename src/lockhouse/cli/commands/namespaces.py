@@ -1,0 +1,62 @@
+"""`lockhouse namespace`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from lockhouse.cli.arguments import Namespace
+from lockhouse.cli.frame import Run, command
+from lockhouse.cli.printing import columns, facts, short
+
+group = typer.Typer(no_args_is_help=True, help="Namespaces: the owners of names; buckets for S3 clients.")
+
+
+@command(group, "create")
+def create(
+    run: Run,
+    name: Namespace,
+    *,
+    region: Annotated[str, typer.Option("--region", help="Its region, for S3 clients.")] = "",
+    require_lock: Annotated[
+        bool | None, typer.Option("--require-lock/--no-require-lock", help="Whether state writes need a lock.")
+    ] = None,
+) -> None:
+    """Create a namespace.
+
+    Example: lockhouse namespace create acme-terraform-state
+    """
+    made = run.client.create_namespace(name, region=region, require_lock=require_lock)
+    run.show(made, f"created {made.name}")
+
+
+@command(group, "list")
+def list_all(run: Run) -> None:
+    """List the namespaces that you may see."""
+    found = run.client.namespaces()
+    rows = [(each.name, each.region, short(each.created_at), "yes" if each.require_lock else "") for each in found]
+    run.show(found, columns(("name", "region", "created", "lock required"), rows, "no namespaces"))
+
+
+@command(group, "require-lock")
+def require_lock(
+    run: Run,
+    name: Namespace,
+    *,
+    off: Annotated[bool, typer.Option("--off", help="Let states be written without a lock again.")] = False,
+) -> None:
+    """Refuse state writes without a lock in a namespace."""
+    found = run.client.set_namespace_require_lock(name, required=not off)
+    run.show(found, facts((("name", found.name), ("lock required", "yes" if found.require_lock else "no"))))
+
+
+@command(group, "delete")
+def delete(run: Run, name: Namespace) -> None:
+    """Delete a namespace that has nothing in it."""
+    run.client.delete_namespace(name)
+    run.done(name=name, text=f"deleted {name}")
+
+
+def register(app: typer.Typer) -> None:
+    app.add_typer(group, name="namespace")

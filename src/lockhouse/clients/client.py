@@ -1,0 +1,309 @@
+"""The client: one method for each route of the API, documents in and out (`protocols.api.wire`).
+
+Lists are followed to their end. What the server refuses is raised as Refusal with the server's code, message and hint.
+Errors: ServerUnreachable (`server.unreachable`) when nothing answers or the answer is not Lockhouse's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import httpx
+import msgspec
+
+import lockhouse
+from lockhouse.errors import Refusal, ServerUnreachable
+from lockhouse.protocols.api import wire
+
+D = TypeVar("D", bound=wire.Document)
+Query = Mapping[str, str | int | bool]
+_PREFIX = "/lockhouse/v1"
+_PAGE = 1000
+_CONNECT_SECONDS = 10.0
+_ANSWER_SECONDS = 120.0
+_TIMEOUT = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Client:
+    """A connection to one server as one caller. Close it when done."""
+
+    def __init__(self, endpoint: str, token: str, ca_file: str = "") -> None:
+        self.endpoint = endpoint.rstrip("/")
+        parts = urlsplit(self.endpoint)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ServerUnreachable(f"cannot use {endpoint!r} as an endpoint: it must be http:// or https://HOST:PORT")
+        try:
+            self._http = httpx.Client(
+                base_url=self.endpoint,
+                headers={"authorization": f"Bearer {token}", "user-agent": f"lockhouse/{lockhouse.__version__}"},
+                verify=_trust(ca_file) if parts.scheme == "https" else False,
+                timeout=_TIMEOUT,
+                trust_env=parts.hostname not in _LOOPBACK,
+            )
+        except OSError as wrong:
+            raise ServerUnreachable(f"cannot read the certificates in {ca_file}: {wrong}") from None
+
+    def close(self) -> None:
+        self._http.close()
+
+    # The server -------------------------------------------------------------------------------------------------------
+
+    def status(self) -> wire.Status:
+        return self._ask("GET", "/status", wire.Status)
+
+    def backup(self) -> wire.BackupDocument:
+        """Returns when the backup is complete and verified, however long that takes."""
+        return self._ask("POST", "/backup", wire.BackupDocument, patient=True)
+
+    # Namespaces -------------------------------------------------------------------------------------------------------
+
+    def create_namespace(
+        self, name: str, *, region: str = "", require_lock: bool | None = None
+    ) -> wire.NamespaceDocument:
+        asked = wire.NamespaceAsk(name=name, region=region, require_lock=require_lock)
+        return self._ask("POST", "/namespaces", wire.NamespaceDocument, asked)
+
+    def namespaces(self) -> list[wire.NamespaceDocument]:
+        found: list[wire.NamespaceDocument] = []
+        after = ""
+        while True:
+            page = self._ask("GET", "/namespaces", wire.Namespaces, query={"after": after, "limit": _PAGE})
+            found += page.namespaces
+            if not page.next:
+                return found
+            after = page.next
+
+    def set_namespace_require_lock(self, name: str, *, required: bool) -> wire.NamespaceDocument:
+        asked = wire.NamespaceChange(require_lock=required)
+        return self._ask("PATCH", f"/namespaces/{_segment(name)}", wire.NamespaceDocument, asked)
+
+    def delete_namespace(self, name: str) -> None:
+        self._do("DELETE", f"/namespaces/{_segment(name)}")
+
+    # Keys, roles, tokens ----------------------------------------------------------------------------------------------
+
+    def create_key(self, name: str, grants: Sequence[wire.GrantAsk] = ()) -> wire.CreatedKey:
+        return self._ask("POST", "/keys", wire.CreatedKey, wire.KeyAsk(name=name, grants=tuple(grants)))
+
+    def create_access_key(self, name: str) -> wire.CreatedKey:
+        return self._ask("POST", f"/keys/{_segment(name)}/access-keys", wire.CreatedKey)
+
+    def keys(self) -> list[wire.PrincipalDocument]:
+        return list(self._ask("GET", "/keys", wire.Principals).principals)
+
+    def key(self, name: str) -> wire.PrincipalDocument:
+        return self._ask("GET", f"/keys/{_segment(name)}", wire.PrincipalDocument)
+
+    def revoke_key(self, name: str) -> None:
+        self._do("DELETE", f"/keys/{_segment(name)}")
+
+    def grant(self, name: str, grants: Sequence[wire.GrantAsk]) -> wire.PrincipalDocument:
+        asked = wire.GrantsAsk(grants=tuple(grants))
+        return self._ask("POST", f"/keys/{_segment(name)}/grants", wire.PrincipalDocument, asked)
+
+    def ungrant(self, name: str, grants: Sequence[wire.GrantAsk]) -> wire.PrincipalDocument:
+        asked = wire.GrantsAsk(grants=tuple(grants))
+        return self._ask("POST", f"/keys/{_segment(name)}/ungrant", wire.PrincipalDocument, asked)
+
+    def roles(self) -> list[wire.PrincipalDocument]:
+        return list(self._ask("GET", "/roles", wire.Principals).principals)
+
+    def create_role(self, name: str, grants: Sequence[wire.GrantAsk], trusted: Sequence[str]) -> wire.RoleDocument:
+        asked = wire.RoleAsk(name=name, grants=tuple(grants), trusted=tuple(trusted))
+        return self._ask("POST", "/roles", wire.RoleDocument, asked)
+
+    def trust(self, role: str, names: Sequence[str]) -> wire.PrincipalDocument:
+        asked = wire.TrustAsk(names=tuple(names))
+        return self._ask("PUT", f"/roles/{_segment(role)}/trust", wire.PrincipalDocument, asked)
+
+    def create_token(self, name: str = "", expires_in: float | None = None) -> wire.CreatedToken:
+        return self._ask("POST", "/tokens", wire.CreatedToken, wire.TokenAsk(name=name, expires_in=expires_in))
+
+    def revoke_credential(self, credential: str) -> wire.Revoked:
+        return self._ask("DELETE", f"/credentials/{_segment(credential)}", wire.Revoked)
+
+    # States -----------------------------------------------------------------------------------------------------------
+
+    def states(self, namespace: str, prefix: str = "") -> list[wire.StateLine]:
+        found: list[wire.StateLine] = []
+        after = ""
+        while True:
+            query: Query = {"prefix": prefix, "after": after, "limit": _PAGE}
+            page = self._ask("GET", f"/namespaces/{_segment(namespace)}/states", wire.States, query=query)
+            found += page.states
+            if not page.next:
+                return found
+            after = page.next
+
+    def state(self, namespace: str, key: str) -> wire.StateDocument:
+        return self._ask("GET", _state(namespace), wire.StateDocument, query={"key": key})
+
+    def set_state_require_lock(self, namespace: str, key: str, *, required: bool) -> wire.StateDocument:
+        asked = wire.StateChange(require_lock=required)
+        return self._ask("PATCH", _state(namespace), wire.StateDocument, asked, {"key": key})
+
+    def versions(self, namespace: str, key: str, limit: int) -> list[wire.VersionDocument]:
+        """The newest `limit` versions."""
+        found: list[wire.VersionDocument] = []
+        before = 0
+        while len(found) < limit:
+            query: Query = {"key": key, "before": before, "limit": min(_PAGE, limit - len(found))}
+            page = self._ask("GET", f"{_state(namespace)}/versions", wire.Versions, query=query)
+            found += page.versions
+            if not page.next:
+                break
+            before = page.next
+        return found
+
+    @contextmanager
+    def download(self, namespace: str, key: str, version: str = "") -> Iterator[tuple[int, Iterator[bytes]]]:
+        """(size in bytes, pieces) of a version."""
+        query: dict[str, str | int | bool] = {"key": key}
+        if version:
+            query["version"] = version
+        with self._download("GET", f"{_state(namespace)}/body", query) as found:
+            yield found
+
+    def restore(self, namespace: str, key: str, version: str) -> wire.VersionDocument:
+        asked = wire.RestoreAsk(key=key, version=version)
+        return self._ask("POST", f"{_state(namespace)}/restore", wire.VersionDocument, asked)
+
+    def delete_state(self, namespace: str, key: str, *, force: bool) -> wire.DeletedDocument:
+        return self._ask("DELETE", _state(namespace), wire.DeletedDocument, query={"key": key, "force": force})
+
+    # Parked writes ----------------------------------------------------------------------------------------------------
+
+    def parked_writes(self, namespace: str = "", key: str = "") -> list[wire.ParkedDocument]:
+        found: list[wire.ParkedDocument] = []
+        after = ""
+        where = {"namespace": namespace, "key": key} if key else {}
+        while True:
+            page = self._ask("GET", "/parked", wire.ParkedList, query={**where, "after": after, "limit": _PAGE})
+            found += page.parked
+            if not page.next:
+                return found
+            after = page.next
+
+    def parked(self, parked: str) -> wire.ParkedDocument:
+        return self._ask("GET", f"/parked/{_segment(parked)}", wire.ParkedDocument)
+
+    @contextmanager
+    def download_parked(self, parked: str) -> Iterator[tuple[int, Iterator[bytes]]]:
+        with self._download("GET", f"/parked/{_segment(parked)}/body", {}) as found:
+            yield found
+
+    def accept_parked(self, parked: str) -> wire.VersionDocument:
+        return self._ask("POST", f"/parked/{_segment(parked)}/accept", wire.VersionDocument)
+
+    def drop_parked(self, parked: str) -> None:
+        self._do("DELETE", f"/parked/{_segment(parked)}")
+
+    # Locks ------------------------------------------------------------------------------------------------------------
+
+    def locks(self, namespace: str = "", prefix: str = "") -> list[wire.HolderDocument]:
+        found: list[wire.HolderDocument] = []
+        query: dict[str, str | int | bool] = {"namespace": namespace, "prefix": prefix, "limit": _PAGE}
+        while True:
+            page = self._ask("GET", "/locks", wire.Locks, query=query)
+            found += page.locks
+            if not page.next_namespace:
+                return found
+            query |= {"after_namespace": page.next_namespace, "after_key": page.next_key}
+
+    def lock(self, namespace: str, key: str) -> wire.LockDocumentView:
+        return self._ask("GET", f"/namespaces/{_segment(namespace)}/lock", wire.LockDocumentView, query={"key": key})
+
+    def force_unlock(self, namespace: str, key: str, reason: str, lock_id: str = "") -> wire.ForceUnlocked:
+        asked = wire.ForceUnlockAsk(key=key, reason=reason, id=lock_id)
+        return self._ask("POST", f"/namespaces/{_segment(namespace)}/force-unlock", wire.ForceUnlocked, asked)
+
+    # The wire ---------------------------------------------------------------------------------------------------------
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        kind: type[D],
+        body: wire.Ask | None = None,
+        query: Query | None = None,
+        *,
+        patient: bool = False,
+    ) -> D:
+        answer = self._send(method, path, body, query or {}, patient=patient)
+        try:
+            return msgspec.json.decode(answer.content, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
+            raise ServerUnreachable(
+                f"cannot read the answer of {self.endpoint}: {wrong}",
+                hint="is it a Lockhouse of the same version? lockhouse version",
+            ) from None
+
+    def _do(self, method: str, path: str) -> None:
+        self._send(method, path, None, {})
+
+    def _send(
+        self, method: str, path: str, body: wire.Ask | None, query: Query, *, patient: bool = False
+    ) -> httpx.Response:
+        content = msgspec.json.encode(body) if body is not None else None
+        timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS) if patient else _TIMEOUT
+        try:
+            answer = self._http.request(method, _target(path, query), content=content, timeout=timeout)
+        except httpx.HTTPError as wrong:
+            raise self._unreachable(wrong) from None
+        if answer.status_code >= 300:
+            raise self._refusal(answer)
+        return answer
+
+    @contextmanager
+    def _download(self, method: str, path: str, query: Query) -> Iterator[tuple[int, Iterator[bytes]]]:
+        try:
+            with self._http.stream(method, _target(path, query)) as answer:
+                if answer.status_code >= 300:
+                    answer.read()
+                    raise self._refusal(answer)
+                yield int(answer.headers.get("content-length", 0)), answer.iter_raw()
+        except httpx.HTTPError as wrong:
+            raise self._unreachable(wrong) from None
+
+    def _refusal(self, answer: httpx.Response) -> Exception:
+        try:
+            problem = msgspec.json.decode(answer.content, type=wire.ErrorDocument).error
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return ServerUnreachable(
+                f"cannot use {self.endpoint}: it answered {answer.status_code}, and not as Lockhouse does",
+                hint="check the endpoint",
+            )
+        return Refusal(problem.code, problem.message, problem.hint)
+
+    def _unreachable(self, wrong: httpx.HTTPError) -> ServerUnreachable:
+        hint = "is it running? lockhouse serve"
+        if "CERTIFICATE_VERIFY_FAILED" in str(wrong):
+            hint = "name its certificate: --ca-file FILE"
+        return ServerUnreachable(f"cannot reach {self.endpoint}: {wrong}", hint=hint)
+
+
+def _trust(ca_file: str) -> Any:  # noqa: ANN401 - what httpx takes
+    import ssl  # noqa: PLC0415 - only https needs it
+
+    return ssl.create_default_context(cafile=ca_file or None)
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _state(namespace: str) -> str:
+    return f"/namespaces/{_segment(namespace)}/state"
+
+
+def _target(path: str, query: Query) -> str:
+    pairs = [
+        f"{name}={quote(str(value).lower() if isinstance(value, bool) else str(value), safe='')}"
+        for name, value in query.items()
+        if value != ""
+    ]
+    return f"{_PREFIX}{path}{'?' if pairs else ''}{'&'.join(pairs)}"

@@ -1,0 +1,1 @@
+"""The edge: sockets and ASGI become values of `protocols.web`, with limits and deadlines. It knows no protocol."""

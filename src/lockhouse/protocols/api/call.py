@@ -1,0 +1,88 @@
+"""One call of the API: who asks, what for, and what the handlers work with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from lockhouse.auth.authenticator import Authenticator
+from lockhouse.config import Settings
+from lockhouse.core.addresses import Address
+from lockhouse.errors import RequestInvalid
+from lockhouse.protocols.web import Stream
+from lockhouse.runtime.house import House
+from lockhouse.service.callers import Caller
+from lockhouse.storage.backup import Manifest
+
+T = TypeVar("T")
+PAGE = 200
+MAX_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Backing:
+    """What the handlers work with. `backup` (target, now) copies everything while the server serves; it blocks."""
+
+    house: House
+    authenticator: Authenticator
+    settings: Settings
+    backup: Callable[[Path, float], Manifest] | None = None
+    copying: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a backup is made."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """Bytes for the client to keep."""
+
+    body: bytes | Stream
+    file: str
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, identified and decoded."""
+
+    api: Backing
+    caller: Caller
+    path: dict[str, str]
+    query: dict[str, str]
+    body: object
+
+    @property
+    def house(self) -> House:
+        return self.api.house
+
+    def document(self, kind: type[T]) -> T:
+        """The decoded body; the route table has said which kind it is."""
+        assert isinstance(self.body, kind)
+        return self.body
+
+    def address(self) -> Address:
+        """The address that path and query name. Errors: `request.invalid` without a key."""
+        key = self.query.get("key", "")
+        if not key:
+            raise RequestInvalid("cannot tell which state is meant: the parameter key is missing", argument="key")
+        return Address(self.path["namespace"], key)
+
+    def number(self, name: str, default: int, largest: int) -> int:
+        """A whole number of the query, from 0 to `largest`. Errors: `request.invalid`."""
+        text = self.query.get(name, "")
+        if not text:
+            return default
+        if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= largest):
+            raise RequestInvalid(f"cannot use {name} {text[:40]!r}: it must be a number up to {largest}", argument=name)
+        return int(text)
+
+    def limit(self) -> int:
+        return max(1, self.number("limit", PAGE, MAX_PAGE))
+
+    def switch(self, name: str) -> bool:
+        text = self.query.get(name, "false")
+        if text not in ("true", "false"):
+            raise RequestInvalid(f"cannot use {name} {text[:40]!r}: it must be true or false", argument=name)
+        return text == "true"

@@ -1,0 +1,64 @@
+"""What operators watch, in Prometheus' text format. No label ever has a name of somebody's state, key or namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
+
+import lockhouse
+from lockhouse.runtime.house import House
+
+_MOST_LOCKS = 10_000
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
+
+class Metrics:
+    """One server's numbers. Protocols call `observe`; the rest is looked up when somebody asks."""
+
+    def __init__(self, house: House) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        self._registry.register(_House(house))
+        self._requests = Counter(
+            "lockhouse_requests", "Requests answered.", ("protocol", "status"), registry=self._registry
+        )
+        self._seconds = Histogram(
+            "lockhouse_request_seconds",
+            "Time from the head of a request to the head of its answer; held lock requests count whole.",
+            ("protocol",),
+            registry=self._registry,
+            buckets=_SECONDS,
+        )
+
+    def observe(self, protocol: str, status: int, seconds: float) -> None:
+        """A request was answered. `protocol`: `s3`, `dynamodb`, `sts`, `iam`, `api` …"""
+        self._requests.labels(protocol, str(status)).inc()
+        self._seconds.labels(protocol).observe(seconds)
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)
+
+
+class _House(Collector):
+    """Numbers that are read from the house at the moment of asking."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def describe(self) -> Iterator[Metric]:
+        yield from ()
+
+    def collect(self) -> Iterator[Metric]:
+        held = self._house.engine.store.read(lambda tx: tx.held_locks(limit=_MOST_LOCKS))
+        waiting = sum(len(self._house.waiting.waiters(state.address)) for state, _ in held)
+        version = GaugeMetricFamily("lockhouse_info", "The version of this server.", labels=("version",))
+        version.add_metric((lockhouse.__version__,), 1)
+        yield version
+        yield GaugeMetricFamily("lockhouse_locks_held", f"Locks held now, up to {_MOST_LOCKS}.", value=len(held))
+        yield GaugeMetricFamily("lockhouse_lock_waiters", "Lock requests being held now.", value=waiting)

@@ -1,0 +1,59 @@
+"""Locks: who holds what, who waits, what happened, and taking a lock away."""
+
+from __future__ import annotations
+
+from lockhouse.core.addresses import Address
+from lockhouse.errors import LockNotFound
+from lockhouse.protocols.api import views, wire
+from lockhouse.protocols.api.call import Call
+from lockhouse.service import locks
+from lockhouse.service.locks import Unlock
+
+
+async def list_held(call: Call) -> wire.Locks:
+    limit = call.limit()
+    namespace, prefix = call.query.get("namespace", ""), call.query.get("prefix", "")
+    after_namespace, after_key = call.query.get("after_namespace", ""), call.query.get("after_key", "")
+    after = Address(after_namespace, after_key) if after_namespace else None
+    found, following = await call.house.read(
+        lambda tx: locks.list_held(tx, call.caller, namespace, prefix, after, limit)
+    )
+    return wire.Locks(
+        locks=tuple(views.holder(each.address, each.lock, len(_waiters(call, each.address))) for each in found),
+        next_namespace=following.namespace if following else "",
+        next_key=following.key if following else "",
+    )
+
+
+async def show(call: Call) -> wire.LockDocumentView:
+    address = call.address()
+    record, events = await call.house.read(lambda tx: locks.inspect(tx, call.caller, address))
+    return views.lock(address, record, events, _waiters(call, address))
+
+
+async def force_unlock(call: Call) -> wire.ForceUnlocked:
+    """Exactly the lock that was held when the request came is taken away, never one that was granted since."""
+    asked = call.document(wire.ForceUnlockAsk)
+    address = Address(call.path["namespace"], asked.key)
+    record, _ = await call.house.read(lambda tx: locks.inspect(tx, call.caller, address))
+    lock = record.lock
+    if lock is None:
+        raise LockNotFound(
+            f"cannot force-unlock {address.lock_id}: it is not locked",
+            hint=f"lockhouse lock show {address.namespace} {address.key}",
+        )
+    unlock = Unlock(address=address, facet=lock.holds[0].facet, id=asked.id or lock.id, force=True, reason=asked.reason)
+    await call.house.release_lock(call.caller, unlock)
+    return wire.ForceUnlocked(namespace=address.namespace, key=address.key, id=lock.id, holder=lock.name)
+
+
+def _waiters(call: Call, address: Address) -> tuple[wire.WaiterDocument, ...]:
+    waiting = call.house.waiting
+    queue = [(each.caller, each.since, False) for each in waiting.waiters(address)]
+    polls = [(each.caller, each.since, True) for each in waiting.pollers(address, call.caller.now)]
+    return tuple(
+        wire.WaiterDocument(
+            name=caller.who.name, since=wire.when(since), peer=caller.peer, agent=caller.agent[:200], polls=polling
+        )
+        for caller, since, polling in (*queue, *polls)
+    )

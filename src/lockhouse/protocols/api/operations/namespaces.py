@@ -1,0 +1,44 @@
+"""Namespaces: create, list, show, change, delete."""
+
+from __future__ import annotations
+
+from lockhouse.core.ports import Namespace, Transaction
+from lockhouse.protocols.api import views, wire
+from lockhouse.protocols.api.call import Call
+from lockhouse.service import namespaces
+
+
+async def create(call: Call) -> wire.NamespaceDocument:
+    asked = call.document(wire.NamespaceAsk)
+    required = call.api.settings.require_lock if asked.require_lock is None else asked.require_lock
+
+    def command(tx: Transaction) -> Namespace:
+        made = namespaces.create(tx, call.caller, asked.name, asked.region or call.api.settings.region)
+        return namespaces.set_require_lock(tx, call.caller, asked.name, required=True) if required else made
+
+    return views.namespace(await call.house.write(command))
+
+
+async def list_all(call: Call) -> wire.Namespaces:
+    limit = call.limit()
+    after = call.query.get("after", "")
+    found = await call.house.read(lambda tx: namespaces.list_all(tx, call.caller, after, limit))
+    return wire.Namespaces(
+        namespaces=tuple(views.namespace(each) for each in found), next=found[-1].name if len(found) == limit else ""
+    )
+
+
+async def show(call: Call) -> wire.NamespaceDocument:
+    return views.namespace(await call.house.read(lambda tx: namespaces.get(tx, call.caller, call.path["namespace"])))
+
+
+async def change(call: Call) -> wire.NamespaceDocument:
+    required = call.document(wire.NamespaceChange).require_lock
+    name = call.path["namespace"]
+    return views.namespace(
+        await call.house.write(lambda tx: namespaces.set_require_lock(tx, call.caller, name, required=required))
+    )
+
+
+async def delete(call: Call) -> None:
+    await call.house.write(lambda tx: namespaces.delete(tx, call.caller, call.path["namespace"]))

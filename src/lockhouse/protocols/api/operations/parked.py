@@ -1,0 +1,61 @@
+"""Parked writes: what had to be refused, waiting for somebody to accept or drop it."""
+
+from __future__ import annotations
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.ports import Parked, Reader
+from lockhouse.core.versions import Version
+from lockhouse.errors import RequestInvalid
+from lockhouse.protocols.api import views, wire
+from lockhouse.protocols.api.call import Call, Download
+from lockhouse.runtime.outgoing import give_out
+from lockhouse.service import history
+from lockhouse.service.objects import Refused
+
+
+async def list_all(call: Call) -> wire.ParkedList:
+    limit, after = call.limit(), call.query.get("after", "")
+    namespace, key = call.query.get("namespace", ""), call.query.get("key", "")
+    if bool(namespace) != bool(key):
+        raise RequestInvalid("cannot list the parked writes of half an address: give namespace and key", argument="key")
+    address = Address(namespace, key) if key else None
+
+    def query(tx: Reader) -> wire.ParkedList:
+        found = history.list_parked(tx, call.caller, address, after, limit)
+        return wire.ParkedList(
+            parked=tuple(views.parked(each, _current(tx, each)) for each in found),
+            next=found[-1].id if len(found) == limit else "",
+        )
+
+    return await call.house.read(query)
+
+
+async def show(call: Call) -> wire.ParkedDocument:
+    def query(tx: Reader) -> wire.ParkedDocument:
+        found = history.get_parked(tx, call.caller, call.path["id"])
+        return views.parked(found, _current(tx, found))
+
+    return await call.house.read(query)
+
+
+async def download(call: Call) -> Download:
+    found = await call.house.read(lambda tx: history.get_parked(tx, call.caller, call.path["id"]))
+    body = await give_out(found.body, call.house.blobs)
+    return Download(body, f"{found.id}.tfstate", found.content_type or "application/json")
+
+
+async def accept(call: Call) -> wire.VersionDocument:
+    nonce = call.house.engine.nonce()
+    result = await call.house.write(lambda tx: history.accept_parked(tx, call.caller, call.path["id"], nonce))
+    if isinstance(result, Refused):
+        raise result.problem
+    return views.version(result.version, result.version.seq)
+
+
+async def drop(call: Call) -> None:
+    await call.house.write(lambda tx: history.drop_parked(tx, call.caller, call.path["id"]))
+
+
+def _current(tx: Reader, parked: Parked) -> Version | None:
+    state = tx.state(parked.address)
+    return tx.current(state, packed=False) if state is not None and state.current else None

@@ -1,0 +1,188 @@
+"""From domain values to the documents of `wire`. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.locks import Fence, Lock, LockRecord
+from lockhouse.core.ports import LockEvent, Namespace, Parked, StateRecord
+from lockhouse.core.principals import Credential
+from lockhouse.core.versions import Facts, Version
+from lockhouse.protocols.api import wire
+from lockhouse.service.access import Member
+from lockhouse.service.locks import document_of
+
+
+def namespace(found: Namespace) -> wire.NamespaceDocument:
+    return wire.NamespaceDocument(
+        name=found.name, region=found.region, created_at=wire.when(found.at), require_lock=found.require_lock
+    )
+
+
+def credential(found: Credential, last_used: Mapping[str, float]) -> wire.CredentialDocument:
+    return wire.CredentialDocument(
+        id=found.id,
+        kind=found.kind,
+        created_at=wire.when(found.at),
+        expires_at=wire.when(found.expires_at),
+        last_used_at=wire.when(last_used.get(found.id, 0.0)),
+    )
+
+
+def principal(member: Member, last_used: Mapping[str, float], trusted: tuple[str, ...] = ()) -> wire.PrincipalDocument:
+    found = member.principal
+    return wire.PrincipalDocument(
+        name=found.name,
+        kind=found.kind,
+        created_at=wire.when(found.at),
+        grants=wire.grant_documents(found.grants),
+        credentials=tuple(credential(each, last_used) for each in member.credentials),
+        trusted=trusted,
+    )
+
+
+def version(found: Version, current: int) -> wire.VersionDocument:
+    facts, origin = found.facts, found.origin
+    return wire.VersionDocument(
+        id=found.id,
+        number=found.seq,
+        created_at=wire.when(found.at),
+        current=found.seq == current,
+        deleted=found.is_delete_marker,
+        size=found.size,
+        md5=found.body.md5.hex() if found.body else "",
+        sha256=found.body.sha256.hex() if found.body else "",
+        serial=facts.serial if facts else None,
+        lineage=facts.lineage if facts else "",
+        terraform_version=facts.terraform_version if facts else "",
+        resources=_counted(facts, facts.resources) if facts else None,
+        outputs=_counted(facts, facts.outputs) if facts else None,
+        encrypted=facts.encrypted if facts else False,
+        by=origin.name,
+        protocol=origin.protocol,
+        peer=origin.peer,
+        agent=origin.agent,
+        lock_id=origin.lock_id,
+        mark=origin.mark,
+    )
+
+
+def state_line(state: StateRecord, newest: Version, lock: Lock | None) -> wire.StateLine:
+    facts = newest.facts
+    return wire.StateLine(
+        namespace=state.address.namespace,
+        key=state.address.key,
+        version=newest.id,
+        serial=facts.serial if facts else None,
+        size=newest.size,
+        resources=_counted(facts, facts.resources) if facts else None,
+        terraform_version=facts.terraform_version if facts else "",
+        updated_at=wire.when(newest.at),
+        by=newest.origin.name,
+        versions=state.versions,
+        parked=state.parked,
+        locked_by=lock.name if lock else "",
+    )
+
+
+def state(
+    record: StateRecord, newest: Version | None, lock: Lock | None, waiters: int, *, require_lock: bool
+) -> wire.StateDocument:
+    return wire.StateDocument(
+        namespace=record.address.namespace,
+        key=record.address.key,
+        versions=record.versions,
+        parked=record.parked,
+        require_lock=require_lock,
+        highest_serial=record.highest_serial,
+        current=version(newest, record.current) if newest else None,
+        lock=holder(record.address, lock, waiters) if lock else None,
+    )
+
+
+def parked(found: Parked, current: Version | None) -> wire.ParkedDocument:
+    facts, origin = found.facts, found.origin
+    return wire.ParkedDocument(
+        id=found.id,
+        namespace=found.address.namespace,
+        key=found.address.key,
+        created_at=wire.when(found.at),
+        reason=found.reason,
+        message=found.message,
+        size=found.body.size,
+        sha256=found.body.sha256.hex(),
+        serial=facts.serial if facts else None,
+        lineage=facts.lineage if facts else "",
+        by=origin.name,
+        protocol=origin.protocol,
+        peer=origin.peer,
+        agent=origin.agent,
+        current_serial=current.facts.serial if current is not None and current.facts is not None else None,
+    )
+
+
+def holder(address: Address, lock: Lock, waiters: int) -> wire.HolderDocument:
+    first = lock.holds[0]
+    return wire.HolderDocument(
+        namespace=address.namespace,
+        key=address.key,
+        id=lock.id,
+        since=wire.when(lock.at),
+        name=lock.name,
+        who=first.who,
+        operation=first.operation,
+        facets=tuple(str(hold.facet) for hold in lock.holds),
+        peer=lock.peer,
+        agent=lock.agent,
+        epoch=lock.epoch,
+        info=document_of(address, lock, first).decode("utf-8", "replace"),
+        waiters=waiters,
+    )
+
+
+def lock(
+    address: Address,
+    record: LockRecord,
+    events: Sequence[LockEvent],
+    waiters: tuple[wire.WaiterDocument, ...],
+) -> wire.LockDocumentView:
+    return wire.LockDocumentView(
+        namespace=address.namespace,
+        key=address.key,
+        held=holder(address, record.lock, len(waiters)) if record.lock else None,
+        epoch=record.epoch,
+        waiters=waiters,
+        fences=tuple(_fence(each) for each in record.fences),
+        history=tuple(_event(each) for each in events),
+    )
+
+
+def _fence(found: Fence) -> wire.FenceDocument:
+    return wire.FenceDocument(
+        lock_ids=found.ids,
+        credential=found.credential,
+        at=wire.when(found.at),
+        by=found.by,
+        reason=found.reason,
+        epoch=found.epoch,
+    )
+
+
+def _event(found: LockEvent) -> wire.LockEventDocument:
+    return wire.LockEventDocument(
+        number=found.seq,
+        at=wire.when(found.at),
+        verb=found.verb,
+        lock_id=found.lock_id,
+        epoch=found.epoch,
+        facet=found.facet,
+        name=found.name,
+        who=found.who,
+        operation=found.operation,
+        reason=found.reason,
+    )
+
+
+def _counted(facts: Facts, number: int) -> int | None:
+    return None if number < 0 or facts.encrypted else number

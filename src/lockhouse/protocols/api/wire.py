@@ -1,0 +1,488 @@
+"""The documents of the JSON API and its one error table. Pure: values to bytes and back.
+
+Times are RFC 3339 in UTC, sizes bytes, digests lower-case hex. A request document with a field that is not known is
+refused: a misspelt field must not be ignored. Every error is
+`{"error": {"code", "message", "hint", "request_id", "details"}}` with the status of `STATUSES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+
+from lockhouse.core.principals import Grant, Principal, Right
+from lockhouse.errors import DocumentMalformed, Problem
+from lockhouse.service.locks import timestamp
+
+T = TypeVar("T")
+
+Name = Annotated[str, msgspec.Meta(max_length=64)]
+NamespaceName = Annotated[str, msgspec.Meta(max_length=63)]
+Key = Annotated[str, msgspec.Meta(max_length=1024)]
+Text = Annotated[str, msgspec.Meta(max_length=1000)]
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer."""
+
+
+class Ask(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A request's document."""
+
+
+class ErrorDetail(Document, frozen=True, kw_only=True):
+    code: str
+    message: str
+    hint: str
+    request_id: str
+    details: dict[str, str | int]
+
+
+class ErrorDocument(Document, frozen=True, kw_only=True):
+    error: ErrorDetail
+
+
+class GrantAsk(Ask, frozen=True, kw_only=True):
+    """Rights on the keys of `namespace` (`*`: all namespaces) that start with `prefix`."""
+
+    namespace: NamespaceName
+    rights: tuple[Right, ...]
+    prefix: Key = ""
+
+
+class GrantDocument(Document, frozen=True, kw_only=True):
+    namespace: str
+    prefix: str
+    rights: tuple[Right, ...]
+
+
+class Status(Document, frozen=True, kw_only=True):
+    version: str
+    name: str
+    """Who asks."""
+    kind: str
+    grants: tuple[GrantDocument, ...]
+    account_id: str
+    region: str
+    held_locks: int
+    """Among what the caller may see; at most 1000 are counted."""
+
+
+class BackupDocument(Document, frozen=True, kw_only=True):
+    path: str
+    """On the server's machine."""
+    at: str
+    versions: int
+    parked: int
+    blobs: int
+    bytes: int
+    """Of all bodies, as clients sent them."""
+
+
+class NamespaceAsk(Ask, frozen=True, kw_only=True):
+    name: NamespaceName
+    region: Name = ""
+    require_lock: bool | None = None
+    """Without it: as the server's setting says."""
+
+
+class NamespaceChange(Ask, frozen=True, kw_only=True):
+    require_lock: bool
+
+
+class NamespaceDocument(Document, frozen=True, kw_only=True):
+    name: str
+    region: str
+    created_at: str
+    require_lock: bool
+
+
+class Namespaces(Document, frozen=True, kw_only=True):
+    namespaces: tuple[NamespaceDocument, ...]
+    next: str
+    """Ask again with `after` set to this; empty: that was all."""
+
+
+class KeyAsk(Ask, frozen=True, kw_only=True):
+    name: Name
+    grants: tuple[GrantAsk, ...] = ()
+    """Without any: read, write, lock and force-unlock everywhere."""
+
+
+class CredentialDocument(Document, frozen=True, kw_only=True):
+    id: str
+    kind: str
+    created_at: str
+    expires_at: str
+    """Empty: never."""
+    last_used_at: str
+    """Empty: not since the server was started."""
+
+
+class PrincipalDocument(Document, frozen=True, kw_only=True):
+    name: str
+    kind: str
+    created_at: str
+    grants: tuple[GrantDocument, ...]
+    credentials: tuple[CredentialDocument, ...]
+    trusted: tuple[str, ...]
+    """Roles: names of who may assume it."""
+
+
+class Principals(Document, frozen=True, kw_only=True):
+    principals: tuple[PrincipalDocument, ...]
+
+
+class CreatedKey(Document, frozen=True, kw_only=True):
+    """The secret is shown here and never again."""
+
+    name: str
+    access_key_id: str
+    secret_access_key: str
+    grants: tuple[GrantDocument, ...]
+
+
+class GrantsAsk(Ask, frozen=True, kw_only=True):
+    grants: Annotated[tuple[GrantAsk, ...], msgspec.Meta(min_length=1, max_length=200)]
+
+
+class RoleAsk(Ask, frozen=True, kw_only=True):
+    name: Name
+    grants: Annotated[tuple[GrantAsk, ...], msgspec.Meta(min_length=1, max_length=200)]
+    trusted: tuple[Name, ...] = ()
+
+
+class RoleDocument(Document, frozen=True, kw_only=True):
+    name: str
+    arn: str
+    grants: tuple[GrantDocument, ...]
+
+
+class TrustAsk(Ask, frozen=True, kw_only=True):
+    names: Annotated[tuple[Name, ...], msgspec.Meta(max_length=200)]
+
+
+class TokenAsk(Ask, frozen=True, kw_only=True):
+    name: Name = ""
+    """Of the key or administrator whose token it is; empty: of the caller."""
+    expires_in: Annotated[float, msgspec.Meta(ge=60, le=10 * 366 * 86_400)] | None = None
+    """Seconds; without it the token lasts until it is revoked."""
+
+
+class CreatedToken(Document, frozen=True, kw_only=True):
+    """The token is shown here and never again."""
+
+    name: str
+    id: str
+    token: str
+    expires_at: str
+
+
+class Revoked(Document, frozen=True, kw_only=True):
+    id: str
+
+
+class VersionDocument(Document, frozen=True, kw_only=True):
+    id: str
+    number: int
+    created_at: str
+    current: bool
+    deleted: bool
+    """A delete marker: there are no bytes."""
+    size: int
+    md5: str
+    sha256: str
+    serial: int | None
+    """None: the bytes are not a state."""
+    lineage: str
+    terraform_version: str
+    resources: int | None
+    """None: not known (encrypted by OpenTofu, or not counted yet)."""
+    outputs: int | None
+    encrypted: bool
+    by: str
+    protocol: str
+    peer: str
+    agent: str
+    lock_id: str
+    mark: str
+    """`unlocked`, `override`, `rollback`, `accepted` or empty."""
+
+
+class HolderDocument(Document, frozen=True, kw_only=True):
+    """A held lock."""
+
+    namespace: str
+    key: str
+    id: str
+    since: str
+    name: str
+    """The principal."""
+    who: str
+    """As the client names its user, `user@host`."""
+    operation: str
+    facets: tuple[str, ...]
+    peer: str
+    agent: str
+    epoch: int
+    info: str
+    """The lock document as Terraform sent it."""
+    waiters: int
+
+
+class WaiterDocument(Document, frozen=True, kw_only=True):
+    name: str
+    since: str
+    peer: str
+    agent: str
+    polls: bool
+    """It asks again and again, instead of being held in the queue."""
+
+
+class StateDocument(Document, frozen=True, kw_only=True):
+    namespace: str
+    key: str
+    versions: int
+    parked: int
+    require_lock: bool
+    highest_serial: int
+    current: VersionDocument | None
+    lock: HolderDocument | None
+
+
+class StateLine(Document, frozen=True, kw_only=True):
+    namespace: str
+    key: str
+    version: str
+    serial: int | None
+    size: int
+    resources: int | None
+    terraform_version: str
+    updated_at: str
+    by: str
+    versions: int
+    parked: int
+    locked_by: str
+    """Empty: not locked."""
+
+
+class States(Document, frozen=True, kw_only=True):
+    states: tuple[StateLine, ...]
+    next: str
+
+
+class Versions(Document, frozen=True, kw_only=True):
+    versions: tuple[VersionDocument, ...]
+    next: int
+    """Ask again with `before` set to this; 0: that was all."""
+
+
+class RestoreAsk(Ask, frozen=True, kw_only=True):
+    key: Key
+    version: Name
+
+
+class StateChange(Ask, frozen=True, kw_only=True):
+    require_lock: bool
+
+
+class DeletedDocument(Document, frozen=True, kw_only=True):
+    version: str
+    """The delete marker."""
+
+
+class ParkedDocument(Document, frozen=True, kw_only=True):
+    id: str
+    namespace: str
+    key: str
+    created_at: str
+    reason: str
+    """The code of the problem that refused it."""
+    message: str
+    size: int
+    sha256: str
+    serial: int | None
+    lineage: str
+    by: str
+    protocol: str
+    peer: str
+    agent: str
+    current_serial: int | None
+
+
+class ParkedList(Document, frozen=True, kw_only=True):
+    parked: tuple[ParkedDocument, ...]
+    next: str
+
+
+class LockEventDocument(Document, frozen=True, kw_only=True):
+    number: int
+    at: str
+    verb: str
+    lock_id: str
+    epoch: int
+    facet: str
+    name: str
+    who: str
+    operation: str
+    reason: str
+
+
+class FenceDocument(Document, frozen=True, kw_only=True):
+    """A holder whose lock was taken away: what it still writes is refused."""
+
+    lock_ids: tuple[str, ...]
+    credential: str
+    at: str
+    by: str
+    reason: str
+    epoch: int
+
+
+class LockDocumentView(Document, frozen=True, kw_only=True):
+    namespace: str
+    key: str
+    held: HolderDocument | None
+    epoch: int
+    waiters: tuple[WaiterDocument, ...]
+    fences: tuple[FenceDocument, ...]
+    history: tuple[LockEventDocument, ...]
+    """Newest first."""
+
+
+class Locks(Document, frozen=True, kw_only=True):
+    locks: tuple[HolderDocument, ...]
+    next_namespace: str
+    next_key: str
+
+
+class ForceUnlockAsk(Ask, frozen=True, kw_only=True):
+    key: Key
+    reason: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+    id: Text = ""
+    """Only this lock; empty: the one that is held when the request comes."""
+
+
+class ForceUnlocked(Document, frozen=True, kw_only=True):
+    namespace: str
+    key: str
+    id: str
+    holder: str
+
+
+class Health(Document, frozen=True, kw_only=True):
+    status: str
+    version: str
+
+
+STATUSES: dict[str, int] = {
+    "access.denied": 403,
+    "body.digest": 400,
+    "body.digest_invalid": 400,
+    "body.incomplete": 400,
+    "body.invalid": 400,
+    "body.length_missing": 411,
+    "body.too_large": 413,
+    "condition.failed": 412,
+    "credential.expired": 401,
+    "credential.unknown": 401,
+    "delete.locked": 423,
+    "delete.resources": 409,
+    "encryption.key": 400,
+    "lock.held": 423,
+    "lock.mismatch": 409,
+    "lock.not_found": 404,
+    "namespace.conflict": 409,
+    "namespace.document_not_found": 404,
+    "namespace.exists": 409,
+    "namespace.invalid": 400,
+    "namespace.not_empty": 409,
+    "namespace.not_found": 404,
+    "parked.not_found": 404,
+    "principal.exists": 409,
+    "principal.needed": 409,
+    "principal.not_found": 404,
+    "range.unsatisfiable": 416,
+    "request.document": 400,
+    "request.invalid": 400,
+    "request.method": 405,
+    "request.unsupported": 501,
+    "signature.expired": 403,
+    "signature.malformed": 403,
+    "signature.mismatch": 403,
+    "signature.missing": 403,
+    "signature.skewed": 403,
+    "signature.unsupported": 403,
+    "slow_down": 429,
+    "state.deleted": 404,
+    "state.not_found": 404,
+    "storage.full": 503,
+    "storage.unavailable": 503,
+    "table.exists": 409,
+    "table.not_found": 404,
+    "upload.not_found": 404,
+    "upload.part_invalid": 400,
+    "version.not_found": 404,
+    "write.fenced": 409,
+    "write.lineage": 409,
+    "write.lock_required": 409,
+    "write.locked": 423,
+    "write.serial": 409,
+}
+"""Code to HTTP status; a test proves it complete."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encode(document: Document | dict[str, Any]) -> bytes:
+    return _encode(document)
+
+
+def encode_problem(problem: Problem, request_id: str) -> tuple[int, bytes]:
+    """(status, document)."""
+    detail = ErrorDetail(
+        code=problem.code,
+        message=problem.message,
+        hint=problem.hint,
+        request_id=request_id,
+        details=dict(problem.details),
+    )
+    return STATUSES[problem.code], encode(ErrorDocument(error=detail))
+
+
+def encode_internal(request_id: str) -> bytes:
+    detail = ErrorDetail(
+        code="internal",
+        message="cannot answer: something is wrong inside the server",
+        hint=f"the server's log has the reason under request id {request_id}",
+        request_id=request_id,
+        details={},
+    )
+    return encode(ErrorDocument(error=detail))
+
+
+def decode(raw: bytes, kind: type[T]) -> T:
+    """A request's document. Errors: `request.document` says where and what."""
+    try:
+        return msgspec.json.decode(raw or b"{}", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as wrong:
+        raise DocumentMalformed(f"cannot read the request: {wrong}", hint="/lockhouse/v1/openapi.json") from None
+
+
+def when(at: float) -> str:
+    """RFC 3339, or empty for 0."""
+    return timestamp(at) if at else ""
+
+
+def grants_of(asked: Sequence[GrantAsk]) -> tuple[Grant, ...]:
+    return tuple(Grant(each.namespace, each.prefix, each.rights) for each in asked)
+
+
+def grant_documents(grants: Sequence[Grant]) -> tuple[GrantDocument, ...]:
+    return tuple(GrantDocument(namespace=each.namespace, prefix=each.prefix, rights=each.rights) for each in grants)
+
+
+def role_arn(account_id: str, role: Principal) -> str:
+    return f"arn:aws:iam::{account_id}:role/{role.name}"

@@ -1,0 +1,29 @@
+"""DynamoDB as a service behind the gate of the AWS protocols: the gate has verified the signature and read the body."""
+
+from __future__ import annotations
+
+from lockhouse.errors import Problem
+from lockhouse.protocols.aws.gate import Call as SignedCall
+from lockhouse.protocols.aws.gate import Service
+from lockhouse.protocols.dynamodb import wire
+from lockhouse.protocols.dynamodb.call import Call
+from lockhouse.protocols.dynamodb.faults import Fault
+from lockhouse.protocols.dynamodb.routes import answer
+from lockhouse.protocols.web import Request, Response
+from lockhouse.runtime.house import House
+
+
+def dynamodb_service(house: House, *, account: str) -> Service:
+    """`account`: the twelve digits of the account id setting, for ARNs."""
+
+    async def serve(signed: SignedCall) -> Response:
+        request = signed.request
+        call = Call(house, signed.caller, account, signed.verified.region, request.disconnected)
+        return await answer(call, request.headers.get("x-amz-target") or "", signed.body)
+
+    def refuse(request: Request, problem: Problem | None) -> Response:
+        if problem is None:
+            return wire.write_fault(Fault.INTERNAL, "Internal server error", request.request_id)
+        return wire.write_problem(problem, request.request_id)
+
+    return Service("dynamodb", serve, refuse, whole=True)

@@ -1,0 +1,48 @@
+"""One verified S3 request on its way through an operation: who asks, what for, and the house that does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lockhouse.core.addresses import Address
+from lockhouse.errors import RequestInvalid
+from lockhouse.protocols.aws.incoming import Incoming
+from lockhouse.protocols.web import Request
+from lockhouse.runtime.house import House
+from lockhouse.service.callers import Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Everything an operation is given."""
+
+    house: House
+    request: Request
+    caller: Caller
+    body: Incoming
+    bucket: str
+    """Empty for operations on the service."""
+    key: str
+    """Empty for operations on a bucket."""
+    region: str
+    """Where buckets are that were made without a region."""
+    signed_region: str
+    """From the credential scope."""
+
+    @property
+    def address(self) -> Address:
+        return Address(self.bucket, self.key)
+
+    @property
+    def version_id(self) -> str:
+        """The version that the request names; empty for the newest."""
+        return self.request.parameter("versionId") or ""
+
+    def text(self, name: str) -> str:
+        """A query parameter that will be compared with keys. Errors: RequestInvalid unless it is UTF-8."""
+        value = self.request.parameter(name) or ""
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise RequestInvalid(f"cannot use {name}: it is not UTF-8", argument=name) from None
+        return value

@@ -1,0 +1,219 @@
+"""The sub-resources of a bucket: which there are, what they must look like, and what is said when one is not set.
+
+They are documents that are checked, stored and given back byte for byte: nothing here evaluates a policy or runs a
+lifecycle. Where taking a document would be a lie (suspending versions, public access), it is refused with the reason.
+Pure. Source: Amazon S3 API Reference, one page for each of them; PROTOCOLS 2.9 for the codes of unset ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from lockhouse.errors import DocumentMalformed, OperationUnsupported, RequestInvalid
+from lockhouse.protocols.aws import xml
+from lockhouse.protocols.aws.xml import Node
+from lockhouse.protocols.s3 import fields
+from lockhouse.protocols.s3.listing import OWNER, OWNER_ID
+from lockhouse.protocols.web import Headers
+
+MAX_BYTES = 256 * 1024
+_MAX_POLICY_BYTES = 20 * 1024
+_MAX_TAGS = 50
+_PRIVATE_ACLS = frozenset({"private", "bucket-owner-read", "bucket-owner-full-control", "log-delivery-write"})
+_PUBLIC_GROUPS = ("groups/global/AllUsers", "groups/global/AuthenticatedUsers")
+
+
+class Document(msgspec.Struct, frozen=True):
+    """One sub-resource that is stored as it came."""
+
+    kind: str
+    """The query parameter that names it."""
+    root: str
+    """The name of its root element; empty for JSON."""
+    check: Callable[[Node], None]
+    put_status: int = 200
+    unset: bytes = b""
+    """What is answered when it is not set; empty: the code of `answers.UNSET`."""
+
+
+def read_document(document: Document, raw: bytes) -> None:
+    """Whether this may be stored. Errors: `request.document`, `request.invalid`, `request.unsupported`."""
+    if not document.root:
+        _check_policy(raw)
+        return
+    document.check(xml.read_document(raw, document.root))
+
+
+def check_bucket_acl(headers: Headers) -> None:
+    """Canned ACLs that keep a bucket private are taken and have no effect; the others would be a lie."""
+    acl = headers.get("x-amz-acl")
+    if acl is not None and acl not in _PRIVATE_ACLS:
+        raise OperationUnsupported(
+            f"cannot make a bucket {acl}: access is a matter of grants here", hint="lockhouse key grant"
+        )
+    if any(name.startswith(b"x-amz-grant-") for name in headers.first):
+        raise OperationUnsupported("cannot grant by ACL: access is a matter of grants here", hint="lockhouse key grant")
+
+
+def check_acl_document(raw: bytes) -> None:
+    """An ACL that gives nothing to the world. Errors: `request.document`, `request.unsupported`."""
+    if not raw:
+        return
+    xml.read_document(raw, "AccessControlPolicy")
+    if any(group.encode() in raw for group in _PUBLIC_GROUPS):
+        raise OperationUnsupported(
+            "cannot open a bucket to everybody: access is a matter of grants here", hint="lockhouse key grant"
+        )
+
+
+def private_acl() -> bytes:
+    """The ACL of everything here: the owner has full control."""
+    grantee = xml.element(
+        "Grantee",
+        xml.field("ID", OWNER_ID),
+        xml.field("DisplayName", "lockhouse"),
+        attributes=' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"',
+    )
+    grant = xml.element("Grant", grantee, xml.field("Permission", "FULL_CONTROL"))
+    return xml.document("AccessControlPolicy", OWNER, xml.element("AccessControlList", grant))
+
+
+def policy_status() -> bytes:
+    return xml.document("PolicyStatus", xml.field("IsPublic", "FALSE"))
+
+
+def read_versioning(raw: bytes) -> None:
+    """Versions are always kept: enabling is a success, suspending is refused."""
+    node = xml.read_document(raw, "VersioningConfiguration")
+    status = node.value("Status")
+    if node.value("MfaDelete", node.value("MFADelete")) == "Enabled":
+        raise OperationUnsupported("cannot ask for a second factor at deletes")
+    if status == "Suspended":
+        raise OperationUnsupported("cannot suspend versioning: every version of a state is kept here")
+    if status != "Enabled":
+        raise DocumentMalformed("cannot read this versioning configuration: Status is Enabled")
+
+
+def read_tag_set(raw: bytes, limit: int = _MAX_TAGS) -> dict[str, str]:
+    """The tags of a Tagging document. Errors: `request.document`, `request.invalid`."""
+    node = xml.read_document(raw, "Tagging")
+    return _tags(node, limit)
+
+
+def write_tag_set(tags: Mapping[str, str]) -> bytes:
+    return xml.document(
+        "Tagging",
+        xml.element(
+            "TagSet",
+            *(xml.element("Tag", xml.field("Key", key), xml.field("Value", value)) for key, value in tags.items()),
+        ),
+    )
+
+
+def _tags(node: Node, limit: int) -> dict[str, str]:
+    tag_set = node.first("TagSet")
+    if tag_set is None:
+        raise DocumentMalformed("cannot read these tags: a TagSet was expected")
+    tags: dict[str, str] = {}
+    for tag in tag_set.all("Tag"):
+        fields.add_tag(tags, tag.value("Key"), tag.value("Value"), limit)
+    return tags
+
+
+def _check_tagging(node: Node) -> None:
+    _tags(node, _MAX_TAGS)
+
+
+def _check_encryption(node: Node) -> None:
+    rules = node.all("Rule")
+    if len(rules) != 1:
+        raise DocumentMalformed("cannot read this encryption configuration: one Rule was expected")
+    default = rules[0].first("ApplyServerSideEncryptionByDefault")
+    algorithm = default.value("SSEAlgorithm") if default is not None else "AES256"
+    if algorithm not in ("AES256", "aws:kms", "aws:kms:dsse"):
+        raise DocumentMalformed("cannot read this encryption configuration: SSEAlgorithm is AES256 or aws:kms")
+    if default is not None and algorithm == "AES256" and default.value("KMSMasterKeyID"):
+        raise RequestInvalid("cannot use a KMS key with AES256", argument="KMSMasterKeyID")
+
+
+def _check_public_access_block(node: Node) -> None:
+    for name in ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"):
+        if node.value(name, "false").strip().lower() not in ("true", "false"):
+            raise DocumentMalformed(f"cannot read this configuration: {name} is true or false")
+
+
+def _check_lifecycle(node: Node) -> None:
+    rules = node.all("Rule")
+    if not 1 <= len(rules) <= 1000:
+        raise DocumentMalformed("cannot read this lifecycle configuration: it has 1 to 1000 rules")
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.value("Status") not in ("Enabled", "Disabled"):
+            raise DocumentMalformed("cannot read this lifecycle configuration: Status is Enabled or Disabled")
+        name = rule.value("ID")
+        if len(name) > 255 or (name and name in seen):
+            raise RequestInvalid("cannot take this lifecycle configuration: each ID is used once", argument="ID")
+        seen.add(name)
+
+
+def _check_ownership(node: Node) -> None:
+    rules = node.all("Rule")
+    allowed = ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")
+    if len(rules) != 1 or rules[0].value("ObjectOwnership") not in allowed:
+        raise DocumentMalformed("cannot read these ownership controls: one Rule with an ObjectOwnership")
+
+
+def _check_payer(node: Node) -> None:
+    if node.value("Payer") != "BucketOwner":
+        raise OperationUnsupported("cannot let requesters pay: nobody pays here")
+
+
+def _anything(_: Node) -> None:
+    """Stored and given back; S3's own checks would need services that are not here."""
+
+
+def _check_policy(raw: bytes) -> None:
+    try:
+        policy = json.loads(raw) if len(raw) <= _MAX_POLICY_BYTES else None
+    except (ValueError, RecursionError):
+        policy = None
+    statements = policy.get("Statement") if isinstance(policy, dict) else None
+    if isinstance(statements, dict):
+        statements = [statements]
+    if not isinstance(statements, list) or not statements:
+        raise DocumentMalformed("cannot read this policy: JSON with a Statement, up to 20 KB", kind="policy")
+    for statement in statements:
+        if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
+            raise DocumentMalformed("cannot read this policy: each statement has an Effect", kind="policy")
+
+
+DOCUMENTS: Mapping[str, Document] = {
+    document.kind: document
+    for document in (
+        Document("accelerate", "AccelerateConfiguration", _anything, unset=xml.document("AccelerateConfiguration")),
+        Document("cors", "CORSConfiguration", _anything),
+        Document("encryption", "ServerSideEncryptionConfiguration", _check_encryption),
+        Document("lifecycle", "LifecycleConfiguration", _check_lifecycle),
+        Document("logging", "BucketLoggingStatus", _anything, unset=xml.document("BucketLoggingStatus")),
+        Document(
+            "notification", "NotificationConfiguration", _anything, unset=xml.document("NotificationConfiguration")
+        ),
+        Document("object-lock", "ObjectLockConfiguration", _anything),
+        Document("ownershipControls", "OwnershipControls", _check_ownership),
+        Document("policy", "", _anything, put_status=204),
+        Document("publicAccessBlock", "PublicAccessBlockConfiguration", _check_public_access_block),
+        Document("replication", "ReplicationConfiguration", _anything),
+        Document(
+            "requestPayment",
+            "RequestPaymentConfiguration",
+            _check_payer,
+            unset=xml.document("RequestPaymentConfiguration", xml.field("Payer", "BucketOwner")),
+        ),
+        Document("tagging", "Tagging", _check_tagging, put_status=204),
+        Document("website", "WebsiteConfiguration", _anything),
+    )
+}
+"""Every stored sub-resource by its query parameter."""

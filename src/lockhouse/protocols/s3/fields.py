@@ -1,0 +1,296 @@
+"""Header fields and parameters of S3 requests, decoded: ranges, conditions, metadata, encryption, tags, paging.
+
+Pure: text in, values of `service` and `core` out, or a problem. Sources: Amazon S3 API Reference, "Common request
+headers" and each operation; RFC 9110 sections 13 and 14 for conditions and ranges.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import re
+from calendar import timegm
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import formatdate, parsedate
+from urllib.parse import unquote_plus
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.versions import Version
+from lockhouse.errors import EncryptionKeyInvalid, OperationUnsupported, RangeUnsatisfiable, RequestInvalid
+from lockhouse.protocols.aws.payload import content_coding
+from lockhouse.protocols.web import Headers, Request, unescape
+from lockhouse.service.objects import Conditions
+
+MAX_METADATA_BYTES = 2 * 1024
+MAX_TAGS = 10
+STORED_HEADERS = (
+    "cache-control",
+    "content-disposition",
+    "content-language",
+    "expires",
+    "x-amz-website-redirect-location",
+)
+"""Kept with an object and given back as they came; Content-Type and Content-Encoding have rules of their own."""
+RESPONSE_OVERRIDES = (
+    "response-cache-control",
+    "response-content-disposition",
+    "response-content-encoding",
+    "response-content-language",
+    "response-content-type",
+    "response-expires",
+)
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_SSE = "x-amz-server-side-encryption"
+_SSEC = "x-amz-server-side-encryption-customer-"
+_FIELD_TEXT = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_ACLS = frozenset(
+    {
+        "private",
+        "public-read",
+        "public-read-write",
+        "authenticated-read",
+        "aws-exec-read",
+        "bucket-owner-read",
+        "bucket-owner-full-control",
+        "log-delivery-write",
+    }
+)
+
+
+def http_date(at: float) -> str:
+    return formatdate(at, usegmt=True)
+
+
+def iso_date(at: float) -> str:
+    """As S3 writes times in XML: milliseconds, `Z`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{int(at * 1000) % 1000:03d}Z"
+
+
+def quoted(etag: str) -> str:
+    return f'"{etag}"'
+
+
+def read_conditions(headers: Headers, prefix: str = "") -> Conditions:
+    """If-Match and its kin; with `prefix` those of a copy's source (`x-amz-copy-source-`)."""
+    return Conditions(
+        if_match=_etags(headers.get(prefix + "if-match")),
+        if_none_match=_etags(headers.get(prefix + "if-none-match")),
+        if_modified_since=_date(headers.get(prefix + "if-modified-since")),
+        if_unmodified_since=_date(headers.get(prefix + "if-unmodified-since")),
+    )
+
+
+def read_range(text: str | None, size: int) -> tuple[int, int] | None:
+    """(first, end exclusive) of a body of `size` bytes, or None for the whole body.
+
+    What is no range of one part is ignored, as S3 does. Errors: RangeUnsatisfiable (`range.unsatisfiable`) when no byte
+    is in the range; that is so for every range of an empty body (PROTOCOLS 2.6: else Terraform asks for ever).
+    """
+    match = _RANGE.fullmatch(text) if text is not None else None
+    if match is None or not (match[1] or match[2]):
+        return None
+    if not match[1]:
+        length = min(int(match[2]), size)
+        first, end = size - length, size
+    else:
+        first = int(match[1])
+        end = min(int(match[2]) + 1, size) if match[2] else size
+        if match[2] and int(match[2]) < first:
+            return None
+    if first >= size or first >= end:
+        raise RangeUnsatisfiable(f"the body has {size} bytes and {text} lies outside", size=size)
+    return first, end
+
+
+def read_metadata(headers: Headers) -> dict[str, str]:
+    """User metadata, without the prefix. Errors: RequestInvalid."""
+    metadata: dict[str, str] = {}
+    for name, value in headers.raw:
+        if name.startswith(b"x-amz-meta-"):
+            key = name[len(b"x-amz-meta-") :].decode("latin-1")
+            text = value.decode("latin-1").strip()
+            metadata[key] = f"{metadata[key]},{text}" if key in metadata else text
+    if sum(len(key) + len(value) for key, value in metadata.items()) > MAX_METADATA_BYTES:
+        raise RequestInvalid(f"cannot keep more than {MAX_METADATA_BYTES} bytes of metadata", argument="x-amz-meta-")
+    return metadata
+
+
+def read_stored(headers: Headers) -> dict[str, str]:
+    """System headers that are kept with the object."""
+    stored = {name: value for name in STORED_HEADERS if (value := headers.get(name)) is not None}
+    coding = content_coding(headers)
+    if coding:
+        stored["content-encoding"] = coding
+    return stored
+
+
+def read_encryption(headers: Headers) -> dict[str, str]:
+    """Server-side encryption as asked for: `sse`, `kms_key_id`, `kms_context`, `bucket_key`, or `ssec_md5`.
+
+    Errors: RequestInvalid, EncryptionKeyInvalid (`encryption.key`).
+    """
+    customer = read_customer_key(headers)
+    sse = headers.get(_SSE)
+    if sse is None:
+        if headers.get(_SSE + "-aws-kms-key-id") is not None:
+            raise RequestInvalid(f"cannot use a KMS key without {_SSE}: aws:kms", argument=_SSE)
+        return {"ssec_md5": customer} if customer else {}
+    if customer:
+        raise RequestInvalid("cannot use a customer key together with another server-side encryption", argument=_SSE)
+    if sse not in ("AES256", "aws:kms", "aws:kms:dsse"):
+        raise RequestInvalid(f"cannot use {_SSE}: {sse}", argument=_SSE)
+    found = {"sse": sse}
+    for name, kept in (
+        ("-aws-kms-key-id", "kms_key_id"),
+        ("-context", "kms_context"),
+        ("-bucket-key-enabled", "bucket_key"),
+    ):
+        value = headers.get(_SSE + name)
+        if value is not None:
+            if sse == "AES256":
+                raise RequestInvalid(f"cannot use {_SSE}{name} with AES256", argument=_SSE + name)
+            found[kept] = value
+    return found
+
+
+def read_customer_key(headers: Headers, prefix: str = "x-amz-") -> str:
+    """The MD5 (base64) of the customer key that came, checked against the key; empty when none came.
+
+    The key itself is not kept: the body stays under our own sealing, and the digest decides who may read it.
+    Errors: EncryptionKeyInvalid (`encryption.key`, reason `malformed`).
+    """
+    base = prefix + _SSEC.removeprefix("x-amz-")
+    algorithm, key, digest = (headers.get(base + name) for name in ("algorithm", "key", "key-md5"))
+    if algorithm is None and key is None and digest is None:
+        return ""
+    if algorithm != "AES256" or key is None or digest is None:
+        raise EncryptionKeyInvalid(
+            "cannot use a customer key without its algorithm (AES256), key and MD5", reason="malformed"
+        )
+    try:
+        raw = base64.b64decode(key, validate=True)
+        stated = base64.b64decode(digest, validate=True)
+    except (binascii.Error, ValueError):
+        raw = stated = b""
+    if len(raw) != 32 or not hmac.compare_digest(hashlib.md5(raw, usedforsecurity=False).digest(), stated):
+        raise EncryptionKeyInvalid(
+            "cannot use this customer key: it is 32 bytes in base64, with the MD5 of these bytes", reason="malformed"
+        )
+    return digest
+
+
+def check_customer_key(version: Version, sent: str) -> None:
+    """Whether a reader has the key of a version. Errors: `encryption.key` (`missing`, `other`, `unused`)."""
+    kept = version.encryption.get("ssec_md5", "")
+    if kept and not sent:
+        raise EncryptionKeyInvalid(
+            "cannot read this object without its customer key: it was stored with one (SSE-C)", reason="missing"
+        )
+    if sent and not kept:
+        raise EncryptionKeyInvalid("cannot use a customer key here: the object was stored without", reason="unused")
+    if kept and not hmac.compare_digest(kept, sent):
+        raise EncryptionKeyInvalid("cannot read this object: it was stored with another customer key", reason="other")
+
+
+def check_same_key(encryption: Mapping[str, str], sent: str) -> None:
+    """Whether a part comes with the customer key of its upload. Errors: EncryptionKeyInvalid."""
+    if not hmac.compare_digest(encryption.get("ssec_md5", ""), sent):
+        raise EncryptionKeyInvalid(
+            "cannot take this part: the upload was begun with another customer key, or without", reason="missing"
+        )
+
+
+def encryption_headers(encryption: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    """What an answer says of an object's encryption; an object without any is under our own sealing: AES256."""
+    if "ssec_md5" in encryption:
+        return [
+            (f"{_SSEC}algorithm".encode(), b"AES256"),
+            (f"{_SSEC}key-md5".encode(), encryption["ssec_md5"].encode("latin-1")),
+        ]
+    found = [(_SSE.encode(), encryption.get("sse", "AES256").encode("latin-1"))]
+    if "kms_key_id" in encryption:
+        found.append((f"{_SSE}-aws-kms-key-id".encode(), encryption["kms_key_id"].encode("latin-1")))
+    if "bucket_key" in encryption:
+        found.append((f"{_SSE}-bucket-key-enabled".encode(), encryption["bucket_key"].encode("latin-1")))
+    return found
+
+
+def check_acl(headers: Headers) -> None:
+    """Any canned ACL is taken on an object and none has an effect: access is a matter of grants here."""
+    acl = headers.get("x-amz-acl")
+    if acl is not None and acl not in _ACLS:
+        raise RequestInvalid(f"cannot use the ACL {acl!r}", argument="x-amz-acl")
+    for name in headers.first:
+        if name.startswith(b"x-amz-object-lock-"):
+            raise OperationUnsupported("cannot lock an object for a time: versions are kept by retention here")
+
+
+def read_tags(text: str | None) -> dict[str, str]:
+    """The tags of x-amz-tagging (`a=b&c=d`, URL-encoded). Errors: RequestInvalid."""
+    tags: dict[str, str] = {}
+    for piece in (text or "").split("&"):
+        if piece:
+            name, _, value = piece.partition("=")
+            add_tag(tags, unquote_plus(name), unquote_plus(value), MAX_TAGS)
+    return tags
+
+
+def add_tag(tags: dict[str, str], name: str, value: str, limit: int) -> None:
+    """Errors: RequestInvalid for a tag that S3 does not take."""
+    if not 0 < len(name) <= 128 or len(value) > 256 or name in tags or len(tags) >= limit:
+        raise RequestInvalid(
+            f"cannot take these tags: at most {limit}, each once, keys to 128 and values to 256 characters",
+            argument="tagging",
+        )
+    tags[name] = value
+
+
+def read_copy_source(text: str) -> tuple[Address, str]:
+    """(address, version id or empty) of x-amz-copy-source. Errors: RequestInvalid."""
+    path, _, query = text.partition("?")
+    source = unescape(path.encode("latin-1")).removeprefix("/")
+    bucket, slash, key = source.partition("/")
+    if not slash or not bucket or not key:
+        raise RequestInvalid("cannot read x-amz-copy-source: it is BUCKET/KEY", argument="x-amz-copy-source")
+    name, _, version = query.partition("=")
+    if query and name != "versionId":
+        raise RequestInvalid("cannot read x-amz-copy-source: it is BUCKET/KEY", argument="x-amz-copy-source")
+    return Address(bucket, key), unescape(version.encode("latin-1"))
+
+
+def read_number(request: Request, name: str, default: int, low: int, high: int) -> int:
+    """A whole number from the query, capped at `high`. Errors: RequestInvalid."""
+    text = request.parameter(name)
+    if text is None or text == "":
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 10) or int(text) < low:
+        raise RequestInvalid(f"cannot use {name}={text}: a number from {low} on", argument=name)
+    return min(int(text), high)
+
+
+def field_text(text: str, argument: str) -> bytes:
+    """A text that may stand in a header field. Errors: RequestInvalid."""
+    if not _FIELD_TEXT.fullmatch(text):
+        raise RequestInvalid(f"cannot send {argument}: it holds control characters", argument=argument)
+    return text.encode("latin-1")
+
+
+def _etags(text: str | None) -> tuple[str, ...]:
+    if text is None:
+        return ()
+    found = (piece.strip().removeprefix("W/").strip('"') for piece in text.split(","))
+    return tuple(etag for etag in found if etag)
+
+
+def _date(text: str | None) -> float:
+    """Seconds of an HTTP date; 0 for none and for what is no date (RFC 9110: then the condition is ignored)."""
+    if text is None:
+        return 0.0
+    try:
+        parsed = parsedate(text)
+        return float(timegm(parsed)) if parsed is not None else 0.0
+    except (ValueError, IndexError, OverflowError):
+        return 0.0

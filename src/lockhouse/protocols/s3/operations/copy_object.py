@@ -1,0 +1,77 @@
+"""CopyObject: PUT /BUCKET/KEY with x-amz-copy-source. Source: Amazon S3 API Reference, CopyObject.
+
+The bytes are not copied: versions are immutable, so the new one refers to the same body.
+"""
+
+from __future__ import annotations
+
+from lockhouse.core.versions import Version
+from lockhouse.errors import ConditionFailed, MethodNotAllowed, RequestInvalid
+from lockhouse.protocols.aws import xml
+from lockhouse.protocols.s3 import fields, listing
+from lockhouse.protocols.s3.call import Call
+from lockhouse.protocols.s3.operations.lock_objects import refuse_lock_key
+from lockhouse.protocols.s3.representation import written_headers
+from lockhouse.protocols.web import Headers, Response
+from lockhouse.runtime.intake import Intake
+from lockhouse.service.objects import Put
+
+_SOURCE = "x-amz-copy-source-"
+
+
+async def copy_object(call: Call) -> Response:
+    headers = call.request.headers
+    fields.check_acl(headers)
+    refuse_lock_key(call.key)
+    source = await read_source(call)
+    replaced = _directive(headers, "x-amz-metadata-directive")
+    retagged = _directive(headers, "x-amz-tagging-directive")
+    assert source.body is not None
+    command = Put(
+        address=call.address,
+        body=source.body,
+        nonce=call.house.engine.nonce(),
+        content_type=(headers.get("content-type") or "") if replaced else source.content_type,
+        headers=fields.read_stored(headers) if replaced else source.headers,
+        metadata=fields.read_metadata(headers) if replaced else source.metadata,
+        encryption=fields.read_encryption(headers),
+        checksums=source.checksums if "type" not in source.checksums else {},
+        tags=fields.read_tags(headers.get("x-amz-tagging")) if retagged else source.tags,
+        conditions=fields.read_conditions(headers),
+    )
+    written = await call.house.put_intake(call.caller, command, Intake(source.body, source.facts))
+    version = written.version
+    response = listing.xml_response(
+        "CopyObjectResult",
+        xml.field("ETag", fields.quoted(version.etag)),
+        xml.field("LastModified", fields.iso_date(version.at)),
+    )
+    response.headers += [pair for pair in written_headers(version) if pair[0] != b"etag"]
+    response.headers.append((b"x-amz-copy-source-version-id", source.id.encode("ascii")))
+    return response
+
+
+async def read_source(call: Call) -> Version:
+    """The version to copy from. Errors: as reading it; ConditionFailed for the conditions on the source."""
+    headers = call.request.headers
+    address, version_id = fields.read_copy_source(headers.get("x-amz-copy-source") or "")
+    refuse_lock_key(address.key)
+    conditions = fields.read_conditions(headers, _SOURCE)
+    try:
+        found = await call.house.get(call.caller, address, version_id, conditions)
+    except ConditionFailed as problem:
+        problem.details["when"] = "match"
+        raise
+    version = found.version
+    if version.is_delete_marker:
+        raise MethodNotAllowed(f"cannot copy version {version.id} of {address.lock_id}: it is a delete marker")
+    fields.check_customer_key(version, fields.read_customer_key(headers, _SOURCE))
+    return version
+
+
+def _directive(headers: Headers, name: str) -> bool:
+    """Whether the request replaces what the source says. Errors: RequestInvalid."""
+    text = headers.get(name) or "COPY"
+    if text not in ("COPY", "REPLACE"):
+        raise RequestInvalid(f"cannot use {name}: {text}; it is COPY or REPLACE", argument=name)
+    return text == "REPLACE"

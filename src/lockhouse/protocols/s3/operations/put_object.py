@@ -1,0 +1,47 @@
+"""PutObject: PUT /BUCKET/KEY. A `.tflock` key takes the lock instead. Source: Amazon S3 API Reference, PutObject."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lockhouse.core.addresses import is_state_key, lockfile_target
+from lockhouse.core.versions import Body
+from lockhouse.protocols.s3 import fields
+from lockhouse.protocols.s3.call import Call
+from lockhouse.protocols.s3.operations.lock_objects import put_lock_object
+from lockhouse.protocols.s3.representation import written_headers
+from lockhouse.protocols.web import Response
+from lockhouse.service import objects
+from lockhouse.service.objects import Put
+
+NO_BODY = Body(0, b"", b"")
+"""Stands in a command until the body was taken in."""
+
+
+async def put_object(call: Call) -> Response:
+    if lockfile_target(call.key) is not None:
+        return await put_lock_object(call)
+    headers = call.request.headers
+    fields.check_acl(headers)
+    command = Put(
+        address=call.address,
+        body=NO_BODY,
+        nonce=call.house.engine.nonce(),
+        content_type=headers.get("content-type") or "",
+        headers=fields.read_stored(headers),
+        metadata=fields.read_metadata(headers),
+        encryption=fields.read_encryption(headers),
+        tags=fields.read_tags(headers.get("x-amz-tagging")),
+        conditions=fields.read_conditions(headers),
+    )
+    chunks = call.body.chunks(limit=call.house.max_body)
+    await call.house.read(lambda tx: objects.may_write(tx, call.caller, call.address))
+    intake = await call.house.take_in(chunks, expect_state=is_state_key(call.key))
+    body = intake.body
+    checksums = call.body.prove(body.size, body.md5, body.sha256)
+    written = await call.house.put_intake(call.caller, _with(command, checksums), intake)
+    return Response(200, written_headers(written.version))
+
+
+def _with(command: Put, checksums: dict[str, str]) -> Put:
+    return msgspec.structs.replace(command, checksums=checksums) if checksums else command

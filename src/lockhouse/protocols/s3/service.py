@@ -1,0 +1,36 @@
+"""S3 behind the gate: a verified request finds its route, runs its operation, and is answered in S3's words."""
+
+from __future__ import annotations
+
+from lockhouse.protocols.aws.gate import Call as SignedCall
+from lockhouse.protocols.aws.gate import Service
+from lockhouse.protocols.aws.incoming import Incoming
+from lockhouse.protocols.s3.answers import identified, refuse
+from lockhouse.protocols.s3.call import Call
+from lockhouse.protocols.s3.routes import find_route
+from lockhouse.protocols.s3.targets import read_target
+from lockhouse.protocols.web import Response
+from lockhouse.runtime.house import House
+
+
+def s3_service(house: House, *, public_host: str, region: str) -> Service:
+    """The service for the gate. `public_host`: below it bucket names are host names; empty: path style only.
+    `region`: of buckets that were made without one."""
+
+    async def serve(signed: SignedCall) -> Response:
+        request = signed.request
+        bucket, key = read_target(request, public_host)
+        route = find_route(request, bucket, key)
+        call = Call(
+            house=house,
+            request=request,
+            caller=signed.caller,
+            body=Incoming(request, signed.verified),
+            bucket=bucket,
+            key=key,
+            region=region,
+            signed_region=signed.verified.region,
+        )
+        return identified(request, await route.operation(call))
+
+    return Service("s3", serve, refuse)

@@ -1,0 +1,59 @@
+"""STS AssumeRole: temporary credentials with the rights of a role that trusts the caller."""
+
+from __future__ import annotations
+
+import re
+
+from lockhouse.auth.sessions import SessionCredentials
+from lockhouse.errors import RequestInvalid
+from lockhouse.protocols.sts.call import Call
+from lockhouse.protocols.sts.wire import Element, read_number, read_text
+from lockhouse.service import access
+from lockhouse.service.locks import timestamp
+
+DEFAULT_SECONDS = 3600
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(?:[\x21-\x7e]*/)?([\w+=,.@-]{1,64})")
+_SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+
+
+async def assume_role(call: Call) -> Element:
+    """Errors: `access.denied` (not trusted, another account, or no such role), `request.invalid`.
+
+    A session policy can only narrow a role; it cannot be honoured here, so it is refused and not ignored."""
+    fields = call.fields
+    arn = read_text(fields, "RoleArn")
+    session = read_text(fields, "RoleSessionName")
+    seconds = read_number(fields, "DurationSeconds", DEFAULT_SECONDS, 900, 12 * 3600)
+    match = _ROLE.fullmatch(arn)
+    if match is None or match[1] != call.account:
+        raise RequestInvalid(
+            f"cannot assume {arn!r}: a role here is arn:aws:iam::{call.account}:role/NAME", argument="RoleArn"
+        )
+    if not _SESSION.fullmatch(session):
+        raise RequestInvalid(
+            "cannot use this RoleSessionName: 2 to 64 of A-Z a-z 0-9 _ + = , . @ -", argument="RoleSessionName"
+        )
+    if "Policy" in fields or "PolicyArns.member.1.arn" in fields:
+        raise RequestInvalid(
+            "cannot narrow a session by a policy: give the role only the grants that it needs", argument="Policy"
+        )
+    name = match[2]
+    role = await call.house.read(lambda tx: access.assume(tx, call.caller, name))
+    credentials = call.authenticator.issue_session(call.caller.who, seconds=seconds, role=role, name=session)
+    return {
+        "Credentials": credentials_element(credentials),
+        "AssumedRoleUser": {
+            "AssumedRoleId": f"{role.id}:{session}",
+            "Arn": f"arn:aws:sts::{call.account}:assumed-role/{name}/{session}",
+        },
+        "PackedPolicySize": "0",
+    }
+
+
+def credentials_element(credentials: SessionCredentials) -> Element:
+    return {
+        "AccessKeyId": credentials.access_key_id,
+        "SecretAccessKey": credentials.secret_access_key,
+        "SessionToken": credentials.session_token,
+        "Expiration": timestamp(credentials.expires_at),
+    }

@@ -1,0 +1,38 @@
+"""IAM ListRoles, the last way by which Terraform's S3 backend learns its account: the roles that trust the caller."""
+
+from __future__ import annotations
+
+from lockhouse.core.ports import Reader
+from lockhouse.core.principals import Principal
+from lockhouse.protocols.sts.call import Call
+from lockhouse.protocols.sts.wire import Element, read_number
+from lockhouse.service.locks import timestamp
+
+_PAGE = 500
+
+
+async def list_roles(call: Call) -> Element:
+    """At most MaxItems (100) roles; nobody trusts the same caller with more in practice, so there is no next page."""
+    wanted = read_number(call.fields, "MaxItems", 100, 1, 1000)
+    mine = call.caller.who.principal
+
+    def find(tx: Reader) -> list[Principal]:
+        found: list[Principal] = []
+        after = ""
+        while page := tx.principals(after, _PAGE):
+            found.extend(each for each in page if each.kind == "role" and not each.revoked_at and mine in each.trusted)
+            after = page[-1].id
+        return found[:wanted]
+
+    roles = await call.house.read(find)
+    return {"IsTruncated": "false", "Roles": [_element(call, role) for role in roles]}
+
+
+def _element(call: Call, role: Principal) -> Element:
+    return {
+        "Path": "/",
+        "RoleName": role.name,
+        "RoleId": role.id,
+        "Arn": f"arn:aws:iam::{call.account}:role/{role.name}",
+        "CreateDate": timestamp(float(int(role.at))),
+    }

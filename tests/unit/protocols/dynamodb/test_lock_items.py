@@ -1,0 +1,271 @@
+"""The lock and the digest as table items: what Terraform, OpenTofu and the AWS CLI do with them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.principals import Grant, Right
+from tests.unit.protocols.dynamodb.desk import Desk, document, person
+
+STATE = "acme/a/terraform.tfstate"
+ANN, BOB = person("ann"), person("bob")
+
+
+def take(desk: Desk, lock_id: str, who=ANN, **more):
+    return desk(
+        "PutItem",
+        who,
+        ConditionExpression="attribute_not_exists(LockID)",
+        Item={"Info": {"S": document(lock_id)}, "LockID": {"S": STATE}},
+        TableName="locks",
+        **more,
+    )
+
+
+def show(desk: Desk, who=ANN, projection: str = "LockID, Info", lock_id: str = STATE):
+    return desk(
+        "GetItem",
+        who,
+        ConsistentRead=True,
+        Key={"LockID": {"S": lock_id}},
+        ProjectionExpression=projection,
+        TableName="locks",
+    )
+
+
+def release(desk: Desk, who=ANN, lock_id: str = STATE, **more):
+    return desk("DeleteItem", who, Key={"LockID": {"S": lock_id}}, TableName="locks", **more)
+
+
+@pytest.fixture(autouse=True)
+def _table(desk: Desk) -> None:
+    desk.lock_table()
+
+
+def test_a_lock_is_taken_shown_byte_for_byte_and_released(desk: Desk):
+    assert take(desk, "L1").ok == {}
+    assert show(desk).ok == {"Item": {"LockID": {"S": STATE}, "Info": {"S": document("L1")}}}
+    assert release(desk).ok == {}
+    assert show(desk).ok == {}
+
+
+def test_a_second_lock_is_refused_in_the_words_of_aws(desk: Desk):
+    take(desk, "L1")
+    refused = take(desk, "L2", BOB)
+    assert refused.status == 400
+    assert refused.body == {
+        "__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException",
+        "message": "The conditional request failed",
+    }
+
+
+def test_a_second_lock_is_refused_with_the_holder_when_asked_for(desk: Desk):
+    take(desk, "L1")
+    refused = take(desk, "L2", BOB, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+    assert refused.fault == "ConditionalCheckFailedException"
+    assert refused.body["Item"] == {"LockID": {"S": STATE}, "Info": {"S": document("L1")}}
+
+
+def test_the_same_lock_again_is_a_success_with_and_without_extras(desk: Desk):
+    take(desk, "L1")
+    assert take(desk, "L1").ok == {}
+    assert take(desk, "L1", ReturnConsumedCapacity="TOTAL").ok["ConsumedCapacity"]["TableName"] == "locks"
+
+
+def test_a_put_without_a_condition_does_not_overwrite_somebody_elses_lock(desk: Desk):
+    take(desk, "L1")
+    item = {"LockID": {"S": STATE}, "Info": {"S": document("L2")}}
+    assert desk("PutItem", BOB, Item=item, TableName="locks").fault == "ConditionalCheckFailedException"
+    assert json.loads(show(desk).ok["Item"]["Info"]["S"])["ID"] == "L1"
+
+
+def test_an_unlock_after_reading_somebody_elses_lock_is_a_force_unlock_and_needs_that_right(desk: Desk):
+    take(desk, "L1")
+    weak = person("eve", (Grant("acme", "", (Right.LOCK, Right.READ, Right.WRITE)),))
+    show(desk, weak)
+    assert release(desk, weak).fault == "AccessDeniedException"
+    show(desk, BOB)
+    assert release(desk, BOB).ok == {}
+    assert show(desk).ok.get("Item") is None
+
+
+def test_opentofu_releases_with_its_condition_on_the_document(desk: Desk):
+    take(desk, "L1")
+    condition = {"ConditionExpression": "Info = :info"}
+    wrong = {":info": {"S": document("L9")}}
+    assert release(desk, ExpressionAttributeValues=wrong, **condition).fault == "ConditionalCheckFailedException"
+    right = {":info": {"S": document("L1")}}
+    assert release(desk, ExpressionAttributeValues=right, **condition).ok == {}
+    assert show(desk).ok == {}
+
+
+@pytest.mark.parametrize("condition", ["Info = :info", "attribute_exists(LockID) AND Info = :info"])
+def test_a_condition_does_not_spare_anybody_the_right_to_force(desk: Desk, condition: str):
+    take(desk, "L1")
+    weak = person("eve", (Grant("acme", "", (Right.LOCK, Right.READ, Right.WRITE)),))
+    values = {":info": {"S": document("L1")}}
+    refused = release(desk, weak, ConditionExpression=condition, ExpressionAttributeValues=values)
+    assert refused.fault == "AccessDeniedException"
+    assert release(desk, BOB, ConditionExpression=condition, ExpressionAttributeValues=values).ok == {}
+    state = desk.store.read(lambda tx: tx.lock(tx.state(Address("acme", "a/terraform.tfstate"))))
+    assert [fence.credential for fence in state.fences] == ["c-ann"]
+
+
+def test_a_digest_that_differs_from_the_state_is_told_in_the_log(desk: Desk, caplog: pytest.LogCaptureFixture):
+    desk.keep("a/terraform.tfstate", b"{1}")
+    right = hashlib.md5(b"{1}").hexdigest()
+    for digest, lines in ((right, 0), ("0" * 32, 1)):
+        item = {"LockID": {"S": STATE + "-md5"}, "Digest": {"S": digest}}
+        assert desk("PutItem", Item=item, TableName="locks").ok == {}
+        assert len(caplog.records) == lines
+
+
+def test_a_scan_of_many_locks_comes_in_pages(desk: Desk):
+    for number in range(510):
+        item = {"LockID": {"S": f"acme/{number}"}, "Info": {"S": f"L{number}"}}
+        desk("PutItem", Item=item, TableName="locks", ConditionExpression="attribute_not_exists(LockID)")
+    first = desk("Scan", TableName="locks").ok
+    assert first["Count"] == 500
+    rest = desk("Scan", TableName="locks", ExclusiveStartKey=first["LastEvaluatedKey"]).ok
+    found = {item["LockID"]["S"] for item in [*first["Items"], *rest["Items"]]}
+    assert found == {f"acme/{number}" for number in range(510)}
+
+
+def test_releasing_a_lock_that_is_gone_is_a_success(desk: Desk):
+    assert release(desk).ok == {}
+    take(desk, "L1")
+    release(desk)
+    assert release(desk).ok == {}
+
+
+def test_a_text_that_is_no_lock_document_is_a_lock_too(desk: Desk):
+    put = {"ConditionExpression": "attribute_not_exists(LockID)", "TableName": "locks"}
+    assert desk("PutItem", ANN, Item={"LockID": {"S": STATE}, "Info": {"S": "mine"}}, **put).ok == {}
+    assert desk("PutItem", BOB, Item={"LockID": {"S": STATE}, "Info": {"S": "his"}}, **put).status == 400
+    assert show(desk).ok["Item"]["Info"] == {"S": "mine"}
+
+
+def test_a_digest_is_computed_from_the_current_version(desk: Desk):
+    assert show(desk, projection="LockID, Digest", lock_id=STATE + "-md5").ok == {}
+    desk.keep("a/terraform.tfstate", b"{1}")
+    digest = hashlib.md5(b"{1}").hexdigest()
+    shown = show(desk, projection="LockID, Digest", lock_id=STATE + "-md5").ok
+    assert shown == {"Item": {"LockID": {"S": STATE + "-md5"}, "Digest": {"S": digest}}}
+
+
+def test_writing_or_deleting_a_digest_is_answered_and_changes_nothing(desk: Desk):
+    desk.keep("a/terraform.tfstate", b"{1}")
+    item = {"LockID": {"S": STATE + "-md5"}, "Digest": {"S": "0" * 32}}
+    assert desk("PutItem", Item=item, TableName="locks").ok == {}
+    assert release(desk, lock_id=STATE + "-md5").ok == {}
+    update = {
+        "Key": {"LockID": {"S": STATE + "-md5"}},
+        "UpdateExpression": "SET Digest = :d",
+        "ExpressionAttributeValues": {":d": {"S": "1" * 32}},
+    }
+    assert desk("UpdateItem", TableName="locks", **update).ok == {}
+    shown = show(desk, projection="LockID, Digest", lock_id=STATE + "-md5").ok
+    assert shown["Item"]["Digest"]["S"] == hashlib.md5(b"{1}").hexdigest()
+
+
+def test_a_key_that_ends_like_a_digest_can_be_locked(desk: Desk):
+    item = {"LockID": {"S": "acme/x-md5"}, "Info": {"S": document("L1", "acme/x-md5")}}
+    condition = "attribute_not_exists(LockID)"
+    assert desk("PutItem", Item=item, TableName="locks", ConditionExpression=condition).ok == {}
+    assert show(desk, lock_id="acme/x-md5").ok["Item"] == item
+    assert release(desk, lock_id="acme/x-md5").ok == {}
+    assert show(desk, lock_id="acme/x-md5").ok == {}
+
+
+def test_a_lock_item_with_other_attributes_is_refused(desk: Desk):
+    item = {"LockID": {"S": STATE}, "Info": {"S": "x"}, "more": {"S": "y"}}
+    assert desk("PutItem", Item=item, TableName="locks").fault == "ValidationException"
+    update = {"UpdateExpression": "SET Info = :i", "ExpressionAttributeValues": {":i": {"S": "x"}}}
+    key = {"LockID": {"S": STATE}}
+    assert desk("UpdateItem", TableName="locks", Key=key, **update).fault == "ValidationException"
+
+
+def test_items_of_other_names_in_the_lock_table_are_ordinary(desk: Desk):
+    item = {"LockID": {"S": "other/a"}, "Info": {"S": "x"}, "n": {"N": "1"}}
+    assert desk("PutItem", Item=item, TableName="locks").ok == {}
+    assert desk("GetItem", Key={"LockID": {"S": "other/a"}}, TableName="locks").ok["Item"] == item
+    assert release(desk, lock_id="other/a").ok == {}
+    assert desk("GetItem", Key={"LockID": {"S": "other/a"}}, TableName="locks").ok == {}
+
+
+def test_a_get_without_a_projection_shows_the_lock_or_else_the_digest(desk: Desk):
+    desk.keep("a/terraform.tfstate", b"{1}")
+    whole = {"Key": {"LockID": {"S": STATE}}, "TableName": "locks"}
+    assert desk("GetItem", **whole).ok == {}
+    take(desk, "L1")
+    assert desk("GetItem", **whole).ok["Item"]["Info"]["S"] == document("L1")
+    digest = desk("GetItem", Key={"LockID": {"S": STATE + "-md5"}}, TableName="locks").ok
+    assert digest["Item"]["Digest"]["S"] == hashlib.md5(b"{1}").hexdigest()
+
+
+def test_scan_shows_ordinary_items_locks_and_digests_page_by_page(desk: Desk):
+    desk.keep("a/terraform.tfstate", b"{1}")
+    desk.keep("b/terraform.tfstate", b"{2}")
+    take(desk, "L1")
+    desk("PutItem", Item={"LockID": {"S": "plain"}}, TableName="locks")
+    expected = {"plain", STATE, STATE + "-md5", "acme/b/terraform.tfstate-md5"}
+    whole = desk("Scan", TableName="locks").ok
+    assert {item["LockID"]["S"] for item in whole["Items"]} == expected
+    assert whole["Count"] == whole["ScannedCount"] == 4
+    seen, start = [], {}
+    for _ in range(9):
+        page = desk("Scan", TableName="locks", Limit=1, **start).ok
+        seen += [item["LockID"]["S"] for item in page["Items"]]
+        if "LastEvaluatedKey" not in page:
+            break
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    assert sorted(seen) == sorted(expected)
+
+
+def test_scan_shows_nobody_locks_of_places_without_a_grant(desk: Desk):
+    take(desk, "L1")
+    outsider = person("eve", (Grant("elsewhere", "", (Right.READ,)),))
+    assert desk("Scan", outsider, TableName="locks").ok["Items"] == []
+    assert show(desk, outsider).fault == "AccessDeniedException"
+    assert take(desk, "L2", outsider).fault == "AccessDeniedException"
+
+
+def test_query_and_batch_get_show_lock_items(desk: Desk):
+    take(desk, "L1")
+    found = desk(
+        "Query",
+        TableName="locks",
+        KeyConditionExpression="LockID = :l",
+        ExpressionAttributeValues={":l": {"S": STATE}},
+    ).ok
+    assert [item["Info"]["S"] for item in found["Items"]] == [document("L1")]
+    batch = desk("BatchGetItem", RequestItems={"locks": {"Keys": [{"LockID": {"S": STATE}}]}}).ok
+    assert batch["Responses"]["locks"][0]["Info"]["S"] == document("L1")
+
+
+def test_batch_write_takes_and_releases_locks(desk: Desk):
+    item = {"LockID": {"S": STATE}, "Info": {"S": document("L1")}}
+    assert desk("BatchWriteItem", RequestItems={"locks": [{"PutRequest": {"Item": item}}]}).ok["UnprocessedItems"] == {}
+    assert take(desk, "L2", BOB).fault == "ConditionalCheckFailedException"
+    other = {"LockID": {"S": STATE}, "Info": {"S": document("L2")}}
+    put = desk("BatchWriteItem", BOB, RequestItems={"locks": [{"PutRequest": {"Item": other}}]})
+    assert put.fault == "ValidationException"
+    gone = desk("BatchWriteItem", RequestItems={"locks": [{"DeleteRequest": {"Key": {"LockID": {"S": STATE}}}}]})
+    assert gone.status == 200
+    assert show(desk).ok == {}
+
+
+def test_every_lock_table_shows_the_same_lock_and_a_missing_table_none(desk: Desk):
+    desk.table("second", "LockID")
+    take(desk, "L1")
+    item = {"LockID": {"S": STATE}, "Info": {"S": document("L2")}}
+    condition = "attribute_not_exists(LockID)"
+    again = desk("PutItem", BOB, Item=item, TableName="second", ConditionExpression=condition)
+    assert again.fault == "ConditionalCheckFailedException"
+    missing = desk("PutItem", Item=item, TableName="nowhere", ConditionExpression=condition)
+    assert missing.fault == "ResourceNotFoundException"
+    assert "Requested resource not found" in missing.message

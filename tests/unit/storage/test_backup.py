@@ -1,0 +1,224 @@
+"""A backup is complete or not there; its restore is the same data; neither touches what exists."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from pathlib import Path
+
+import apsw
+import pytest
+import zstandard
+from msgspec.structs import replace
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.ports import Namespace, Reader, Transaction
+from lockhouse.core.versions import Body, Origin
+from lockhouse.errors import RequestInvalid, StorageUnavailable
+from lockhouse.storage.backup import MANIFEST, Progress, backup, read_manifest, restore
+from lockhouse.storage.blobs.sweep import sweep
+from lockhouse.storage.directory import DataDirectory, open_directory
+from lockhouse.storage.verify import verify
+from tests.contract.samples import HOME, held, parked, version, write_version
+
+
+def put(directory: DataDirectory, address: Address, seq: int, data: bytes, *, as_blob: bool) -> Body:
+    digest = hashlib.sha256(data).digest()
+    if as_blob:
+        writer = directory.blobs.create()
+        writer.write(data)
+        body = Body(len(data), b"", digest, blob=writer.finish())
+    else:
+        body = Body(len(data), b"", digest, packed=zstandard.compress(data))
+    directory.store.write(lambda tx: write_version(tx, address, replace(version(seq), body=body)))
+    return body
+
+
+def filled(path: Path) -> DataDirectory:
+    directory = open_directory(path)
+    directory.store.write(lambda tx: tx.create_namespace(Namespace("acme", 1.0)))
+    for seq in range(1, 9):
+        put(directory, HOME, seq, b"%d" % seq * 3000, as_blob=seq % 2 == 0)
+    directory.store.write(lambda tx: tx.save_lock(tx.ensure_state(HOME), held(), 0))
+    body = Body(5, b"", hashlib.sha256(b"kept!").digest(), zstandard.compress(b"kept!"))
+    directory.store.write(lambda tx: tx.add_parked(replace(parked("p"), body=body)))
+    (path / "master.key").write_bytes(b"secret")
+    (path / "master.key").chmod(0o600)
+    return directory
+
+
+def contents(reader: Reader) -> list[object]:
+    state = reader.state(HOME)
+    versions = [reader.version(state, seq) for seq in range(1, 9)]
+    return [list(reader.namespaces()), state, versions, reader.lock(state), reader.parked("p")]
+
+
+def test_a_restored_backup_serves_the_same_data(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+    manifest = backup(directory, tmp_path / "copy", now=5.0, files=("master.key", "credentials.json"))
+    before = directory.store.read(contents)
+    directory.close()
+    assert (manifest.versions, manifest.parked, manifest.blobs, manifest.files) == (8, 1, 4, ("master.key",))
+    assert restore(tmp_path / "copy", tmp_path / "again") == manifest
+    again = open_directory(tmp_path / "again")
+    assert again.store.read(contents) == before
+    assert verify(again.store, again.blobs).problems == []
+    assert (tmp_path / "again" / "master.key").read_bytes() == b"secret"
+    again.close()
+
+
+def test_a_backup_can_be_read_by_its_owner_alone(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+    backup(directory, tmp_path / "copy", now=5.0, files=("master.key",))
+    directory.close()
+    modes = {path.stat().st_mode & 0o077 for path in [tmp_path / "copy", *(tmp_path / "copy").rglob("*")]}
+    assert modes == {0}
+
+
+def test_a_backup_made_while_writing_has_every_blob_of_its_versions(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+    stop = threading.Event()
+    written = []
+
+    def write() -> None:
+        address = Address("acme", "busy.tfstate")
+        while not stop.is_set():
+            seq = len(written) + 1
+            put(directory, address, seq, os.urandom(200_000), as_blob=True)
+            if seq > 3:
+                directory.store.write(lambda tx, seq=seq: tx.delete_version(tx.ensure_state(address), seq - 3))
+            sweep(directory.blobs, directory.store, now=4e9, grace=0.0)
+            written.append(seq)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for number in range(4):
+            manifest = backup(directory, tmp_path / f"copy-{number}", now=5.0)
+            assert manifest.blobs >= 4
+    finally:
+        stop.set()
+        writer.join(30)
+    assert len(written) > 4
+    directory.close()
+
+
+def test_progress_is_told(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+    told: list[Progress] = []
+    backup(directory, tmp_path / "copy", now=5.0, progress=told.append)
+    directory.close()
+    assert [each.what for each in told][:2] == ["database", "database"]
+    assert Progress("bodies", 4, 4) in told
+    assert told[-1] == Progress("verify", 9, 0)
+
+
+@pytest.mark.parametrize("there", ["file", "full directory"])
+def test_what_exists_is_never_overwritten(tmp_path: Path, there: str):
+    directory = filled(tmp_path / "data")
+    target = tmp_path / "target"
+    if there == "file":
+        target.write_text("mine")
+    else:
+        target.mkdir()
+        (target / "mine").write_text("mine")
+    with pytest.raises(RequestInvalid):
+        backup(directory, target, now=5.0)
+    backup(directory, tmp_path / "copy", now=5.0)
+    with pytest.raises(RequestInvalid):
+        restore(tmp_path / "copy", target)
+    assert (target if there == "file" else target / "mine").read_text() == "mine"
+    directory.close()
+
+
+def test_an_empty_directory_may_be_the_target(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+    (tmp_path / "copy").mkdir()
+    backup(directory, tmp_path / "copy", now=5.0)
+    directory.close()
+    assert read_manifest(tmp_path / "copy").versions == 8
+
+
+def test_a_damaged_blob_fails_the_backup_and_leaves_nothing(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+    name, _ = next(directory.blobs.names())
+    file = tmp_path / "data" / "blobs" / name[:2] / name
+    damaged = bytearray(file.read_bytes())
+    damaged[7] ^= 1
+    file.write_bytes(damaged)
+    with pytest.raises(StorageUnavailable, match="not those that were written"):
+        backup(directory, tmp_path / "copy", now=5.0)
+    directory.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data"]
+
+
+def _flip_blob(copy: Path) -> None:
+    blob = next(path for path in (copy / "blobs").rglob("*") if path.is_file())
+    data = bytearray(blob.read_bytes())
+    data[0] ^= 0x80
+    blob.write_bytes(data)
+
+
+def _lose_blob(copy: Path) -> None:
+    next(path for path in (copy / "blobs").rglob("*") if path.is_file()).unlink()
+
+
+def _cut_database(copy: Path) -> None:
+    data = (copy / "lockhouse.db").read_bytes()
+    (copy / "lockhouse.db").write_bytes(data[: len(data) // 2])
+
+
+def _lose_version(copy: Path) -> None:
+    connection = apsw.Connection(str(copy / "lockhouse.db"))
+    connection.execute("DELETE FROM versions WHERE seq = 1")
+    connection.close()
+
+
+def _lose_manifest(copy: Path) -> None:
+    (copy / MANIFEST).unlink()
+
+
+def _lose_key(copy: Path) -> None:
+    (copy / "master.key").unlink()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_flip_blob, _lose_blob, _cut_database, _lose_version, _lose_manifest, _lose_key],
+    ids=lambda f: f.__name__,
+)
+def test_a_damaged_backup_is_refused_and_nothing_is_made(tmp_path: Path, damage):
+    directory = filled(tmp_path / "data")
+    backup(directory, tmp_path / "copy", now=5.0, files=("master.key",))
+    directory.close()
+    damage(tmp_path / "copy")
+    with pytest.raises((StorageUnavailable, RequestInvalid)):
+        restore(tmp_path / "copy", tmp_path / "again")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "data"]
+
+
+def test_names_that_leave_the_directory_are_refused(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+    for name in ("../data/master.key", "/etc/hostname", "lockhouse.db", ""):
+        with pytest.raises(RequestInvalid):
+            backup(directory, tmp_path / "copy", now=5.0, files=(name,))
+    directory.close()
+    assert not (tmp_path / "copy").exists()
+
+
+def test_verification_names_the_damaged_version(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+
+    def damage(tx: Transaction) -> None:
+        state = tx.ensure_state(HOME)
+        tx.delete_version(state, 3)
+        tx.add_version(
+            state, replace(version(3), body=Body(9, b"", b"x" * 32, zstandard.compress(b"different")), origin=Origin())
+        )
+
+    directory.store.write(damage)
+    findings = verify(directory.store, directory.blobs)
+    directory.close()
+    assert len(findings.problems) == 1
+    assert "acme/prod/terraform.tfstate version 3.n3" in findings.problems[0]
