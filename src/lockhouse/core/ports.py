@@ -312,6 +312,12 @@ class Store(Protocol):
         (`storage.unavailable`) when the outcome is unknown."""
         ...
 
+    def offer(self, group: Sequence[tuple[Callable[[Transaction], object], object]]) -> bool:
+        """Run commands in the calling thread at once, if the store can and is free; deliveries follow as for `submit`.
+
+        False: nothing was done, and they are to be submitted. For one thread only (the event loop)."""
+        ...
+
     def deliver_to(self, callback: Callable[[list[Delivery]], None]) -> None:
         """Where deliveries go, one call per committed group, from a thread of the store."""
         ...

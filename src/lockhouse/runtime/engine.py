@@ -1,4 +1,7 @@
-"""Awaiting a store: commands are queued, and a whole committed group wakes its waiters in one call.
+"""Awaiting a store: commands are collected, and a whole committed group wakes its waiters in one call.
+
+Commands of one turn of the event loop form a group, and while a group is being committed the next one collects. A store
+that can runs a group here, in the loop's own thread; any other has its commands queued for its own.
 
 The clock and the source of randomness are fields, so tests need no patching.
 """
@@ -13,8 +16,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from lockhouse.core.ports import Blobs, Delivery, Reader, Store, Transaction
+from lockhouse.errors import StorageUnavailable
 
 T = TypeVar("T")
+Future = asyncio.Future[Any]
+Command = Callable[[Transaction], object]
+GROUP = 256
+"""Most commands that are offered at once."""
 
 
 def random_nonce() -> str:
@@ -31,6 +39,10 @@ class Engine:
     now: Callable[[], float] = time.time
     nonce: Callable[[], str] = random_nonce
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
+    _pending: list[tuple[Command, Future]] = field(default_factory=list, init=False)
+    _committing: Future | None = field(default=None, init=False)
+    """The first of the group that the store is committing for us."""
+    _soon: bool = field(default=False, init=False)
 
     def start(self) -> None:
         """Bind to the running loop; call once, from it."""
@@ -43,7 +55,10 @@ class Engine:
         The command runs to its end even when the awaiting task is cancelled."""
         assert self._loop is not None, "the engine is not started"
         future: asyncio.Future[Any] = self._loop.create_future()
-        self.store.submit(command, future)
+        self._pending.append((command, future))
+        if not self._soon and self._committing is None:
+            self._soon = True
+            self._loop.call_soon(self._flush)
         return cast("T", await future)
 
     async def read(self, query: Callable[[Reader], T]) -> T:
@@ -52,18 +67,37 @@ class Engine:
             return self.store.read(query)
         return await asyncio.to_thread(self.store.read, query)
 
+    def _flush(self) -> None:
+        self._soon = False
+        if not self._pending or self._committing is not None:
+            return
+        group, self._pending = self._pending[:GROUP], self._pending[GROUP:]
+        if self.store.offer(group):
+            self._committing = group[0][1]
+            return
+        for command, future in group:
+            try:
+                self.store.submit(command, future)
+            except StorageUnavailable as problem:
+                if not future.done():
+                    future.set_exception(problem)
+        self._flush()
+
     def _deliver(self, batch: list[Delivery]) -> None:
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(_resolve, batch)
+            loop.call_soon_threadsafe(self._resolve, batch)
 
-
-def _resolve(batch: list[Delivery]) -> None:
-    for token, result, error in batch:
-        future = cast("asyncio.Future[Any]", token)
-        if future.done():
-            continue
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
+    def _resolve(self, batch: list[Delivery]) -> None:
+        for token, result, error in batch:
+            future = cast("Future", token)
+            if future is self._committing:
+                self._committing = None
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)
+        if self._pending and self._committing is None and not self._soon:
+            self._flush()

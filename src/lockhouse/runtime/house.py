@@ -22,7 +22,7 @@ from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.facts import FactsReader
 from lockhouse.runtime.intake import BUFFERED_BYTES, Intake, take_in
-from lockhouse.runtime.memory import LastReads, Pins
+from lockhouse.runtime.memory import LastReads, Pins, Refusals
 from lockhouse.runtime.outgoing import give_out
 from lockhouse.runtime.outputs import OutputsReader
 from lockhouse.runtime.streams import Stream
@@ -48,6 +48,7 @@ class House:
         self.waiting = Waiting()
         self.last_reads = LastReads()
         self.pins = Pins()
+        self.refusals = Refusals()
         self.facts = FactsReader(engine.blobs)
         self.outputs = OutputsReader(engine.blobs)
         self.lock_wait = lock_wait
@@ -197,7 +198,10 @@ class House:
             taken, refusal = await self._wait(caller, command, gone, refusal)
         if taken is None:
             self.waiting.saw_refusal(address, caller)
-            raise refusal or await self._holder(command)
+            refusal = refusal or await self._holder(command)
+            lock_id = locks.read_document(refusal.info).id
+            self.refusals.refused(caller.who.credential, address, lock_id, refusal.info, self.engine.now())
+            raise refusal
         self.last_reads.note(caller.who.credential, address, taken.lock.holds[-1].id)
         self.waiting.saw_grant(address, caller)
         return taken
@@ -270,6 +274,8 @@ class House:
             last_read = self.last_reads.get(caller.who.credential, address) or ""
             command = msgspec.structs.replace(command, last_read=last_read)
         verdict = await self.write(lambda tx: locks.release(tx, caller, command))
+        if command.facet in (Facet.TABLE, Facet.LOCKFILE):
+            self.refusals.released(caller.who.credential, address)
         if verdict in (Verdict.RELEASED, Verdict.FORCED):
             self.waiting.wake(address)
         return verdict
@@ -277,9 +283,19 @@ class House:
     async def show_lock(self, caller: Caller, address: Address, facet: Facet) -> bytes | None:
         """The lock document as this facet shows it, or None; remembers that this credential has read it."""
         shown = await self.read(lambda tx: locks.show(tx, caller, address, facet))
+        return self.saw_lock(caller, address, shown)
+
+    def saw_lock(self, caller: Caller, address: Address, shown: tuple[str, bytes] | None) -> bytes | None:
+        """The document of what `locks.show` found, remembered as read; for whoever was refused a moment ago and finds
+        nothing now, that of the lock that was in its way."""
+        credential = caller.who.credential
+        if shown is None:
+            shown = self.refusals.owed(credential, address, caller.now)
+        else:
+            self.refusals.read(credential, address)
         if shown is None:
             return None
-        self.last_reads.note(caller.who.credential, address, shown[0])
+        self.last_reads.note(credential, address, shown[0])
         return shown[1]
 
 

@@ -9,32 +9,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import threading
 from collections.abc import AsyncIterator
 
 import msgspec
-import zstandard
 
 from lockhouse.core.bodies import SNIFF_BYTES, might_be_state, read_facts
 from lockhouse.core.ports import Blobs
 from lockhouse.core.versions import Body, Facts
 from lockhouse.errors import BodyTooLarge
 from lockhouse.runtime.facts import FactsReader
+from lockhouse.runtime.packing import compress
 
 BUFFERED_BYTES = 2 * 1024 * 1024
 PACKED_BYTES = 128 * 1024
 THREAD_BYTES = 64 * 1024
 BATCH_BYTES = 1024 * 1024
-
-
-class _Compressor(threading.local):
-    """One compressor for each thread: they must not be shared (python-zstandard, "Thread Safety")."""
-
-    def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(level=1, write_content_size=True).compress
-
-
-_compressor = _Compressor()
 
 
 class Intake(msgspec.Struct, frozen=True):
@@ -68,7 +57,7 @@ def pack(raw: bytes, blobs: Blobs) -> Body:
     """A body of up to `BUFFERED_BYTES`: in a row if it compresses well enough, else in a blob."""
     md5 = hashlib.md5(raw, usedforsecurity=False).digest()
     sha256 = hashlib.sha256(raw).digest()
-    packed = _compressor.compress(raw)
+    packed = compress(raw)
     if len(packed) <= PACKED_BYTES:
         return Body(len(raw), md5, sha256, packed=packed)
     writer = blobs.create()
@@ -83,7 +72,7 @@ def pack(raw: bytes, blobs: Blobs) -> Body:
 def in_memory(raw: bytes) -> Body:
     """A body that is never stored: made on the way out."""
     md5 = hashlib.md5(raw, usedforsecurity=False).digest()
-    return Body(len(raw), md5, hashlib.sha256(raw).digest(), packed=_compressor.compress(raw))
+    return Body(len(raw), md5, hashlib.sha256(raw).digest(), packed=compress(raw))
 
 
 def _small(raw: bytes, blobs: Blobs, *, expect_state: bool | None) -> Intake:

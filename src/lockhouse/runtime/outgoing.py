@@ -9,23 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-import zstandard
-
 from lockhouse.core.ports import BlobReader, Blobs
 from lockhouse.core.versions import Body
 from lockhouse.errors import StorageUnavailable
+from lockhouse.runtime.packing import decompress
 from lockhouse.runtime.streams import Stream
 
 PIECE_BYTES = 1024 * 1024
-_decompress = zstandard.ZstdDecompressor()
 
 
 def unpack(body: Body) -> bytes:
     """The bytes of a body that is kept in a row."""
-    raw = _decompress.decompress(body.packed, max_output_size=body.size or 1)
-    if len(raw) != body.size:
-        raise StorageUnavailable("cannot read a version: its stored bytes are damaged", hint="restore from a backup")
-    return raw
+    return decompress(body.packed, body.size)
 
 
 async def give_out(body: Body, blobs: Blobs, start: int = 0, end: int | None = None) -> bytes | Stream:

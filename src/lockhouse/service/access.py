@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lockhouse.core.addresses import check_namespace
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Credential, Grant, Identity, Principal, Right, allows, require
 from lockhouse.errors import (
@@ -29,6 +28,7 @@ DEFAULT_RIGHTS = (Right.READ, Right.WRITE, Right.LOCK, Right.FORCE_UNLOCK)
 MAX_GRANTS = 200
 MAX_CREDENTIALS = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+=,.@_-]{0,63}")
+_PLACE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 _PAGE = 1000
 
 HOUSE = Identity(principal="house", name="lockhouse", credential="house", grants=(Grant("*", "", (Right.ADMIN,)),))
@@ -59,16 +59,16 @@ def default_grants() -> tuple[Grant, ...]:
     return (Grant(ANYWHERE, "", DEFAULT_RIGHTS),)
 
 
-def parse_grant(on: str, rights: Sequence[Right]) -> Grant:
-    """A grant from `NAMESPACE[/PREFIX]` (or `*`). Errors: `request.invalid`, `namespace.invalid`."""
-    namespace, _, prefix = on.partition("/")
-    if namespace != ANYWHERE:
-        check_namespace(namespace)
-    elif prefix:
-        raise RequestInvalid("cannot grant on '*' with a prefix: name a namespace", argument="on")
-    if not rights:
-        raise RequestInvalid("cannot grant nothing: name at least one right", argument="rights")
-    return Grant(namespace, prefix, tuple(right for right in Right if right in rights))
+def check_grants(grants: Sequence[Grant]) -> tuple[Grant, ...]:
+    """The grants, joined, or RequestInvalid (`request.invalid`): a place is `*`, a namespace or a table."""
+    for each in grants:
+        if each.namespace != ANYWHERE and not _PLACE.fullmatch(each.namespace):
+            raise RequestInvalid(
+                f"cannot grant anything on {each.namespace!r}: it must be a namespace, a table, or *", argument="on"
+            )
+        if not each.rights:
+            raise RequestInvalid("cannot grant nothing: name at least one right", argument="rights")
+    return merge(grants)
 
 
 def create(tx: Transaction, caller: Caller, new: NewPrincipal) -> Principal:
@@ -80,7 +80,7 @@ def create(tx: Transaction, caller: Caller, new: NewPrincipal) -> Principal:
             "digit",
             argument="name",
         )
-    grants = merge(new.grants)
+    grants = check_grants(new.grants)
     _require_over(caller, grants)
     if tx.principal_named(new.name) is not None:
         raise PrincipalExists(
@@ -135,7 +135,7 @@ def revoke(tx: Transaction, caller: Caller, name: str) -> Principal:
 def grant(tx: Transaction, caller: Caller, name: str, added: Sequence[Grant]) -> Principal:
     """Add rights. Errors: `principal.not_found`, `access.denied`, `request.invalid` (too many)."""
     principal = named(tx, name, caller)
-    _require_over(caller, tuple(added))
+    _require_over(caller, check_grants(added))
     return _save_grants(tx, principal, merge((*principal.grants, *added)))
 
 

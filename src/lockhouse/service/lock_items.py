@@ -28,7 +28,7 @@ _BATCH = 500
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What a reader was shown: the item, and the lock whose id it has now seen there."""
+    """What a reader was shown: the item; and if it asked for the lock of an address, that and the id of what it saw."""
 
     item: Item | None
     address: Address | None = None
@@ -57,9 +57,14 @@ def show_lock(tx: Reader, caller: Caller, address: Address) -> Shown:
     """The lock item of an address. Errors: `access.denied`."""
     found = locks.show(tx, caller, address, Facet.TABLE)
     if found is None:
-        return Shown(None)
+        return Shown(None, address)
     lock_id, document = found
-    return Shown({LOCK_ID: address.lock_id, INFO: document.decode("utf-8", "replace")}, address, lock_id)
+    return Shown(lock_item(address, document), address, lock_id)
+
+
+def lock_item(address: Address, document: bytes) -> Item:
+    """The item that shows a lock document."""
+    return {LOCK_ID: address.lock_id, INFO: document.decode("utf-8", "replace")}
 
 
 def show_digest(tx: Reader, caller: Caller, address: Address) -> Item | None:
@@ -81,7 +86,8 @@ def show_either(tx: Reader, caller: Caller, address: Address) -> Shown:
     shown = show_lock(tx, caller, address)
     target = digest_address(address)
     if shown.item is None and target is not None:
-        return Shown(show_digest(tx, caller, target))
+        digest = show_digest(tx, caller, target)
+        return shown if digest is None else Shown(digest)
     return shown
 
 

@@ -375,6 +375,9 @@ class MemoryStore:
     def submit(self, command: Callable[[Transaction], object], token: object) -> None:
         self._queue.submit(self._run, command, token)
 
+    def offer(self, group: Sequence[tuple[Callable[[Transaction], object], object]]) -> bool:
+        return not group  # every command is copied for, so they run in a thread
+
     def deliver_to(self, callback: Callable[[list[Delivery]], None]) -> None:
         self._callback = callback
 

@@ -47,7 +47,7 @@ class ErrorDocument(Document, frozen=True, kw_only=True):
 class GrantAsk(Ask, frozen=True, kw_only=True):
     """Rights on the keys of `namespace` (`*`: all namespaces) that start with `prefix`."""
 
-    namespace: NamespaceName
+    namespace: Annotated[str, msgspec.Meta(max_length=255)]
     rights: tuple[Right, ...]
     prefix: Key = ""
 

@@ -47,6 +47,7 @@ class Node(msgspec.Struct):
 def read_document(raw: bytes, root: str) -> Node:
     """The root element, which must have this name. Errors: DocumentMalformed (`request.document`)."""
     stack: list[Node] = []
+    whole: Node | None = None
     count = 0
     try:
         for event, element in defusedxml.ElementTree.iterparse(
@@ -64,13 +65,12 @@ def read_document(raw: bytes, root: str) -> Node:
                 node = stack.pop()
                 node.text = (element.text or "") if node.children == [] else ""
                 element.clear()
-                if not stack:
-                    if node.name != root:
-                        raise DocumentMalformed(f"cannot read this XML: {root} was expected")
-                    return node
+                whole = node
     except (ParseError, DefusedXmlException, UnicodeError, ValueError, LookupError):
         raise DocumentMalformed("cannot read this XML: it is not well-formed, or declares a document type") from None
-    raise DocumentMalformed(f"cannot read this XML: {root} was expected")
+    if whole is None or whole.name != root:
+        raise DocumentMalformed(f"cannot read this XML: {root} was expected")
+    return whole
 
 
 def escape(text: str) -> str:

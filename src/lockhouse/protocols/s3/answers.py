@@ -121,7 +121,6 @@ ANSWERS: Mapping[str, Answer | Callable[[Problem], Answer]] = {
     "slow_down": Answer("SlowDown", 503),
     "storage.full": _BUSY,
     "storage.unavailable": _BUSY,
-    "setting.invalid": _INTERNAL,
 }
 
 AWS_WORDS: Mapping[str, str] = {

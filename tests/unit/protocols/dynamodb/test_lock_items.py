@@ -70,6 +70,37 @@ def test_a_second_lock_is_refused_with_the_holder_when_asked_for(desk: Desk):
     assert refused.body["Item"] == {"LockID": {"S": STATE}, "Info": {"S": document("L1")}}
 
 
+HOLDER = {"Item": {"LockID": {"S": STATE}, "Info": {"S": document("L1")}}}
+
+
+@pytest.mark.parametrize("other", [BOB, ANN], ids=["own credential", "shared credential"])
+def test_whoever_was_refused_is_shown_by_whom_even_if_that_lock_is_gone(desk: Desk, other):
+    take(desk, "L1")
+    assert take(desk, "L2", other).status == 400
+    assert show(desk, ANN).ok == HOLDER  # the unlock reads first
+    release(desk)
+    assert show(desk, other).ok == HOLDER
+    assert show(desk, other).ok == {}
+
+
+@pytest.mark.parametrize("other", [BOB, ANN], ids=["own credential", "shared credential"])
+def test_whoever_has_read_the_holder_is_not_shown_it_again(desk: Desk, other):
+    take(desk, "L1")
+    take(desk, "L2", other)
+    assert show(desk, other).ok == HOLDER
+    show(desk, ANN)
+    release(desk)
+    assert show(desk, other).ok == {}
+
+
+def test_a_refusal_is_soon_forgotten(desk: Desk):
+    take(desk, "L1")
+    take(desk, "L2", BOB)
+    release(desk)
+    desk.now += 6
+    assert show(desk, BOB).ok == {}
+
+
 def test_the_same_lock_again_is_a_success_with_and_without_extras(desk: Desk):
     take(desk, "L1")
     assert take(desk, "L1").ok == {}

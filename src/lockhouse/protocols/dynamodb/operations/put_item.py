@@ -101,8 +101,7 @@ async def put_kept(
     try:
         await take(call, address, info)
     except LockHeld as problem:
-        holder: Item = {LOCK_ID: address.lock_id, INFO: problem.info.decode("utf-8", "replace")}
-        raise ConditionRefused(holder if wants_item else None) from None
+        raise ConditionRefused(lock_items.lock_item(address, problem.info) if wants_item else None) from None
     return address
 
 

@@ -1,0 +1,77 @@
+# What a person or a machine does with this repository. `make` alone lists it.
+# Works with the make of Debian and of macOS (3.81); needs Python 3.11 or newer, and Node.js for `make test`.
+
+PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3.14 python3; do \
+	command -v $$each >/dev/null 2>&1 && $$each -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+	>/dev/null 2>&1 && { echo $$each; break; }; done)
+BIN := .venv/bin
+WORKERS ?= auto
+DATA ?= lockhouse-data
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
+
+.PHONY: help setup develop tools run demo test check bench soak requirements clean
+
+help:
+	@echo 'make setup    .venv/ with .venv/bin/lockhouse in it'
+	@echo 'make run      serve on the embedded default, data in $(DATA)/'
+	@echo 'make demo     two developers, one state: plain S3 + DynamoDB loses a write, Lockhouse does not'
+	@echo 'make test     all tests'
+	@echo 'make check    lint, types, import rules, fast tests'
+	@echo 'make bench    measure beside moto, dynalite and others'
+	@echo 'make soak     the long forms of the tests'
+	@echo 'make requirements   resolve requirements/*.txt anew from pyproject.toml'
+
+.venv/python:
+	@test -n '$(PYTHON)' || { echo 'error: cannot find Python 3.11 or newer with its venv module' >&2; \
+		echo 'hint: on Debian and Ubuntu: apt install python3-venv' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/runtime: .venv/python requirements/runtime.txt pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+.venv/develop: .venv/runtime requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup: .venv/runtime
+
+develop: .venv/develop
+
+tools: .venv/develop
+	$(BIN)/python tests/e2e/toolchain/install.py
+
+run: .venv/runtime
+	@exec $(BIN)/lockhouse serve --data '$(DATA)'
+
+demo: .venv/develop
+	$(BIN)/python tests/e2e/toolchain/install.py --only terraform-1.15.5
+	@$(BIN)/python -m demo
+
+test: tools
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not soak'
+
+check: .venv/develop
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not soak' tests/unit tests/contract tests/model
+
+bench: .venv/develop
+	$(BIN)/python tests/e2e/toolchain/install.py --only terraform-1.15.5 node
+	@$(BIN)/python -m bench
+
+soak: .venv/develop
+	$(BIN)/python tests/e2e/toolchain/install.py --all
+	$(BIN)/python -m pytest -n $(WORKERS) -m soak
+
+requirements: .venv/develop
+	$(COMPILE) --output-file requirements/runtime.txt pyproject.toml
+	$(COMPILE) --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
+
+clean:
+	rm -rf .venv .tools

@@ -1,0 +1,219 @@
+"""From credentials to identities: every kind, revocation, expiry, sessions."""
+
+from __future__ import annotations
+
+import pytest
+
+from lockhouse.auth import keys
+from lockhouse.auth.authenticator import Authenticator
+from lockhouse.core.principals import Credential, Grant, Principal, Right
+from lockhouse.errors import CredentialExpired
+from lockhouse.service import access
+from lockhouse.service.access import HOUSE, NewPrincipal
+from lockhouse.service.callers import Caller
+from lockhouse.storage.memory import MemoryStore
+
+MASTER = b"m" * 32
+READ = (Grant("acme", "", (Right.READ,)),)
+MORE = (Grant("acme", "", (Right.WRITE,)),)
+
+
+class Desk:
+    """A store, an authenticator and a clock that the test turns."""
+
+    def __init__(self) -> None:
+        self.now = 1_000_000.0
+        self.store = MemoryStore()
+        self.authenticator = Authenticator(self.store, MASTER, lambda: self.now)
+        self.house = Caller(HOUSE, self.now, "cli")
+
+    def add(self, name: str, kind: str = "key", trusted: tuple[str, ...] = ()) -> tuple[Principal, Credential, str]:
+        made = keys.new_principal_id()
+        key, token = keys.new_access_key(made, self.now), keys.new_token(made, self.now, self.now + 3600)
+        credentials = (key, token.credential) if kind == "key" else ()
+        new = NewPrincipal(made, name, READ, kind, credentials, trusted)
+        principal = self.store.write(lambda tx: access.create(tx, self.house, new))
+        return principal, key, token.text
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+def test_an_access_key_answers_with_its_secret_and_its_owner(desk: Desk):
+    alice, key, _ = desk.add("alice")
+    found = desk.authenticator.access_key(key.id)
+    assert found is not None
+    secret, who = found
+    assert secret == keys.secret_of(MASTER, key)
+    assert (who.principal, who.name, who.credential, who.grants) == (alice.id, "alice", key.id, READ)
+
+
+def test_unknown_ids_and_ids_of_other_kinds_answer_nothing(desk: Desk):
+    desk.add("alice")
+    token = keys.new_token("P", 1.0)
+    for text in ("", "LHKAAAAAAAAAAAAAAAAA", "LHSAAAAAAAAAAAAAAAAA", token.credential.id, "ä" * 20):
+        assert desk.authenticator.access_key(text) is None
+        assert desk.authenticator.access_key(text, "no token of ours") is None
+    assert desk.authenticator.token(token.text) is None
+    assert desk.authenticator.token("nonsense") is None
+
+
+def test_a_token_and_an_access_key_both_serve_as_basic_authentication(desk: Desk):
+    alice, key, token = desk.add("alice")
+    secret = keys.secret_of(MASTER, key).decode()
+    for user, password in (("anybody", token), (key.id, secret)):
+        who = desk.authenticator.basic(user, password)
+        assert who is not None
+        assert who.principal == alice.id
+    for user, password in ((key.id, ""), (key.id, secret[:-1]), ("", secret), (key.id, token[:-2] + "zz"), ("ü", "ü")):
+        assert desk.authenticator.basic(user, password) is None
+
+
+def test_a_token_ends_when_its_time_is_over(desk: Desk):
+    _, _, token = desk.add("alice")
+    assert desk.authenticator.token(token) is not None
+    desk.now += 3600
+    with pytest.raises(CredentialExpired):
+        desk.authenticator.token(token)
+
+
+def test_a_revocation_counts_at_once_after_the_change_was_told(desk: Desk):
+    _, key, token = desk.add("alice")
+    assert desk.authenticator.access_key(key.id) is not None
+    desk.store.write(lambda tx: access.revoke(tx, desk.house, "alice"))
+    desk.authenticator.changed()
+    assert desk.authenticator.access_key(key.id) is None
+    assert desk.authenticator.token(token) is None
+
+
+def test_a_new_grant_counts_at_once_after_the_change_was_told(desk: Desk):
+    _, key, _ = desk.add("alice")
+    assert desk.authenticator.access_key(key.id) is not None
+    desk.store.write(lambda tx: access.grant(tx, desk.house, "alice", MORE))
+    desk.authenticator.changed()
+    found = desk.authenticator.access_key(key.id)
+    assert found is not None
+    assert found[1].grants == (Grant("acme", "", (Right.READ, Right.WRITE)),)
+
+
+def test_what_was_read_before_a_change_is_not_kept_after_it(desk: Desk):
+    """The read began before the commit and ended after the change was told: it must not be believed later."""
+    _, key, _ = desk.add("alice")
+    read = desk.store.read
+
+    def read_then_change(query):
+        found = read(query)
+        desk.store.read = read
+        desk.store.write(lambda tx: access.revoke(tx, desk.house, "alice"))
+        desk.authenticator.changed()
+        return found
+
+    desk.store.read = read_then_change
+    desk.authenticator.access_key(key.id)
+    assert desk.authenticator.access_key(key.id) is None
+
+
+def session(desk: Desk, key: Credential, name: str = "", role: Principal | None = None):
+    found = desk.authenticator.access_key(key.id)
+    assert found is not None
+    return desk.authenticator.issue_session(found[1], seconds=900, role=role, name=name)
+
+
+def test_a_session_acts_as_its_owner_and_stays_the_same_holder(desk: Desk):
+    alice, key, _ = desk.add("alice")
+    one, other = session(desk, key), session(desk, key)
+    assert one.secret_access_key != other.secret_access_key
+    found = [desk.authenticator.access_key(each.access_key_id, each.session_token) for each in (one, other)]
+    assert [each[0].decode() for each in found] == [one.secret_access_key, other.secret_access_key]
+    assert {(each[1].principal, each[1].credential, each[1].base) for each in found} == {(alice.id, key.id, key.id)}
+
+
+def test_a_session_needs_its_own_token_and_key_id(desk: Desk):
+    _, key, _ = desk.add("alice")
+    one, other = session(desk, key), session(desk, key)
+    assert desk.authenticator.access_key(one.access_key_id) is None
+    assert desk.authenticator.access_key(one.access_key_id, other.session_token) is None
+    assert desk.authenticator.access_key(key.id, one.session_token) is None
+    for place in range(0, len(one.session_token), 7):
+        swapped = "A" if one.session_token[place] != "A" else "B"
+        changed = one.session_token[:place] + swapped + one.session_token[place + 1 :]
+        assert desk.authenticator.access_key(one.access_key_id, changed) is None
+    for text in ("!", "A" * 5000, "ä", "====", one.session_token + "\n"):
+        assert desk.authenticator.access_key(one.access_key_id, text) is None
+
+
+def test_a_session_ends_with_its_time_and_with_its_base(desk: Desk):
+    _, key, _ = desk.add("alice")
+    made = session(desk, key)
+    desk.now += 899
+    assert desk.authenticator.access_key(made.access_key_id, made.session_token) is not None
+    desk.now += 2
+    with pytest.raises(CredentialExpired):
+        desk.authenticator.access_key(made.access_key_id, made.session_token)
+    desk.store.write(lambda tx: access.revoke(tx, desk.house, "alice"))
+    desk.authenticator.changed()
+    assert desk.authenticator.access_key(made.access_key_id, made.session_token) is None
+
+
+@pytest.mark.parametrize("name", ["aws-go-sdk-1712345678901234567", "botocore-session-1712345678"])
+def test_names_that_an_sdk_makes_up_do_not_change_the_holder(desk: Desk, name: str):
+    _, key, _ = desk.add("ci")
+    role, _, _ = desk.add("deploy", "role", ("ci",))
+    held = []
+    for each in (name, name + "9"):
+        made = session(desk, key, each, role)
+        found = desk.authenticator.access_key(made.access_key_id, made.session_token)
+        assert found is not None
+        held.append(found[1].credential)
+    assert held[0] == held[1] == f"{role.id}/{key.id}"
+
+
+def test_role_sessions_with_names_of_their_own_are_holders_of_their_own(desk: Desk):
+    _, key, _ = desk.add("ci")
+    role, _, _ = desk.add("deploy", "role", ("ci",))
+    found = []
+    for name in ("run-1", "run-2"):
+        made = session(desk, key, name, role)
+        answer = desk.authenticator.access_key(made.access_key_id, made.session_token)
+        assert answer is not None
+        found.append(answer[1])
+    assert [each.principal for each in found] == [role.id, role.id]
+    assert [each.name for each in found] == ["deploy/run-1", "deploy/run-2"]
+    assert found[0].credential != found[1].credential
+
+
+def test_a_role_session_ends_when_its_trust_or_its_role_ends(desk: Desk):
+    _, key, _ = desk.add("ci")
+    desk.add("other")
+    role, _, _ = desk.add("deploy", "role", ("ci",))
+    made = session(desk, key, "run", role)
+    desk.store.write(lambda tx: access.trust(tx, desk.house, "deploy", ["other"]))
+    desk.authenticator.changed()
+    assert desk.authenticator.access_key(made.access_key_id, made.session_token) is None
+    desk.store.write(lambda tx: access.trust(tx, desk.house, "deploy", ["ci"]))
+    desk.authenticator.changed()
+    assert desk.authenticator.access_key(made.access_key_id, made.session_token) is not None
+    desk.store.write(lambda tx: access.revoke(tx, desk.house, "deploy"))
+    desk.authenticator.changed()
+    assert desk.authenticator.access_key(made.access_key_id, made.session_token) is None
+
+
+def test_another_master_key_knows_nobody(desk: Desk):
+    _, key, _ = desk.add("alice")
+    made = session(desk, key)
+    stranger = Authenticator(desk.store, b"n" * 32, lambda: desk.now)
+    assert stranger.access_key(made.access_key_id, made.session_token) is None
+    found = stranger.access_key(key.id)
+    assert found is not None
+    assert found[0] != keys.secret_of(MASTER, key)
+
+
+def test_when_a_credential_was_used_last_is_remembered(desk: Desk):
+    _, key, token = desk.add("alice")
+    who = desk.authenticator.token(token)
+    assert who is not None
+    assert desk.authenticator.last_used == {who.credential: desk.now}
+    desk.authenticator.basic(key.id, "wrong")
+    assert key.id not in desk.authenticator.last_used

@@ -1,0 +1,173 @@
+"""Ranges, conditions, keys, encryption and tags as S3 clients write them."""
+
+import base64
+import hashlib
+
+import pytest
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.versions import Origin, Version
+from lockhouse.errors import EncryptionKeyInvalid, RangeUnsatisfiable, RequestInvalid
+from lockhouse.protocols.s3 import fields
+from lockhouse.service.objects import Conditions
+from tests.unit.protocols.s3.requests import request
+
+KEY = bytes(range(32))
+
+
+def headers(**named):
+    return request(**named).headers
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "expected"),
+    [
+        (None, 10, None),
+        ("bytes=0-4", 10, (0, 5)),
+        ("bytes=5-", 10, (5, 10)),
+        ("bytes=0-99999", 10, (0, 10)),
+        ("bytes=-3", 10, (7, 10)),
+        ("bytes=-30", 10, (0, 10)),
+        ("bytes=9-9", 10, (9, 10)),
+        ("bytes=-", 10, None),
+        ("bytes=4-2", 10, None),
+        ("bytes=0-1,3-4", 10, None),
+        ("items=0-1", 10, None),
+        ("bytes=a-b", 10, None),
+        ("bytes=٣-", 10, None),
+    ],
+)
+def test_ranges(text, size, expected):
+    assert fields.read_range(text, size) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("bytes=10-", 10),
+        ("bytes=10-20", 10),
+        ("bytes=0-5242879", 0),
+        ("bytes=0-", 0),
+        ("bytes=-5", 0),
+        ("bytes=-0", 10),
+    ],
+)
+def test_a_range_without_a_byte_is_416_also_of_an_empty_object(text, size):
+    with pytest.raises(RangeUnsatisfiable) as caught:
+        fields.read_range(text, size)
+    assert caught.value.details["size"] == size
+
+
+def test_conditions():
+    found = fields.read_conditions(
+        headers(
+            if_match='"abc", W/"def"',
+            if_none_match="*",
+            if_modified_since="Sun, 22 Nov 2026 10:00:00 GMT",
+            if_unmodified_since="nonsense",
+        )
+    )
+    assert found == Conditions(("abc", "def"), ("*",), 1795341600.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("bucket/key", (Address("bucket", "key"), "")),
+        ("/bucket/a%2Fb%20c%2Bd", (Address("bucket", "a/b c+d"), "")),
+        ("bucket//x", (Address("bucket", "/x"), "")),
+        ("bucket/key?versionId=1.abc", (Address("bucket", "key"), "1.abc")),
+        ("bucket/why%3Fnot", (Address("bucket", "why?not"), "")),
+    ],
+)
+def test_copy_sources(text, expected):
+    assert fields.read_copy_source(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "bucket", "bucket/", "/", "bucket/key?x=y"])
+def test_what_is_no_copy_source_is_refused(text):
+    with pytest.raises(RequestInvalid):
+        fields.read_copy_source(text)
+
+
+def customer_key(key=KEY, digest=None, algorithm="AES256"):
+    digest = base64.b64encode(hashlib.md5(key).digest()).decode() if digest is None else digest
+    return {
+        "x_amz_server_side_encryption_customer_algorithm": algorithm,
+        "x_amz_server_side_encryption_customer_key": base64.b64encode(key).decode(),
+        "x_amz_server_side_encryption_customer_key_md5": digest,
+    }
+
+
+def test_a_customer_key_is_known_by_its_digest_only():
+    found = fields.read_encryption(headers(**customer_key()))
+    assert found == {"ssec_md5": base64.b64encode(hashlib.md5(KEY).digest()).decode()}
+    assert base64.b64encode(KEY).decode() not in str(found)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        customer_key(digest="AAAA"),
+        customer_key(b"short"),
+        customer_key(algorithm="AES128"),
+        {"x_amz_server_side_encryption_customer_key": "x"},
+    ],
+)
+def test_a_customer_key_that_cannot_be_one_is_refused(named):
+    with pytest.raises(EncryptionKeyInvalid):
+        fields.read_encryption(headers(**named))
+
+
+def test_who_may_read_an_encrypted_object():
+    digest = fields.read_customer_key(headers(**customer_key()))
+    plain = Version(1, "n", 0.0, Origin())
+    sealed = Version(1, "n", 0.0, Origin(), encryption={"ssec_md5": digest})
+    fields.check_customer_key(plain, "")
+    fields.check_customer_key(sealed, digest)
+    for version, sent, reason in (
+        (sealed, "", "missing"),
+        (sealed, "x" + digest[1:], "other"),
+        (plain, digest, "unused"),
+    ):
+        with pytest.raises(EncryptionKeyInvalid) as caught:
+            fields.check_customer_key(version, sent)
+        assert caught.value.details["reason"] == reason
+
+
+def test_kms_as_terraform_sends_it():
+    found = fields.read_encryption(
+        headers(x_amz_server_side_encryption="aws:kms", x_amz_server_side_encryption_aws_kms_key_id="arn:k")
+    )
+    assert found == {"sse": "aws:kms", "kms_key_id": "arn:k"}
+    with pytest.raises(RequestInvalid):
+        fields.read_encryption(headers(x_amz_server_side_encryption="rot13"))
+
+
+def test_tags_are_url_encoded_and_bounded():
+    assert fields.read_tags("a=b%20c&d=&e+f=g") == {"a": "b c", "d": "", "e f": "g"}
+    for text in ("a=1&a=2", "=x", "&".join(f"k{n}=v" for n in range(11)), "k=" + "v" * 257):
+        with pytest.raises(RequestInvalid):
+            fields.read_tags(text)
+
+
+def test_metadata_is_kept_without_its_prefix_and_bounded():
+    assert fields.read_metadata(headers(x_amz_meta_a="1", x_amz_meta_b_c=" 2 ")) == {"a": "1", "b-c": "2"}
+    with pytest.raises(RequestInvalid):
+        fields.read_metadata(headers(x_amz_meta_a="x" * 2048))
+
+
+def test_times_as_s3_writes_them():
+    assert fields.iso_date(1795341600.5) == "2026-11-22T10:00:00.500Z"
+    assert fields.http_date(1795341600.5) == "Sun, 22 Nov 2026 10:00:00 GMT"
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "x", "٣", "99999999999"])
+def test_numbers_that_are_none_are_refused(text):
+    with pytest.raises(RequestInvalid):
+        fields.read_number(request(query=b"max-keys=" + text.encode()), "max-keys", 1000, 0, 1000)
+
+
+def test_header_fields_cannot_be_split_by_a_parameter():
+    with pytest.raises(RequestInvalid):
+        fields.field_text("text/plain\r\nset-cookie: x", "response-content-type")
