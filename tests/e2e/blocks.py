@@ -98,5 +98,5 @@ def use(terraform: Terraform, server: Lockhouse, block: Block | S3Backend, endpo
 def new_token(server: Lockhouse, name: str, *arguments: str) -> tuple[str, Credentials]:
     """A new principal with an access key and a token."""
     key = server.new_key(name, *arguments)
-    made = server.json("token", "create", "--for", name)
+    made = server.json("token", "create", "--name", name)
     return made["token"], key
