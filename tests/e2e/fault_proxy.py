@@ -7,6 +7,7 @@ the Host it was sent. HTTP/1.1 only, as RFC 9112 frames it: Content-Length, chun
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import socketserver
 import threading
@@ -127,6 +128,8 @@ class FaultProxy:
                 with self._lock:
                     self._begun.append(_title(method, target, headers))
                     self._lock.notify_all()
+                if not _wait_for_answer(client, server):
+                    return  # the client has gone, so the server must see it go
                 answer = _read_head(answers)
                 while answer is not None and answer.startswith(b"HTTP/1.1 1"):
                     client.sendall(answer)
@@ -146,6 +149,16 @@ class FaultProxy:
         with self._lock:
             self._seen.append(seen)
             self._lock.notify_all()
+
+
+def _wait_for_answer(client: socket.socket, server: socket.socket) -> bool:
+    """Wait until the server says something; False if the client hangs up first."""
+    while True:
+        ready, _, _ = select.select([client, server], [], [], _LINE_SECONDS)
+        if server in ready or not ready:
+            return True
+        if client in ready and not client.recv(1, socket.MSG_PEEK):
+            return False
 
 
 def _title(method: str, target: str, headers: dict[str, str]) -> str:

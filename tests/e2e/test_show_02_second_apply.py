@@ -31,6 +31,11 @@ def lock_request(mode: LockMode, place) -> str:
     return f"PUT /{place.bucket}/{KEY}.tflock" if mode.lockfile else "DynamoDB PutItem"
 
 
+def holder_request(mode: LockMode, place) -> str:
+    """The request with which a refused client reads who holds the lock."""
+    return f"GET /{place.bucket}/{KEY}.tflock" if mode.lockfile else "DynamoDB GetItem"
+
+
 @CLIENTS
 def test_a_second_apply_is_refused_with_the_holder_and_succeeds_afterwards(cloud, developer, gate, version, mode):
     place = cloud.new_place()
@@ -77,6 +82,7 @@ def test_a_second_apply_with_a_lock_timeout_succeeds_in_turn(cloud, developer, h
     point.wait()
     second = bob.start_apply("-lock-timeout=60s")
     line.wait_until_answered(lock_request(mode, place), 412 if mode.lockfile else 400)
+    line.wait_until_answered(holder_request(mode, place), 200)  # a client that finds the lock gone here does not retry
     point.release()
 
     alice.finish(first).ok()
@@ -128,7 +134,6 @@ def test_a_waiting_apply_that_is_interrupted_never_gets_the_lock(start_lockhouse
     second = bob.start_apply()
     line.wait_until_asked("DynamoDB PutItem")
     second.end()
-    line.close()
     point.release()
 
     alice.finish(first).ok()

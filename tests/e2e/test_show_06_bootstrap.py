@@ -75,5 +75,6 @@ def test_everyday_commands_of_the_operations_manual_work(cloud, developer):
     copy = alice.directory / "copy.tfstate"
     cloud.aws("s3", "cp", f"s3://{place.bucket}/{key}", str(copy)).ok()
     assert copy.read_bytes() == cloud.state_bytes(place, key)
-    items = cloud.aws("dynamodb", "scan", "--table-name", place.table, "--query", "Count").ok()
-    assert int(items.stdout) <= 1
+    held = f"Items[?starts_with(LockID.S, `{place.bucket}/`)].LockID.S"
+    items = cloud.aws("dynamodb", "scan", "--table-name", place.table, "--output", "text", "--query", held).ok()
+    assert set(items.stdout.split()) <= {f"{place.bucket}/{key}-md5"}

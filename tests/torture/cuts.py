@@ -33,7 +33,7 @@ def under_load(
     child = os.fork()
     if child == 0:
         os.close(listening)
-        _in_child(lambda: load.run(path, telling, seed, synchronous=synchronous, durable_blobs=durable_blobs))
+        in_child(lambda: load.run(path, telling, seed, synchronous=synchronous, durable_blobs=durable_blobs))
     os.close(telling)
     heard = bytearray()
     try:
@@ -61,7 +61,7 @@ def checked(path: Path, lines: list[str], *, whole: bool = True) -> Verdict:
             with os.fdopen(telling, "wb") as out:
                 out.write(msgspec.json.encode(check(path, lines, whole=whole)))
 
-        _in_child(answer)
+        in_child(answer)
     os.close(telling)
     with os.fdopen(listening, "rb") as answers:
         answer = answers.read()
@@ -83,7 +83,7 @@ def _listen(source: int, heard: bytearray, *, until: Callable[[], bool], seconds
                 heard += data
 
 
-def _in_child(work: Callable[[], None]) -> None:
+def in_child(work: Callable[[], None]) -> None:
     try:
         work()
     except BaseException:  # noqa: BLE001 - a forked child must never return

@@ -11,6 +11,8 @@ import os
 import random
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import zstandard
@@ -18,7 +20,7 @@ from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet, Release, Take, release, take
-from lockhouse.core.ports import LockEvent, Transaction
+from lockhouse.core.ports import Delivery, LockEvent, Transaction
 from lockhouse.core.versions import Body
 from lockhouse.storage.directory import DataDirectory, open_directory
 from tests.contract.samples import version, write_version
@@ -32,6 +34,7 @@ _SIZES = (40, 3_000, 60_000, 300_000)
 def run(path: Path, acknowledged: int, seed: str, *, synchronous: str, durable_blobs: bool) -> None:
     """Write until killed. `acknowledged` is the file descriptor to tell."""
     directory = open_directory(path, synchronous=synchronous, durable_blobs=durable_blobs)
+    directory.store.deliver_to(deliver)
     threads = [
         threading.Thread(target=_client, args=(directory, client, acknowledged, f"{seed}/{client}"))
         for client in range(CLIENTS)
@@ -47,11 +50,32 @@ def _client(directory: DataDirectory, client: int, acknowledged: int, seed: str)
     addresses = [Address(NAMESPACE, f"{client}/{number}.tfstate") for number in range(STATES_EACH)]
     while True:
         address = chance.choice(addresses)
-        line = _put(directory, address, chance) if chance.random() < 0.5 else _lock_or_unlock(directory, address)
+        line = (
+            put(directory, address, chance.randbytes(chance.choice(_SIZES)))
+            if chance.random() < 0.5
+            else lock_or_unlock(directory, address)
+        )
         os.write(acknowledged, f"{address.key} {line}\n".encode())
 
 
-def _lock_or_unlock(directory: DataDirectory, address: Address) -> str:
+def deliver(group: list[Delivery]) -> None:
+    for future, result, problem in group:
+        assert isinstance(future, Future)
+        if problem is None:
+            future.set_result(result)
+        else:
+            future.set_exception(problem)
+
+
+def _write(directory: DataDirectory, command: Callable[[Transaction], str]) -> str:
+    """As the server does it: offered, and queued when the offer is declined."""
+    future: Future[str] = Future()
+    if not directory.store.offer([(command, future)]):
+        directory.store.submit(command, future)
+    return future.result()
+
+
+def lock_or_unlock(directory: DataDirectory, address: Address) -> str:
     now = time.time()
 
     def command(tx: Transaction) -> str:
@@ -66,11 +90,10 @@ def _lock_or_unlock(directory: DataDirectory, address: Address) -> str:
         tx.add_lock_event(state, LockEvent(0, now, verb, "L", new.epoch, "table", "p", "ann"))
         return f"lock {new.epoch} {int(new.lock is not None)}"
 
-    return directory.store.write(command)
+    return _write(directory, command)
 
 
-def _put(directory: DataDirectory, address: Address, chance: random.Random) -> str:
-    data = chance.randbytes(chance.choice(_SIZES))
+def put(directory: DataDirectory, address: Address, data: bytes) -> str:
     digest = hashlib.sha256(data).digest()
     if len(data) > 100_000:
         writer = directory.blobs.create()
@@ -85,4 +108,4 @@ def _put(directory: DataDirectory, address: Address, chance: random.Random) -> s
         write_version(tx, address, replace(version(seq), body=body))
         return f"version {seq} {digest.hex()}"
 
-    return directory.store.write(command)
+    return _write(directory, command)

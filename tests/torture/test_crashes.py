@@ -7,6 +7,7 @@ CI=true they fail, unless LOCKHOUSE_NO_LOOP=1 admits openly that this machine ca
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -16,6 +17,7 @@ import msgspec
 import pytest
 
 from tests.torture.check import Verdict
+from tests.torture.cuts import checked, under_load
 from tests.torture.power import impossible
 
 REPOSITORY = Path(__file__).parents[2]
@@ -69,3 +71,12 @@ def test_the_power_cuts_find_blobs_that_are_not_synced(disk: Path | None):
         code, verdict = torture("power", "--times", "3", "--no-fsync", home=disk)
         assert len(verdict.torn) >= 3
         assert code == 1
+
+
+@pytest.mark.parametrize(
+    "lie", ["0/0.tfstate version 99 00", "0/0.tfstate lock 99 1", "0/0.tfstate lock 99 0", "0/nobody version 1 00"]
+)
+def test_the_check_finds_an_acknowledged_operation_that_is_not_there(tmp_path: Path, lie: str):
+    lines = under_load(tmp_path, "lie", lambda child: os.kill(child, signal.SIGKILL))
+    assert checked(tmp_path, lines).broken == []
+    assert len(checked(tmp_path, [*lines, lie]).lost) >= 1

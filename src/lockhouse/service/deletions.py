@@ -27,7 +27,7 @@ def delete(tx: Transaction, caller: Caller, address: Address, nonce: str, *, res
     facts = current.facts
     left = facts.resources if facts is not None else 0
     if left and not resources_known:
-        many = f"{left} resources" if left > 0 else "an unknown number of resources"
+        many = "resources, nobody knows how many" if left < 0 else f"{left} resource{'s' if left > 1 else ''}"
         raise DeleteGuarded(
             f"cannot delete {address.lock_id}: it still describes {many}",
             hint="destroy them first (terraform destroy), or say that you mean it: --force",

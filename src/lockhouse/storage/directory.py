@@ -80,8 +80,13 @@ def open_directory(
             # Opening needs a little room too, and a full disk must not keep the server from releasing locks.
             reserve.give_up()
             store = open_store()
-        blobs = FileBlobs(path / BLOBS, reserve=reserve, durable=durable_blobs)
-        sync_directory(path)
+            reserve.take()
+        try:
+            blobs = FileBlobs(path / BLOBS, reserve=reserve, durable=durable_blobs)
+            sync_directory(path)
+        except BaseException:
+            store.close()
+            raise
     except (apsw.Error, OSError) as error:
         os.close(lock)
         raise StorageUnavailable(f"cannot open the data in {path}: {error}") from error

@@ -52,7 +52,7 @@ def test_an_administrator_of_a_prefix_gives_what_lies_below_it_and_nothing_else(
         ("wide", READ_ALL),
         ("root2", ADMIN),
         ("none", ()),
-        ("other", (Grant("b", "", (Right.READ,)),)),
+        ("other", (Grant("other", "", (Right.READ,)),)),
     ):
         with pytest.raises(AccessDenied):
             desk.add(name, grants, desk.lead)

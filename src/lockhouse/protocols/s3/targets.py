@@ -18,7 +18,7 @@ def read_target(request: Request, public_host: str) -> tuple[str, str]:
     else:
         raw_bucket, _, raw_key = request.raw_path[1:].partition(b"/")
         bucket, key = unescape(raw_bucket), unescape(raw_key)
-        if not bucket and not key:
+        if request.raw_path == b"/":
             return "", ""
     check_namespace(bucket)
     if key:

@@ -7,7 +7,7 @@ the database sees one lower and one upper bound. Specification: `core.ports.Read
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
@@ -18,6 +18,7 @@ from lockhouse.core.principals import Credential, Principal
 from lockhouse.core.versions import Version
 from lockhouse.storage.sql import records
 from lockhouse.storage.sql.records import STATE_COLUMNS, STATE_WIDTH, Row, after_byte_prefix, after_prefix
+from lockhouse.storage.sql.settled import MISSING, Settled
 from lockhouse.storage.sql.workspaces import WorkspaceReads
 
 _FOREVER = 2**62
@@ -40,13 +41,21 @@ class Session(Protocol):
 class SqlReader(WorkspaceReads):
     """`core.ports.Reader` over one session."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, settled: Settled, generation: int) -> None:
+        """`generation`: of `settled`, noted before the session's snapshot began."""
         self._session = session
         self._fetch = session.fetch
+        self._settled = settled
+        self._generation = generation
 
     def namespace(self, name: str) -> Namespace | None:
+        held = self._settled.get("namespace", name, self._generation)
+        if held is not MISSING:
+            return cast("Namespace | None", held)
         rows = self._fetch("SELECT record FROM namespaces WHERE name = ?", (name,))
-        return records.decode_namespace(rows[0][0]) if rows else None
+        found = records.decode_namespace(rows[0][0]) if rows else None
+        self._settled.keep("namespace", name, self._generation, found)
+        return found
 
     def namespaces(self, after: str = "", limit: int = 1000) -> Sequence[Namespace]:
         rows = self._fetch("SELECT record FROM namespaces WHERE name > ? ORDER BY name LIMIT ?", (after, limit))
@@ -191,8 +200,13 @@ class SqlReader(WorkspaceReads):
         return [records.decode_credential(row[0]) for row in rows]
 
     def table(self, name: str) -> TableRecord | None:
+        held = self._settled.get("table", name, self._generation)
+        if held is not MISSING:
+            return cast("TableRecord | None", held)
         rows = self._fetch("SELECT name, body FROM lock_tables WHERE name = ?", (name,))
-        return TableRecord(*rows[0]) if rows else None
+        found = TableRecord(*rows[0]) if rows else None
+        self._settled.keep("table", name, self._generation, found)
+        return found
 
     def tables(self, after: str = "", limit: int = 100) -> Sequence[TableRecord]:
         rows = self._fetch("SELECT name, body FROM lock_tables WHERE name > ? ORDER BY name LIMIT ?", (after, limit))

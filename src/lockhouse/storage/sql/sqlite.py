@@ -35,6 +35,7 @@ from lockhouse.storage.reserve import Reserve
 from lockhouse.storage.sql import migrations
 from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.records import Row
+from lockhouse.storage.sql.settled import Settled
 from lockhouse.storage.sql.transaction import SqlTransaction, storage_full
 
 T = TypeVar("T")
@@ -81,6 +82,25 @@ class _Session:
             self.failure = error
             raise
         return self.connection.changes()
+
+
+class _Snapshot:
+    """A session for one query, whose transaction begins with the first statement."""
+
+    __slots__ = ("_begun", "_session")
+
+    def __init__(self, session: _Session) -> None:
+        self._session = session
+        self._begun = False
+
+    def fetch(self, sql: str, parameters: Row = ()) -> list[Row]:
+        if not self._begun:
+            self._begun = True
+            self._session.fetch("BEGIN")
+        return self._session.fetch(sql, parameters)
+
+    def change(self, sql: str, parameters: Row = ()) -> int:
+        raise TypeError(f"a query changes nothing: {sql[:40]} {len(parameters)}")
 
 
 class _Waiting(Future[object]):
@@ -131,7 +151,8 @@ class SqliteStore:
         )
         self._writer_connection = self._open_writer()
         self._session = _Session(self._writer_connection)
-        self._transaction = SqlTransaction(self._session)
+        self._settled = Settled()
+        self._transaction = SqlTransaction(self._session, self._settled)
         self._log_pages = 0
         self._log_has_grown = threading.Event()
         self._writer_connection.set_wal_hook(self._note_log_size)
@@ -213,10 +234,10 @@ class SqliteStore:
         session = getattr(self._readers, "session", None)
         if session is None:
             session = self._open_reader()
+        generation = self._settled.generation
         try:
-            session.fetch("BEGIN")
             try:
-                return query(SqlReader(session))
+                return query(SqlReader(_Snapshot(session), self._settled, generation))
             finally:
                 if session.connection.in_transaction:
                     session.fetch("COMMIT")
@@ -320,7 +341,7 @@ class SqliteStore:
             return [(token, None, self._unavailable()) for _, token in group]
         try:
             if executed:
-                self._session.fetch("COMMIT")
+                self._end_group()
                 return list(executed)
             return self._commit(group, guarded=False) or self._commit(group, guarded=True)
         except apsw.FullError:
@@ -357,8 +378,13 @@ class SqliteStore:
         """Run and commit; empty as `_execute`."""
         deliveries = self._execute(group, guarded=guarded)
         if deliveries:
-            self._session.fetch("COMMIT")
+            self._end_group()
         return deliveries
+
+    def _end_group(self) -> None:
+        self._session.fetch("COMMIT")
+        if self._transaction.unsettled:
+            self._settled.changed()
 
     def _execute(self, group: list[tuple[Command, object]], *, guarded: bool) -> list[Delivery]:
         """Run in a transaction that stays open. Savepoints are a good part of a small command's cost, and needed only

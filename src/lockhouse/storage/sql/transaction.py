@@ -28,6 +28,7 @@ from lockhouse.errors import StorageFull
 from lockhouse.storage.sql import records
 from lockhouse.storage.sql.reader import Session, SqlReader
 from lockhouse.storage.sql.records import Row, encode
+from lockhouse.storage.sql.settled import UNSETTLED, Settled
 from lockhouse.storage.sql.workspaces import WorkspaceWrites
 
 _SAVE_STATE = (
@@ -51,9 +52,11 @@ def storage_full() -> StorageFull:
 class SqlTransaction(WorkspaceWrites, SqlReader):
     """`core.ports.Transaction` over one session; used for one command after the other."""
 
-    def __init__(self, session: Session) -> None:
-        super().__init__(session)
+    def __init__(self, session: Session, settled: Settled) -> None:
+        super().__init__(session, settled, settled.generation)
         self.tight = False
+        self.unsettled = False
+        """Whether the group has changed what is kept in `settled`."""
         self._guarded = True
         self._changed = False
 
@@ -61,6 +64,12 @@ class SqlTransaction(WorkspaceWrites, SqlReader):
         """Before the first command of a group."""
         self._guarded = guarded
         self._changed = False
+        self._generation = self._settled.generation
+        self.unsettled = False
+
+    def _unsettle(self) -> None:
+        self._generation = UNSETTLED
+        self.unsettled = True
 
     def keep(self) -> None:
         """End the command and keep its changes."""
@@ -93,9 +102,11 @@ class SqlTransaction(WorkspaceWrites, SqlReader):
         return self._change(sql, parameters)
 
     def create_namespace(self, namespace: Namespace) -> None:
+        self._unsettle()
         self._grow("INSERT INTO namespaces (name, record) VALUES (?, ?)", (namespace.name, encode(namespace)))
 
     def save_namespace(self, namespace: Namespace) -> None:
+        self._unsettle()
         self._grow(
             "INSERT INTO namespaces (name, record) VALUES (?, ?) "
             "ON CONFLICT (name) DO UPDATE SET record = excluded.record",
@@ -103,6 +114,7 @@ class SqlTransaction(WorkspaceWrites, SqlReader):
         )
 
     def delete_namespace(self, name: str) -> None:
+        self._unsettle()
         self._change("DELETE FROM namespaces WHERE name = ?", (name,))
         self._change("DELETE FROM documents WHERE namespace = ?", (name,))
         self._forget_namespace(name)
@@ -228,12 +240,14 @@ class SqlTransaction(WorkspaceWrites, SqlReader):
         )
 
     def save_table(self, table: TableRecord) -> None:
+        self._unsettle()
         self._grow(
             "INSERT INTO lock_tables (name, body) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET body = excluded.body",
             (table.name, table.body),
         )
 
     def delete_table(self, name: str) -> None:
+        self._unsettle()
         self._change("DELETE FROM lock_tables WHERE name = ?", (name,))
         self._change("DELETE FROM items WHERE table_name = ?", (name,))
 

@@ -1,0 +1,499 @@
+"""Objects through boto3 against the real process."""
+
+import datetime as dt
+import hashlib
+import io
+import json
+import random
+import urllib.error
+import urllib.request
+from urllib.parse import quote
+
+import pytest
+from botocore.exceptions import ClientError
+
+STATE = {
+    "version": 4,
+    "terraform_version": "1.15.5",
+    "serial": 1,
+    "lineage": "a-lineage",
+    "outputs": {},
+    "resources": [],
+}
+
+
+def state(serial=1, lineage="a-lineage", **more):
+    return json.dumps(STATE | {"serial": serial, "lineage": lineage} | more, indent=2).encode() + b"\n"
+
+
+def refused(call, **arguments):
+    """(code, status, message) of a refusal."""
+    with pytest.raises(ClientError) as caught:
+        call(**arguments)
+    answer = caught.value.response
+    assert answer["ResponseMetadata"]["RequestId"]
+    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"], answer["Error"].get("Message", "")
+
+
+def body_of(s3, bucket, key, **more):
+    return s3.get_object(Bucket=bucket, Key=key, **more)["Body"].read()
+
+
+@pytest.mark.parametrize("checksums", ["when_supported", "when_required"])
+@pytest.mark.parametrize("algorithm", [None, "CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])
+@pytest.mark.parametrize("signing", [True, False])
+def test_every_payload_form_stores_the_same_bytes(connect, bucket, checksums, algorithm, signing):
+    s3 = connect(checksums=checksums, payload_signing_enabled=signing)
+    data = random.Random(3).randbytes(200_000)
+    more = {"ChecksumAlgorithm": algorithm} if algorithm else {}
+    for body in (data, io.BytesIO(data)):
+        put = s3.put_object(Bucket=bucket, Key="object", Body=body, **more)
+        assert put["ETag"] == f'"{hashlib.md5(data).hexdigest()}"'
+        if algorithm:
+            assert put[f"Checksum{algorithm}"]
+        got = s3.get_object(Bucket=bucket, Key="object", VersionId=put["VersionId"])
+        assert got["Body"].read() == data
+        assert "ContentEncoding" not in got
+
+
+def test_what_came_with_an_object_goes_with_it(s3, bucket):
+    s3.put_object(
+        Bucket=bucket,
+        Key="o",
+        Body=b"hello",
+        ContentType="text/plain; charset=utf-8",
+        ContentEncoding="gzip",
+        CacheControl="no-store",
+        ContentDisposition='attachment; filename="x"',
+        ContentLanguage="de",
+        Metadata={"who": "me", "why": "because"},
+        Tagging="a=b&c=d",
+        ServerSideEncryption="aws:kms",
+        SSEKMSKeyId="arn:aws:kms:eu-west-1:111122223333:key/k",
+        ACL="bucket-owner-full-control",
+    )
+    for found in (s3.head_object(Bucket=bucket, Key="o"), s3.get_object(Bucket=bucket, Key="o")):
+        assert found["ContentType"] == "text/plain; charset=utf-8"
+        assert found["ContentEncoding"] == "gzip"
+        assert found["CacheControl"] == "no-store"
+        assert found["ContentDisposition"] == 'attachment; filename="x"'
+        assert found["ContentLanguage"] == "de"
+        assert found["Metadata"] == {"who": "me", "why": "because"}
+        assert found["ServerSideEncryption"] == "aws:kms"
+        assert found["SSEKMSKeyId"].endswith("key/k")
+        assert found["ContentLength"] == 5
+        assert found["TagCount"] == 2
+        assert abs(found["LastModified"] - dt.datetime.now(dt.UTC)) < dt.timedelta(minutes=1)
+    assert s3.get_object_tagging(Bucket=bucket, Key="o")["TagSet"] == [
+        {"Key": "a", "Value": "b"},
+        {"Key": "c", "Value": "d"},
+    ]
+    s3.put_object_tagging(Bucket=bucket, Key="o", Tagging={"TagSet": [{"Key": "x", "Value": "y"}]})
+    assert s3.get_object_tagging(Bucket=bucket, Key="o")["TagSet"] == [{"Key": "x", "Value": "y"}]
+    s3.delete_object_tagging(Bucket=bucket, Key="o")
+    assert s3.get_object_tagging(Bucket=bucket, Key="o")["TagSet"] == []
+
+
+NAMES = [
+    "env:/dev/app.txt",
+    "/leading",
+    "//double//slash",
+    "a/../b",
+    "./x",
+    "..",
+    "a b+c%20d",
+    "é☃\U0001f600",
+    "&<>\"'",
+    "a" * 1024,
+    "CASE",
+    "case",
+    "tail/",
+    "a\x01b",
+    "?#[]@!$'()*,;=",
+]
+
+
+def test_names_are_never_changed(s3, bucket):
+    for index, name in enumerate(NAMES):
+        s3.put_object(Bucket=bucket, Key=name, Body=b"%d" % index)
+    for index, name in enumerate(NAMES):
+        assert body_of(s3, bucket, name) == b"%d" % index
+    listed = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert listed == sorted(NAMES, key=lambda name: name.encode())
+
+
+def test_conditions_on_reads_and_writes(s3, bucket):
+    etag = s3.put_object(Bucket=bucket, Key="o", Body=b"1")["ETag"]
+    assert refused(s3.put_object, Bucket=bucket, Key="o", Body=b"2", IfNoneMatch="*")[:2] == ("PreconditionFailed", 412)
+    assert refused(s3.put_object, Bucket=bucket, Key="o", Body=b"2", IfMatch='"other"')[:2] == (
+        "PreconditionFailed",
+        412,
+    )
+    assert refused(s3.put_object, Bucket=bucket, Key="new", Body=b"2", IfMatch=etag)[:2] == ("NoSuchKey", 404)
+    s3.put_object(Bucket=bucket, Key="o", Body=b"2", IfMatch=etag)
+    assert refused(s3.get_object, Bucket=bucket, Key="o", IfMatch=etag)[:2] == ("PreconditionFailed", 412)
+    now = s3.head_object(Bucket=bucket, Key="o")
+    assert refused(s3.get_object, Bucket=bucket, Key="o", IfNoneMatch=now["ETag"])[1] == 304
+    assert refused(s3.head_object, Bucket=bucket, Key="o", IfModifiedSince=now["LastModified"])[1] == 304
+    assert (
+        refused(s3.head_object, Bucket=bucket, Key="o", IfUnmodifiedSince=now["LastModified"] - dt.timedelta(days=1))[1]
+        == 412
+    )
+    s3.delete_object(Bucket=bucket, Key="o")
+    s3.put_object(Bucket=bucket, Key="o", Body=b"3", IfNoneMatch="*")
+
+
+def test_ranges(s3, bucket):
+    data = bytes(range(256)) * 20_000
+    s3.put_object(Bucket=bucket, Key="o", Body=data)
+    for text, part in (
+        ("bytes=0-0", data[:1]),
+        ("bytes=1000000-3000000", data[1000000:3000001]),
+        ("bytes=-5", data[-5:]),
+        ("bytes=5119999-", data[-1:]),
+    ):
+        got = s3.get_object(Bucket=bucket, Key="o", Range=text)
+        assert got["ResponseMetadata"]["HTTPStatusCode"] == 206
+        assert got["Body"].read() == part
+        assert got["ContentRange"].endswith(f"/{len(data)}")
+        assert got["ContentLength"] == len(part)
+    assert s3.head_object(Bucket=bucket, Key="o", Range="bytes=0-9")["ContentLength"] == 10
+    assert refused(s3.get_object, Bucket=bucket, Key="o", Range=f"bytes={len(data)}-")[:2] == ("InvalidRange", 416)
+    s3.put_object(Bucket=bucket, Key="empty", Body=b"")
+    assert refused(s3.get_object, Bucket=bucket, Key="empty", Range="bytes=0-5242879")[:2] == ("InvalidRange", 416)
+    assert body_of(s3, bucket, "empty") == b""
+
+
+def test_ranges_after_a_head_never_mix_two_versions(s3, bucket):
+    first, second = b"a" * 6_000_000, b"b" * 6_000_000
+    s3.put_object(Bucket=bucket, Key="o", Body=first)
+    s3.head_object(Bucket=bucket, Key="o")
+    start = body_of(s3, bucket, "o", Range="bytes=0-2999999")
+    s3.put_object(Bucket=bucket, Key="o", Body=second)
+    assert start + body_of(s3, bucket, "o", Range="bytes=3000000-") == first
+    s3.head_object(Bucket=bucket, Key="o")
+    assert body_of(s3, bucket, "o", Range="bytes=3000000-") == second[3_000_000:]
+
+
+def test_versions_and_delete_markers(s3, bucket):
+    ids = [s3.put_object(Bucket=bucket, Key="o", Body=b"%d" % n)["VersionId"] for n in range(3)]
+    assert [body_of(s3, bucket, "o", VersionId=each) for each in ids] == [b"0", b"1", b"2"]
+    marker = s3.delete_object(Bucket=bucket, Key="o")
+    assert marker["DeleteMarker"]
+    with pytest.raises(ClientError) as caught:
+        s3.get_object(Bucket=bucket, Key="o")
+    fields = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
+    assert (fields["x-amz-delete-marker"], fields["x-amz-version-id"]) == ("true", marker["VersionId"])
+    assert refused(s3.get_object, Bucket=bucket, Key="o", VersionId=marker["VersionId"])[:2] == (
+        "MethodNotAllowed",
+        405,
+    )
+    assert refused(s3.get_object, Bucket=bucket, Key="o", VersionId="1.nonsense")[:2] == ("NoSuchVersion", 404)
+    listed = s3.list_object_versions(Bucket=bucket)
+    assert [each["VersionId"] for each in listed["Versions"]] == ids[::-1]
+    assert [each["IsLatest"] for each in listed["DeleteMarkers"]] == [True]
+    s3.delete_object(Bucket=bucket, Key="o", VersionId=marker["VersionId"])
+    assert body_of(s3, bucket, "o") == b"2"
+    s3.delete_object(Bucket=bucket, Key="o", VersionId=ids[2])
+    assert body_of(s3, bucket, "o") == b"1"
+    s3.delete_object(Bucket=bucket, Key="never-there")
+    assert refused(s3.get_object, Bucket=bucket, Key="never-there")[:2] == ("NoSuchKey", 404)
+
+
+def test_listings_are_complete_ordered_and_paged(s3, bucket):
+    keys = sorted([f"dir-{n % 7}/file-{n:03d}" for n in range(60)] + [f"top-{n:02d}" for n in range(20)])
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    for operation in ("list_objects", "list_objects_v2"):
+        pages = s3.get_paginator(operation).paginate(Bucket=bucket, PaginationConfig={"PageSize": 7})
+        assert [item["Key"] for page in pages for item in page.get("Contents", [])] == keys
+        pages = list(
+            s3.get_paginator(operation).paginate(Bucket=bucket, Delimiter="/", PaginationConfig={"PageSize": 5})
+        )
+        assert [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])] == [
+            f"dir-{n}/" for n in range(7)
+        ]
+        assert [item["Key"] for page in pages for item in page.get("Contents", [])] == [
+            key for key in keys if "/" not in key
+        ]
+        found = getattr(s3, operation)(Bucket=bucket, Prefix="dir-3/")
+        assert [item["Key"] for item in found["Contents"]] == [key for key in keys if key.startswith("dir-3/")]
+    assert s3.list_objects_v2(Bucket=bucket, StartAfter="top-17")["KeyCount"] == 2
+    assert s3.list_objects_v2(Bucket=bucket, MaxKeys=0)["KeyCount"] == 0
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, PaginationConfig={"PageSize": 7})
+    assert [item["Key"] for page in pages for item in page.get("Versions", [])] == keys
+    assert refused(s3.list_objects_v2, Bucket=bucket, ContinuationToken="***")[:2] == ("InvalidArgument", 400)
+
+
+def test_versions_of_one_key_are_paged_within_it(s3, bucket):
+    ids = [s3.put_object(Bucket=bucket, Key="k", Body=b"%d" % n)["VersionId"] for n in range(9)]
+    pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, PaginationConfig={"PageSize": 4})
+    assert [each["VersionId"] for page in pages for each in page["Versions"]] == ids[::-1]
+
+
+def test_many_objects_are_deleted_in_one_request(s3, bucket):
+    versions = [s3.put_object(Bucket=bucket, Key=f"k{n}", Body=b"x")["VersionId"] for n in range(5)]
+    answer = s3.delete_objects(
+        Bucket=bucket,
+        Delete={
+            "Objects": [
+                {"Key": "k0"},
+                {"Key": "k1", "VersionId": versions[1]},
+                {"Key": "absent"},
+                {"Key": "k2", "VersionId": "9.nope"},
+            ]
+        },
+    )
+    assert {each["Key"]: each.get("DeleteMarker", False) for each in answer["Deleted"]} == {
+        "k0": True,
+        "k1": False,
+        "absent": False,
+    }
+    assert [(each["Key"], each["Code"]) for each in answer["Errors"]] == [("k2", "NoSuchVersion")]
+    quiet = s3.delete_objects(Bucket=bucket, Delete={"Quiet": True, "Objects": [{"Key": "k3"}]})
+    assert "Deleted" not in quiet
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["k2", "k4"]
+
+
+def test_copies_refer_to_the_same_bytes(s3, bucket):
+    first = s3.put_object(Bucket=bucket, Key="from", Body=b"old", Metadata={"m": "1"}, ContentType="text/x")[
+        "VersionId"
+    ]
+    s3.put_object(Bucket=bucket, Key="from", Body=b"new")
+    s3.copy_object(Bucket=bucket, Key="to", CopySource={"Bucket": bucket, "Key": "from", "VersionId": first})
+    found = s3.get_object(Bucket=bucket, Key="to")
+    assert (found["Body"].read(), found["Metadata"], found["ContentType"]) == (b"old", {"m": "1"}, "text/x")
+    s3.copy_object(
+        Bucket=bucket, Key="to", CopySource=f"{bucket}/from", MetadataDirective="REPLACE", Metadata={"n": "2"}
+    )
+    found = s3.get_object(Bucket=bucket, Key="to")
+    assert (found["Body"].read(), found["Metadata"]) == (b"new", {"n": "2"})
+    assert refused(s3.copy_object, Bucket=bucket, Key="to", CopySource=f"{bucket}/absent")[:2] == ("NoSuchKey", 404)
+    assert refused(s3.copy_object, Bucket=bucket, Key="to", CopySource=f"{bucket}/from", CopySourceIfMatch='"x"')[
+        :2
+    ] == ("PreconditionFailed", 412)
+
+
+def test_presigned_reads(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="a b/c+d", Body=b"shared")
+    url = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a b/c+d"}, ExpiresIn=60)
+    assert urllib.request.urlopen(url, timeout=10).read() == b"shared"
+    for wrong in (url.replace("a%20b", "a%20c"), url.replace("Expires=60", "Expires=61"), url + "&versionId=1.x"):
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(wrong, timeout=10)
+        assert caught.value.code == 403
+    put = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "o"})
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(urllib.request.Request(put, data=b"x", method="PUT"), timeout=10)
+    assert caught.value.code == 403
+
+
+@pytest.mark.parametrize("part_size", [5 << 20, 6 << 20])
+def test_multipart_uploads(s3, bucket, part_size):
+    data = random.Random(5).randbytes(13 << 20)
+    parts = [data[start : start + part_size] for start in range(0, len(data), part_size)]
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="o", Metadata={"m": "1"}, ContentType="text/x")["UploadId"]
+    etags = {}
+    for number in reversed(range(1, len(parts) + 1)):
+        etags[number] = s3.upload_part(
+            Bucket=bucket, Key="o", UploadId=upload, PartNumber=number, Body=parts[number - 1]
+        )["ETag"]
+    listed = s3.list_parts(Bucket=bucket, Key="o", UploadId=upload)["Parts"]
+    assert [(part["PartNumber"], part["Size"]) for part in listed] == [
+        (n + 1, len(part)) for n, part in enumerate(parts)
+    ]
+    assert [each["UploadId"] for each in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [upload]
+    assert refused(s3.get_object, Bucket=bucket, Key="o")[0] == "NoSuchKey"
+    named = [{"PartNumber": number, "ETag": etags[number]} for number in sorted(etags)]
+    done = s3.complete_multipart_upload(Bucket=bucket, Key="o", UploadId=upload, MultipartUpload={"Parts": named})
+    whole = hashlib.md5(b"".join(hashlib.md5(part).digest() for part in parts)).hexdigest()
+    assert done["ETag"] == f'"{whole}-{len(parts)}"'
+    found = s3.get_object(Bucket=bucket, Key="o")
+    assert (found["Body"].read() == data, found["Metadata"], found["ContentType"]) == (True, {"m": "1"}, "text/x")
+    again = s3.complete_multipart_upload(Bucket=bucket, Key="o", UploadId=upload, MultipartUpload={"Parts": named})
+    assert (again["ETag"], again["VersionId"]) == (done["ETag"], done["VersionId"])
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
+def test_multipart_uploads_that_cannot_be_completed(s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="o")["UploadId"]
+    small = s3.upload_part(Bucket=bucket, Key="o", UploadId=upload, PartNumber=1, Body=b"small")["ETag"]
+    last = s3.upload_part(Bucket=bucket, Key="o", UploadId=upload, PartNumber=2, Body=b"last")["ETag"]
+
+    def complete(*parts):
+        return refused(
+            s3.complete_multipart_upload,
+            Bucket=bucket,
+            Key="o",
+            UploadId=upload,
+            MultipartUpload={"Parts": [{"PartNumber": number, "ETag": etag} for number, etag in parts]},
+        )[0]
+
+    assert complete((1, small), (2, last)) == "EntityTooSmall"
+    assert complete((2, last), (1, small)) == "InvalidPartOrder"
+    assert complete((1, last)) == "InvalidPart"
+    assert complete((3, last)) == "InvalidPart"
+    assert refused(s3.upload_part, Bucket=bucket, Key="o", UploadId="nope", PartNumber=1, Body=b"x")[:2] == (
+        "NoSuchUpload",
+        404,
+    )
+    assert (
+        refused(s3.upload_part, Bucket=bucket, Key="o", UploadId=upload, PartNumber=10_001, Body=b"x")[0]
+        == "InvalidArgument"
+    )
+    s3.abort_multipart_upload(Bucket=bucket, Key="o", UploadId=upload)
+    assert refused(s3.abort_multipart_upload, Bucket=bucket, Key="o", UploadId=upload)[0] == "NoSuchUpload"
+    assert refused(s3.get_object, Bucket=bucket, Key="o")[0] == "NoSuchKey"
+
+
+def test_parts_may_be_copied(s3, bucket):
+    data = random.Random(6).randbytes(11 << 20)
+    s3.put_object(Bucket=bucket, Key="from", Body=data)
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="to")["UploadId"]
+    parts = []
+    for number, span in ((1, (0, 6 << 20)), (2, (6 << 20, 11 << 20))):
+        copied = s3.upload_part_copy(
+            Bucket=bucket,
+            Key="to",
+            UploadId=upload,
+            PartNumber=number,
+            CopySource=f"{bucket}/from",
+            CopySourceRange=f"bytes={span[0]}-{span[1] - 1}",
+        )
+        parts.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
+    s3.complete_multipart_upload(Bucket=bucket, Key="to", UploadId=upload, MultipartUpload={"Parts": parts})
+    assert body_of(s3, bucket, "to") == data
+
+
+def test_customer_keys_decide_who_may_read(s3, bucket):
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": bytes(range(32))}
+    other = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": bytes(32)}
+    s3.put_object(Bucket=bucket, Key="o", Body=b"sealed", **key)
+    assert body_of(s3, bucket, "o", **key) == b"sealed"
+    assert s3.head_object(Bucket=bucket, Key="o", **key)["SSECustomerAlgorithm"] == "AES256"
+    assert refused(s3.get_object, Bucket=bucket, Key="o")[:2] == ("InvalidRequest", 400)
+    assert refused(s3.get_object, Bucket=bucket, Key="o", **other)[:2] == ("AccessDenied", 403)
+    assert refused(s3.head_object, Bucket=bucket, Key="o")[1] == 400
+    assert refused(s3.copy_object, Bucket=bucket, Key="copy", CopySource=f"{bucket}/o")[0] == "InvalidRequest"
+    s3.put_object(Bucket=bucket, Key="plain", Body=b"plain")
+    assert refused(s3.get_object, Bucket=bucket, Key="plain", **key)[:2] == ("InvalidRequest", 400)
+
+
+def test_a_state_is_written_under_the_rules_and_refused_bytes_are_parked(server, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="app.tfstate", Body=state(1))
+    again = s3.put_object(Bucket=bucket, Key="app.tfstate", Body=state(1))
+    assert s3.list_object_versions(Bucket=bucket)["Versions"][0]["VersionId"] == again["VersionId"]
+    for body, word in (
+        (state(1, outputs={"a": {}}), "serial 1"),
+        (state(9, lineage="b"), "lineage"),
+        (b"not json", "not a whole Terraform state"),
+    ):
+        code, status, message = refused(s3.put_object, Bucket=bucket, Key="app.tfstate", Body=body)
+        assert (code, status) in {("PreconditionFailed", 412), ("InvalidRequest", 400)}
+        assert word in message
+        assert "parked" in message
+    assert refused(s3.put_object, Bucket=bucket, Key="app.tfstate", Body=b"")[:2] == ("InvalidRequest", 400)
+    assert body_of(s3, bucket, "app.tfstate") == state(1)
+    assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 1
+
+
+def lock(lock_id, key="app.tfstate", bucket="b"):
+    return json.dumps(
+        {
+            "ID": lock_id,
+            "Operation": "OperationTypeApply",
+            "Info": "",
+            "Who": "a@b",
+            "Version": "1.15.5",
+            "Created": "2026-11-22T10:00:00.5Z",
+            "Path": f"{bucket}/{key}",
+        },
+        separators=(",", ":"),
+    ).encode()
+
+
+def test_lock_objects_take_show_and_release_the_lock(s3, connect, new_key, bucket):
+    other = connect(key=new_key("read,write,lock", bucket))
+    place = {"Bucket": bucket, "Key": "app.tfstate.tflock"}
+    s3.put_object(**place, Body=lock("one"), IfNoneMatch="*", ContentType="application/json")
+    s3.put_object(**place, Body=lock("one"), IfNoneMatch="*")
+    code, status, message = refused(other.put_object, **place, Body=lock("two"), IfNoneMatch="*")
+    assert (code, status) == ("PreconditionFailed", 412)
+    assert "At least one of the pre-conditions you specified did not hold" in message
+    assert body_of(other, bucket, place["Key"]) == lock("one")
+    assert other.head_object(**place)["ContentLength"] == len(lock("one"))
+    assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["app.tfstate.tflock"]
+    assert refused(other.put_object, Bucket=bucket, Key="app.tfstate", Body=state(1))[:2] == ("PreconditionFailed", 412)
+    assert refused(other.delete_object, **place)[:2] == ("AccessDenied", 403)
+    s3.delete_object(**place)
+    s3.delete_object(**place)
+    assert refused(s3.get_object, **place)[:2] == ("NoSuchKey", 404)
+    assert refused(s3.head_object, **place)[1] == 404
+    listed = s3.list_object_versions(Bucket=bucket)
+    assert not any(
+        each["Key"].endswith(".tflock") for each in listed.get("Versions", []) + listed.get("DeleteMarkers", [])
+    )
+    other.put_object(**place, Body=lock("two"), IfNoneMatch="*")
+    other.delete_object(**place)
+
+
+def test_a_locked_state_cannot_be_deleted(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="app.tfstate", Body=state(1))
+    s3.put_object(Bucket=bucket, Key="app.tfstate.tflock", Body=lock("one"), IfNoneMatch="*")
+    assert refused(s3.delete_object, Bucket=bucket, Key="app.tfstate")[:2] == ("OperationAborted", 409)
+    errors = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "app.tfstate"}]})["Errors"]
+    assert [each["Code"] for each in errors] == ["OperationAborted"]
+    s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "app.tfstate.tflock"}]})
+    s3.delete_object(Bucket=bucket, Key="app.tfstate")
+
+
+def test_nothing_is_ever_stored_under_a_locks_name(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="o", Body=b"x")
+    key = "app.tfstate.tflock"
+    assert refused(s3.copy_object, Bucket=bucket, Key=key, CopySource=f"{bucket}/o")[:2] == ("NotImplemented", 501)
+    assert refused(s3.create_multipart_upload, Bucket=bucket, Key=key)[:2] == ("NotImplemented", 501)
+    assert refused(s3.put_object, Bucket=bucket, Key=key, Body=b"x" * 70_000)[0] == "EntityTooLarge"
+    assert refused(s3.get_object, Bucket=bucket, Key=key)[0] == "NoSuchKey"
+
+
+def test_rights_are_enforced_on_every_kind_of_operation(s3, connect, new_key, bucket):
+    s3.put_object(Bucket=bucket, Key="mine/o", Body=b"x")
+    s3.put_object(Bucket=bucket, Key="other/o", Body=b"x")
+    reader, writer, stranger = (
+        connect(key=new_key(rights, on))
+        for rights, on in (("read", f"{bucket}/mine/"), ("write", f"{bucket}/mine/"), ("read", "elsewhere-bucket"))
+    )
+    assert body_of(reader, bucket, "mine/o") == b"x"
+    writer.put_object(Bucket=bucket, Key="mine/p", Body=b"y")
+    denied = ("AccessDenied", 403)
+    assert refused(reader.get_object, Bucket=bucket, Key="other/o")[:2] == denied
+    assert refused(reader.get_object, Bucket=bucket, Key="other/absent")[:2] == denied
+    assert refused(reader.head_object, Bucket=bucket, Key="other/absent")[1] == 403
+    assert refused(reader.put_object, Bucket=bucket, Key="mine/o", Body=b"z")[:2] == denied
+    assert refused(reader.delete_object, Bucket=bucket, Key="mine/o")[:2] == denied
+    assert refused(reader.list_objects_v2, Bucket=bucket)[:2] == denied
+    assert [item["Key"] for item in reader.list_objects_v2(Bucket=bucket, Prefix="mine/")["Contents"]] == [
+        "mine/o",
+        "mine/p",
+    ]
+    assert refused(writer.get_object, Bucket=bucket, Key="mine/o")[:2] == denied
+    assert refused(writer.copy_object, Bucket=bucket, Key="mine/q", CopySource=f"{bucket}/other/o")[:2] == denied
+    assert refused(writer.create_multipart_upload, Bucket=bucket, Key="other/o")[:2] == denied
+    for name in (bucket, "no-such-bucket-at-all"):
+        assert refused(stranger.get_object, Bucket=name, Key="mine/o")[:2] == denied
+        assert refused(stranger.list_objects_v2, Bucket=name)[:2] == denied
+        assert refused(stranger.head_bucket, Bucket=name)[1] == 403
+    assert refused(writer.put_bucket_tagging, Bucket=bucket, Tagging={"TagSet": []})[:2] == denied
+    assert refused(writer.delete_bucket, Bucket=bucket)[:2] == denied
+    assert refused(writer.create_bucket, Bucket="a-new-bucket")[:2] == denied
+    assert bucket not in [each["Name"] for each in stranger.list_buckets()["Buckets"]]
+
+
+def test_virtual_host_style(wire, bucket):
+    headers = {"Host": f"{bucket}.states.example"}
+    assert wire.ask("PUT", "/a//b", b"hello", headers).status == 200
+    assert wire.ask("GET", "/a//b", headers=headers).body == b"hello"
+    assert wire.ask("GET", f"/{bucket}/a//b").body == b"hello"
+    absolute, fields = wire.sign("GET", "/a//b", headers=headers)
+    assert wire.send("GET", f"http://{bucket}.states.example{absolute}", fields).body == b"hello"
+    assert quote(bucket) in wire.ask("GET", "/?list-type=2", headers=headers).body.decode()
