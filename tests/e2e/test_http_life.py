@@ -57,7 +57,7 @@ def test_a_second_apply_is_refused_with_the_holder_and_waits_when_it_may(somebod
 def test_a_force_unlock_fences_the_holder_and_parks_what_he_still_writes(lockhouse, somebody, block, hold):
     """The holder's credential is another one than the forcing user's: what he writes later is refused and kept."""
     ann, bob, point = somebody("ann"), somebody("bob"), hold("ann")
-    other, _ = new_token(lockhouse, f"bob-{uuid.uuid4().hex[:8]}")
+    other = new_token(lockhouse, f"bob-{uuid.uuid4().hex[:8]}")
     bob.environment["TF_HTTP_PASSWORD"] = other
     ann.write("main.tf", resources("one", waiting={"one": point.command})).init()
     bob.write("main.tf", resources("two")).init()

@@ -108,14 +108,17 @@ async def list_all(call: Call) -> Response:
 
 
 def matches(call: Call, view: View) -> bool:
-    """Whether the workspace is meant by the searches and filters of the request."""
+    """Whether the workspace is meant by the searches and filters of the request.
+
+    A search for tags means the keys of key-value tags too: clients send both for the same `tags` map."""
     query, workspace = call.query, view.workspace
+    tags = {*workspace.tags, *workspace.bindings}
     wildcard = query.get("search[wildcard-name]")
     return (
         query.get("search[name]").lower() in workspace.name.lower()
         and (not wildcard or fnmatch.fnmatchcase(workspace.name, wildcard.replace("[", "[[]").replace("?", "[?]")))
-        and set(query.words("search[tags]")) <= set(workspace.tags)
-        and not set(query.words("search[exclude-tags]")) & set(workspace.tags)
+        and set(query.words("search[tags]")) <= tags
+        and not set(query.words("search[exclude-tags]")) & tags
         and query.get("filter[project][id]") in ("", view.project.id)
         and all(key in workspace.bindings and value in (None, workspace.bindings[key]) for key, value in query.tagged())
     )
