@@ -10,7 +10,7 @@ DATA ?= lockhouse-data
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: help setup develop tools run demo test check bench soak requirements clean
+.PHONY: help setup develop tools run demo test check bench soak requirements reference clean
 
 help:
 	@echo 'make setup    .venv/ with .venv/bin/lockhouse in it'
@@ -20,6 +20,7 @@ help:
 	@echo 'make check    lint, types, import rules, fast tests'
 	@echo 'make bench    measure beside moto, dynalite and others'
 	@echo 'make soak     the long forms of the tests'
+	@echo 'make reference      write docs/reference from the tables in the code'
 	@echo 'make requirements   resolve requirements/*.txt anew from pyproject.toml'
 
 .venv/python:
@@ -72,6 +73,9 @@ soak: .venv/develop
 requirements: .venv/develop
 	$(COMPILE) --output-file requirements/runtime.txt pyproject.toml
 	$(COMPILE) --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
+
+reference: .venv/develop
+	$(BIN)/python scripts/write_reference.py
 
 clean:
 	rm -rf .venv .tools

@@ -1,4 +1,4 @@
-"""What is sent: Terraform states of a wanted size and plain objects, each a short changing beginning and a fixed rest.
+"""What is sent: Terraform states of a wanted size and plain objects: a short changing beginning and a fixed rest each.
 
 A state has the layout of state format 4, with resources whose attributes are random enough that nobody compresses them
 by a miracle. Above 2 MB the resources repeat every 2 MB. Only the serial at the beginning changes, so a hundred versions
@@ -42,8 +42,8 @@ def state(size: int, name: str, number: int) -> Body:
     """A state of about `size` bytes (never more than 1 KB over); `number` makes the serial, `name` the lineage."""
     lineage = uuid.uuid5(uuid.NAMESPACE_URL, name)
     beginning = (
-        f'{{"version":4,"terraform_version":"1.15.5","serial":{FIRST_SERIAL + number},"lineage":"{lineage}","outputs":{{}},'
-        '"resources":['
+        f'{{"version":4,"terraform_version":"1.15.5","serial":{FIRST_SERIAL + number},"lineage":"{lineage}",'
+        '"outputs":{},"resources":['
     )
     return Body((beginning.encode(), _resources(size - len(beginning))))
 

@@ -1,7 +1,7 @@
 """What a server costs: CPU time, peak memory and syncs of its whole process tree, read from outside.
 
-CPU and memory come from /proc (Linux): CPU in steps of 10 ms, memory as the sum of the peak resident sets, so pages that
-processes share count more than once. Syncs are counted by a small library that is compiled here and preloaded into
+CPU and memory come from /proc (Linux): CPU in steps of 10 ms, memory as the sum of the peak resident sets, so pages
+that processes share count more than once. Syncs are counted by a small library that is compiled here and preloaded into
 every server alike; without a C compiler they are not counted, and the report says so.
 """
 

@@ -123,7 +123,8 @@ def show(found: Sequence[Line], plans: Sequence[Plan], facts: dict[str, object],
 def machine() -> str:
     """Processor count, memory, kernel."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{os.cpu_count()} CPUs, {memory:.0f} GiB, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} CPUs, {memory:.0f} GiB, {system}"
 
 
 def save(

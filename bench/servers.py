@@ -1,7 +1,7 @@
 """The candidates: how each is found, started on a free port of the loopback interface, prepared and ended.
 
-Lockhouse runs as people run it (`lockhouse serve` on an empty directory). A peer that is not installed is left out, with
-one line that says what would bring it in; nothing is measured against a guess.
+Lockhouse runs as people run it (`lockhouse serve` on an empty directory). A peer that is not installed is left out,
+with one line that says what would bring it in; nothing is measured against a guess.
 """
 
 from __future__ import annotations

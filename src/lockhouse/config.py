@@ -217,7 +217,10 @@ class Settings:
         "seconds, 0 to 50",
     )
     require_lock: bool = _setting(
-        _switch, False, "Whether namespaces made from now on refuse state writes without a lock.", "true or false"
+        _switch,
+        False,
+        "Whether the first namespace, and those that `lockhouse namespace create` makes, refuse writes without a lock.",
+        "true or false",
     )
     account_id: str = _setting(
         _matching(r"\d{12}", "12 digits"),

@@ -25,14 +25,15 @@ _SIZE = 192 * 1024 * 1024
 class FileSystem:
     """A mounted ext4 file system that can lose its power."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, size: int = _SIZE) -> None:
+        self._size = size
         self._image = home / "disk.img"
         self.root = home / "disk"
 
     def __enter__(self) -> Self:
         self.root.mkdir()
         with self._image.open("wb") as image:
-            image.truncate(_SIZE)
+            image.truncate(self._size)
         _run("mkfs.ext4", "-q", "-F", str(self._image))
         self.mount()
         return self
@@ -41,7 +42,8 @@ class FileSystem:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if os.path.ismount(self.root):
-            _run("umount", str(self.root))
+            # Lazily: after a failed test somebody may still have a file open, and that failure is the one to show.
+            _run("umount", "-l", str(self.root))
         self._image.unlink()
 
     def mount(self) -> None:

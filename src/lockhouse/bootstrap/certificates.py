@@ -32,7 +32,7 @@ def development_certificate(directory: Path, host: str, now: dt.datetime) -> tup
 
 
 def _names(host: str) -> list[x509.GeneralName]:
-    found: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName("*.localhost")]
+    found: list[x509.GeneralName] = [x509.DNSName("localhost")]
     found += [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "::1")]
     try:
         wanted: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 import msgspec
 
@@ -87,7 +88,7 @@ class ItemKey(msgspec.Struct, frozen=True):
     range: bytes = b""
 
 
-_decode_table = msgspec.msgpack.Decoder(Table).decode
+_decode_table = lru_cache(maxsize=256)(msgspec.msgpack.Decoder(Table).decode)
 
 
 def encode_table(table: Table) -> TableRecord:

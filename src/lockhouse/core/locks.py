@@ -382,8 +382,9 @@ def _force(record: LockRecord, lock: Lock, request: Release) -> Outcome:
 
 
 def _stone(hold: Hold, request: Release, *, whole: bool) -> Tombstone:
-    shown = msgspec.structs.replace(hold, facet=request.facet) if whole else hold
-    return Tombstone(shown, request.credential, request.now, request.invocation, whole)
+    # The document of a facet that was released by itself is never shown again.
+    kept = msgspec.structs.replace(hold, facet=request.facet) if whole else msgspec.structs.replace(hold, info=b"")
+    return Tombstone(kept, request.credential, request.now, request.invocation, whole)
 
 
 def _consume(record: LockRecord, request: Release) -> LockRecord:

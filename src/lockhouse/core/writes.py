@@ -1,6 +1,9 @@
 """May these bytes become the current version? The rule for every protocol.
 
-Identical bytes are always a success. Otherwise a write must (1) be a whole state body, (2) not ignore a lock that
+Identical bytes are a success, since answers get lost and clients send again; but not from a run whose lock was taken
+away before those bytes were written: then another wrote them. (On a first apply Terraform reads the state once more
+before it writes, and would report success with the other's state while its own resources are recorded nowhere.)
+Otherwise a write must (1) be a whole state body, (2) not ignore a lock that
 somebody else holds, (3) not come from a run whose lock was taken away while another held it or wrote since, and (4)
 move the serial forward on the same lineage, unless its own lock names it as an override (`state push`, the destination
 of a migration) or the caller overrides explicitly. What is refused is never thrown away: the caller parks it.
@@ -73,7 +76,8 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
     """The rule above. Only for states; plain objects are not asked."""
     lock = record.lock
     lock_id = lock.id if lock is not None else ""
-    if head.seq and request.sha256 == head.sha256 and request.size == head.size:
+    identical = head.seq and request.sha256 == head.sha256 and request.size == head.size
+    if identical and not _is_overtaken(head, record, request):
         return WriteOutcome(WriteVerdict.IDENTICAL, lock_id=lock_id)
     if request.size == 0:
         return WriteOutcome(WriteVerdict.EMPTY)
@@ -122,6 +126,14 @@ def _ignored_lock(record: LockRecord, request: WriteRequest) -> WriteVerdict:
         if fence.credential == request.credential or (request.lock_id and request.lock_id in fence.ids):
             return WriteVerdict.FENCED
     return WriteVerdict.LOCKED
+
+
+def _is_overtaken(head: Head, record: LockRecord, request: WriteRequest) -> bool:
+    """Whether the current version was written after this run's lock was taken away."""
+    return not request.unconditional and any(
+        head.seq > fence.seq and (fence.credential == request.credential or request.lock_id in fence.ids)
+        for fence in record.fences
+    )
 
 
 def _is_fenced(record: LockRecord, request: WriteRequest, current: int) -> bool:

@@ -7,6 +7,7 @@ that no handler wanted is drained if little of it is left; otherwise the connect
 
 from __future__ import annotations
 
+import itertools
 import logging
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, MutableMapping
@@ -27,9 +28,13 @@ _BODILESS = frozenset({204, 304})
 _log = logging.getLogger("lockhouse.edge")
 
 
+_PROCESS = secrets.token_hex(4).upper()
+_numbers = itertools.count(secrets.randbelow(1 << 24))
+
+
 def new_request_id() -> str:
-    """64 random bits as 16 capital hex digits: what AWS clients print as RequestID."""
-    return secrets.token_hex(8).upper()
+    """16 capital hex digits, unique: what AWS clients print as RequestID. It names a request and is no secret."""
+    return f"{_PROCESS}{next(_numbers) & 0xFFFFFFFF:08X}"
 
 
 def adapt(handler: Handler, *, max_body: int, request_id: Callable[[], str] = new_request_id) -> Application:
@@ -58,7 +63,7 @@ def adapt(handler: Handler, *, max_body: int, request_id: Callable[[], str] = ne
                 [(b"content-type", b"text/plain; charset=utf-8")],
                 f"internal error; request id {request.request_id}\n".encode(),
             )
-        await _answer(request, response, exchange, scope.get("lockhouse.is_closing", _never), send)
+        await _answer(request, response, exchange, scope, send)
 
     return application
 
@@ -141,9 +146,7 @@ def _never() -> bool:
     return False
 
 
-async def _answer(
-    request: Request, response: Response, exchange: _Exchange, is_closing: Callable[[], bool], send: Send
-) -> None:
+async def _answer(request: Request, response: Response, exchange: _Exchange, scope: Scope, send: Send) -> None:
     body = response.body
     headers = response.headers
     headers.append((b"x-request-id", request.request_id.encode("ascii")))
@@ -156,11 +159,16 @@ async def _answer(
     try:
         if not exchange.read and not await exchange.settle():
             headers.append((b"connection", b"close"))
+        if isinstance(body, bytes):
+            respond = scope.get("lockhouse.respond")
+            if respond is not None and respond(response.status, headers, body):
+                return
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         if isinstance(body, bytes):
             await send({"type": "http.response.body", "body": body})
             return
         if request.method != "HEAD":
+            is_closing = scope.get("lockhouse.is_closing", _never)
             async with aclosing(_generator(body)) as pieces:
                 async for piece in pieces:
                     if is_closing():

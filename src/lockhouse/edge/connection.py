@@ -93,6 +93,38 @@ def check_fields(headers: list[tuple[bytes, bytes]], http_version: str) -> bytes
     return host or b""
 
 
+class Cycle(RequestResponseCycle):
+    """A request and its response, with a way to send a small response whole: one call, one write."""
+
+    def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
+        """Send everything, or answer False when that has to wait (then use `send`). Names are lower case."""
+        if self.flow.write_paused or self.response_started:
+            return False
+        if self.disconnected:
+            return True
+        content = [STATUS_LINE[status]]
+        for name, value in (*self.default_headers, *headers):
+            if b"\n" in value or b"\r" in value or b"\0" in value:
+                raise ValueError(f"the header {name!r} holds a line break")
+            if name == b"connection" and value == b"close":
+                self.keep_alive = False
+            else:
+                content += (name, b": ", value, b"\r\n")
+        if not self.keep_alive:
+            content.append(b"connection: close\r\n")
+        content.append(b"\r\n")
+        if self.scope["method"] != "HEAD":
+            content.append(body)
+        self.response_started = self.response_complete = True
+        self.waiting_for_100_continue = False
+        self.transport.write(b"".join(content))
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
+        return True
+
+
 class Connection(HttpToolsProtocol):
     """See the module."""
 
@@ -231,7 +263,7 @@ class Connection(HttpToolsProtocol):
         full = limit is not None and (len(self.connections) >= limit or len(self.tasks) >= limit)
         app = cast("Any", service_unavailable) if full else self.app
         existing = self.cycle
-        self.cycle = RequestResponseCycle(
+        self.cycle = cycle = Cycle(
             scope=self.scope,
             transport=self.transport,
             flow=self.flow,
@@ -244,6 +276,7 @@ class Connection(HttpToolsProtocol):
             keep_alive=keep_alive,
             on_response=self.on_response_complete,
         )
+        cast("dict[str, Any]", self.scope)["lockhouse.respond"] = cycle.respond
         self._body_bytes = 0
         self._stood_still = False
         if self._body_timer is not None:

@@ -1,7 +1,7 @@
 """HTTP as values: what a protocol room is given and what it gives back.
 
-A `Request` holds exactly what the client sent: the raw path and query stay undecoded (signatures cover them) and headers
-keep their order and repetition. Its body is an asynchronous iterator of chunks that raises `BodyIncomplete` when the
+A `Request` holds exactly what the client sent: the raw path and query stay undecoded (signatures cover them) and
+headers keep their order and repetition. Its body is an asynchronous iterator of chunks that raises `BodyIncomplete` when the
 client goes away, so that "no more bytes" can never be mistaken for "all bytes". A `Response` is a status, headers and
 a body that is bytes, or a stream with a known length. Nothing here knows a protocol, a store or the ASGI server.
 """
@@ -12,7 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
-from lockhouse.runtime.streams import Stream as Stream
+from lockhouse.runtime.streams import Stream
+
+__all__ = ["Chunks", "Handler", "Headers", "RawHeaders", "Request", "Response", "Stream", "split_query", "unescape"]
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
@@ -85,8 +87,10 @@ def split_query(raw: bytes) -> list[tuple[str, str]]:
 
 
 def unescape(raw: bytes) -> str:
-    """Percent-decode as UTF-8; bytes that are not UTF-8 survive as surrogates and are refused where names are checked."""
-    return unquote_to_bytes(raw).decode("utf-8", "surrogateescape")
+    """Percent-decode as UTF-8; other bytes survive as surrogates, which are refused where names are checked."""
+    if b"%" in raw:
+        raw = unquote_to_bytes(raw)
+    return raw.decode("utf-8", "surrogateescape")
 
 
 @dataclass(slots=True)

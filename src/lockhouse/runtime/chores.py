@@ -48,7 +48,7 @@ class Chores:
     async def _try(self, what: str, chore: Callable[[], Awaitable[int]]) -> None:
         try:
             count = await chore()
-        except Exception:
+        except Exception:  # noqa: BLE001 - the next round tries again
             _log.exception("Cannot %s", what)
         else:
             if count:

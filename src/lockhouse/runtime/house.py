@@ -269,12 +269,23 @@ class House:
 
     async def release_lock(self, caller: Caller, command: Unlock) -> Verdict:
         """Release, then wake who waits. Errors as `service.locks.release`."""
+        verdict = await self._release(caller, command, locks.release)
+        assert verdict is not None
+        return verdict
+
+    async def release_held(self, caller: Caller, command: Unlock) -> Verdict | None:
+        """As `release_lock`; None, and nothing is done, when nobody holds the lock."""
+        return await self._release(caller, command, locks.release_held)
+
+    async def _release(
+        self, caller: Caller, command: Unlock, release: Callable[[Transaction, Caller, Unlock], Verdict | None]
+    ) -> Verdict | None:
         address = command.address
         if not command.id and not command.last_read:
             last_read = self.last_reads.get(caller.who.credential, address) or ""
             command = msgspec.structs.replace(command, last_read=last_read)
-        verdict = await self.write(lambda tx: locks.release(tx, caller, command))
-        if command.facet in (Facet.TABLE, Facet.LOCKFILE):
+        verdict = await self.write(lambda tx: release(tx, caller, command))
+        if verdict is not None and command.facet in (Facet.TABLE, Facet.LOCKFILE):
             self.refusals.released(caller.who.credential, address)
         if verdict in (Verdict.RELEASED, Verdict.FORCED):
             self.waiting.wake(address)

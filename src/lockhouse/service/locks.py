@@ -13,7 +13,7 @@ import msgspec
 
 from lockhouse.core import locks as rule
 from lockhouse.core.addresses import Address, check_key
-from lockhouse.core.locks import Facet, Hold, Lock, LockRecord, Outcome, Verdict
+from lockhouse.core.locks import FREE, Facet, Hold, Lock, LockRecord, Outcome, Verdict
 from lockhouse.core.ports import LockEvent, Reader, StateRecord, Transaction
 from lockhouse.core.principals import Right, allows, require
 from lockhouse.errors import AccessDenied, LockHeld, LockMismatch, LockNotFound, StorageUnavailable
@@ -176,8 +176,19 @@ def take(tx: Transaction, caller: Caller, command: TakeLock, *, behind: bool = F
     return Taken(outcome.verdict, lock)
 
 
-def release(tx: Transaction, caller: Caller, command: Unlock) -> Verdict:
+def release_held(tx: Transaction, caller: Caller, command: Unlock) -> Verdict | None:
+    """As `release`; None, and nothing is done, when nobody holds the lock."""
+    state = tx.state(command.address)
+    record = tx.lock(state) if state is not None else FREE
+    return None if record.lock is None else release(tx, caller, command, (state, record))
+
+
+def release(
+    tx: Transaction, caller: Caller, command: Unlock, found: tuple[StateRecord | None, LockRecord] | None = None
+) -> Verdict:
     """Release a facet or the lock; releasing what is released already is a success.
+
+    `found`: the state and its lock as this transaction has read them.
 
     Errors: `lock.mismatch` when another lock is held than the one named or last read; `access.denied` when it would be
     a force-unlock and the caller may not; `namespace.not_found`.
@@ -188,10 +199,10 @@ def release(tx: Transaction, caller: Caller, command: Unlock) -> Verdict:
     may_force = allows(who.grants, Right.FORCE_UNLOCK, address.namespace, address.key)
     if not may_force:
         require(who, Right.LOCK, address.namespace, address.key)
-    state = tx.state(address)
+    state, record = found or (tx.state(address), None)
     if state is None:
         return Verdict.NOTHING
-    record = tx.lock(state)
+    record = record or tx.lock(state)
     outcome = rule.release(
         record,
         rule.Release(

@@ -74,6 +74,18 @@ def test_a_fenced_holder_is_refused_after_somebody_wrote_without_a_lock():
     assert decide(HEAD, record, write("ann")).verdict is V.ACCEPTED
 
 
+def test_a_fenced_holder_cannot_pass_off_the_state_of_another_as_its_own():
+    record = forced(lock("ann"))
+    written = msgspec.structs.replace(HEAD, seq=4)
+    assert decide(written, record, write("ann", sha=b"current")).verdict is V.FENCED
+    assert decide(written, lock("bob", record=record), write("ann", sha=b"current")).verdict is V.FENCED
+    assert decide(written, record, write("bob", sha=b"current")).verdict is V.IDENTICAL
+
+
+def test_a_fenced_holder_may_send_again_what_it_wrote_before_its_lock_was_taken_away():
+    assert decide(HEAD, forced(lock("ann")), write("ann", sha=b"current")).verdict is V.IDENTICAL
+
+
 def test_a_fence_ends_when_its_credential_takes_the_lock_again():
     record = lock("ann", record=forced(lock("ann")))
     assert decide(msgspec.structs.replace(HEAD, seq=4), record, write("ann")).verdict is V.ACCEPTED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import pytest
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import FREE, Facet, Release, release
-from lockhouse.core.ports import Delivery, Namespace, Transaction
+from lockhouse.core.ports import Delivery, Namespace, Reader, Transaction
 from lockhouse.errors import StorageFull, StorageUnavailable
 from lockhouse.storage.reserve import Reserve
 from lockhouse.storage.sql.sqlite import SqliteStore
@@ -249,3 +250,58 @@ def test_the_log_stays_bounded_under_load(tmp_path: Path):
     assert problems == []
     # 6,000 documents of a page each are more than 24 MB of log; between two looks at it a few MB may come.
     assert largest < 5 * bound
+
+
+def test_a_long_read_does_not_hold_up_the_writers_again_and_again(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    store = SqliteStore(tmp_path / "db", log_bound=1024 * 1024)
+    store.write(lambda tx: tx.set_document("a", "0", b"before"))
+
+    def read_for_long(reader: Reader) -> bytes | None:
+        assert reader.document("a", "0") == b"before"
+        for number in range(4000):
+            store.submit(lambda tx, n=number: tx.set_document("a", str(n % 300), bytes(4000)), number)
+        store.write(lambda tx: None)
+        return reader.document("a", "0")
+
+    store.deliver_to(lambda group: None)
+    assert store.read(read_for_long) == b"before"
+    # Each failed reset doubles the bound: 16 MB of log from a bound of 1 MB are at most five.
+    assert sum("a long read" in record.message for record in caplog.records) <= 5
+    store.close()
+
+
+def test_closing_does_not_wait_for_a_query_that_still_runs(tmp_path: Path):
+    store = SqliteStore(tmp_path / "db")
+    store.write(grant)
+    inside, leave = threading.Event(), threading.Event()
+    outcome: list[object] = []
+
+    def query(reader: Reader) -> None:
+        reader.state(HOME)
+        inside.set()
+        leave.wait(20)
+
+    def read() -> None:
+        try:
+            store.read(query)
+        except StorageUnavailable as problem:
+            outcome.append(problem.code)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    assert inside.wait(20)
+    store.close()
+    leave.set()
+    thread.join(20)
+    assert outcome in ([], ["storage.unavailable"])
+
+
+def test_threads_that_end_give_their_connections_back(tmp_path: Path):
+    store = SqliteStore(tmp_path / "db")
+    for _ in range(20):
+        thread = threading.Thread(target=lambda: store.read(lambda r: r.state(HOME)))
+        thread.start()
+        thread.join(20)
+    gc.collect()
+    assert len(store._open_readers) <= 1
+    store.close()

@@ -130,7 +130,7 @@ def checksums():
     yield {"x-amz-checksum-crc32": crc, "x-amz-checksum-sha1": crc}, "InvalidRequest"
 
 
-@pytest.mark.parametrize(("headers", "code"), checksums())
+@pytest.mark.parametrize(("headers", "code"), list(checksums()))
 def test_checksums_that_do_not_match(wire, place, headers, code):
     assert outcome(wire.ask("PUT", place, BODY, headers)) == (400, code)
 

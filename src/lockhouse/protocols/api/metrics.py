@@ -35,11 +35,16 @@ class Metrics:
             registry=self._registry,
             buckets=_SECONDS,
         )
+        self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, protocol: str, status: int, seconds: float) -> None:
         """A request was answered. `protocol`: `s3`, `dynamodb`, `sts`, `iam`, `api` …"""
-        self._requests.labels(protocol, str(status)).inc()
-        self._seconds.labels(protocol).observe(seconds)
+        found = self._children.get((protocol, status))
+        if found is None:
+            found = self._requests.labels(protocol, str(status)), self._seconds.labels(protocol)
+            self._children[protocol, status] = found
+        found[0].inc()
+        found[1].observe(seconds)
 
     def text(self) -> bytes:
         return generate_latest(self._registry)

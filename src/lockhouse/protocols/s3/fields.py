@@ -15,6 +15,7 @@ from calendar import timegm
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from lockhouse.core.addresses import Address
@@ -61,7 +62,13 @@ _ACLS = frozenset(
 
 
 def http_date(at: float) -> str:
-    return formatdate(at, usegmt=True)
+    """As RFC 9110 writes times: whole seconds, GMT."""
+    return _http_date(int(at))
+
+
+@lru_cache(maxsize=4096)
+def _http_date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def iso_date(at: float) -> str:

@@ -26,7 +26,8 @@ class Call:
 def arn_of(who: Identity, account: str) -> str:
     """The ARN by which AWS clients know a caller (IAM identifiers reference)."""
     if who.session:
-        return f"arn:aws:sts::{account}:assumed-role/{who.name}/{who.session}"
+        role = who.name.removesuffix(f"/{who.session}")  # the name of a session says both
+        return f"arn:aws:sts::{account}:assumed-role/{role}/{who.session}"
     return f"arn:aws:iam::{account}:user/{who.name}"
 
 

@@ -19,7 +19,6 @@ from lockhouse.core.versions import Body, Version
 Row = tuple[Any, ...]
 encode = msgspec.msgpack.Encoder().encode
 decode_version = msgspec.msgpack.Decoder(Version).decode
-decode_lock = msgspec.msgpack.Decoder(LockRecord).decode
 decode_lock_event = msgspec.msgpack.Decoder(LockEvent).decode
 decode_namespace = msgspec.msgpack.Decoder(Namespace).decode
 decode_parked = msgspec.msgpack.Decoder(Parked).decode
@@ -28,6 +27,24 @@ decode_upload = msgspec.msgpack.Decoder(Upload).decode
 decode_principal = msgspec.msgpack.Decoder(Principal).decode
 decode_credential = msgspec.msgpack.Decoder(Credential).decode
 _replace = msgspec.structs.replace
+
+_decode_lock = msgspec.msgpack.Decoder(LockRecord).decode
+_MAX_LOCKS = 1024
+_locks: dict[bytes, LockRecord] = {}
+"""Lock records by their encoded form: what is written is read again soon, and decoding costs more than finding."""
+
+
+def encode_lock(record: LockRecord) -> bytes:
+    encoded = encode(record)
+    if len(_locks) >= _MAX_LOCKS:
+        _locks.clear()
+    _locks[encoded] = record
+    return encoded
+
+
+def decode_lock(encoded: bytes) -> LockRecord:
+    return _locks.get(encoded) or _decode_lock(encoded)
+
 
 STATE_COLUMNS = (
     "s.id, s.namespace, s.key, s.current, s.live, s.next_seq, s.versions, s.is_state, s.require_lock, "

@@ -10,8 +10,7 @@ the writing connection holds the turn. What it must get right:
 - A full disk undoes the group and tries its commands one by one; those that do not fit are refused with StorageFull.
 - After any other error at a commit nobody can know whether it happened (RELIABILITY: the page may be lost or durable).
   The process ends at once: what a restart finds is the truth, and no client was told otherwise.
-- Checkpoints have a thread and connection of their own, and never run inside a client's commit. A passive one cannot
-  reset the log while writers go on, so beyond a bound one is run between two groups, when little is left to copy.
+- Checkpoints have a thread and connection of their own (`checkpoints`), and never run inside a client's commit.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ import os
 import queue
 import sys
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -33,6 +33,7 @@ from lockhouse.core.ports import Delivery, Reader, Transaction
 from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.reserve import Reserve
 from lockhouse.storage.sql import migrations
+from lockhouse.storage.sql.checkpoints import Checkpoints
 from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.records import Row
 from lockhouse.storage.sql.settled import Settled
@@ -42,12 +43,9 @@ T = TypeVar("T")
 Command = Callable[[Transaction], object]
 GROUP = 256
 """Most commands in one commit."""
-CHECKPOINT_PAGES = 1000
-"""Pages in the log (4 KiB each) at which a passive checkpoint is run."""
 LOG_BOUND = 64 * 1024 * 1024
 """Bytes in the log at which it is reset between two groups."""
 _BUSY_MS = 10_000
-_PAGE = 4096
 _FATAL = (apsw.IOError, apsw.CorruptError, apsw.NotADBError, apsw.CantOpenError, apsw.ReadOnlyError, apsw.NoMemError)
 _log = logging.getLogger("lockhouse.storage")
 
@@ -142,7 +140,8 @@ class SqliteStore:
         self._closed = False
         self._dead = ""
         self._readers = threading.local()
-        self._open_readers: list[apsw.Connection] = []
+        self._open_readers: weakref.WeakSet[apsw.Connection] = weakref.WeakSet()
+        """Those of threads that still live."""
         self._opening = threading.Lock()
         self._turn = threading.Lock()
         self._writer_waits = False
@@ -153,16 +152,17 @@ class SqliteStore:
         self._session = _Session(self._writer_connection)
         self._settled = Settled()
         self._transaction = SqlTransaction(self._session, self._settled)
-        self._log_pages = 0
-        self._log_has_grown = threading.Event()
-        self._writer_connection.set_wal_hook(self._note_log_size)
-        self._checkpoint_connection = self._connect(apsw.SQLITE_OPEN_READWRITE, cache_kib=1024)
+        self._checkpoints = Checkpoints(
+            self._connect(apsw.SQLITE_OPEN_READWRITE, cache_kib=1024),
+            bound=log_bound,
+            between_groups=lambda work: self._queue.put((work, _Between())),
+            reserve=reserve,
+        )
+        self._writer_connection.set_wal_hook(self._checkpoints.note)
         self._writer = threading.Thread(target=self._write_groups, name="lockhouse-writer", daemon=True)
         self._committer = threading.Thread(target=self._commit_offered, name="lockhouse-commit", daemon=True)
-        self._checkpointer = threading.Thread(target=self._checkpoint, name="lockhouse-checkpoint", daemon=True)
         self._writer.start()
         self._committer.start()
-        self._checkpointer.start()
 
     # Opening
 
@@ -248,17 +248,17 @@ class SqliteStore:
         if self._closed:
             return
         self._closed = True
+        self._checkpoints.close()
         self._commits.put(None)
         self._queue.put((None, _Stop()))
-        self._log_has_grown.set()
         self._committer.join()
         self._writer.join()
-        self._checkpointer.join()
         self._refuse_the_rest()
         with self._opening:
             for connection in self._open_readers:
-                connection.close()
-        self._checkpoint_connection.close()
+                # One may be in the middle of a query that nobody waits for any more; it ends with the process.
+                with contextlib.suppress(apsw.ThreadingViolationError):
+                    connection.close()
         self._writer_connection.close()
 
     # Beyond the port
@@ -285,8 +285,8 @@ class SqliteStore:
         with self._opening:
             if self._closed:
                 raise self._unavailable()
-            connection = self._connect(apsw.SQLITE_OPEN_READONLY, cache_kib=8 * 1024)
-            self._open_readers.append(connection)
+            connection = self._connect(apsw.SQLITE_OPEN_READONLY, cache_kib=4 * 1024)
+            self._open_readers.add(connection)
         session: _Session = _Session(connection)
         self._readers.session = session
         return session
@@ -366,7 +366,7 @@ class SqliteStore:
         try:
             if self._reserve is not None:
                 self._reserve.give_up()
-                self._log_has_grown.set()
+                self._checkpoints.wake()
                 return self._commit([each], guarded=True)
         except apsw.FullError:
             self._roll_back()
@@ -444,47 +444,3 @@ class SqliteStore:
             _, token = self._queue.get()
             rest.append((token, None, self._unavailable()))
         self._deliver(rest)
-
-    # The checkpoint thread
-
-    def _note_log_size(self, _connection: apsw.Connection, _name: str, pages: int) -> int:
-        if pages >= CHECKPOINT_PAGES and (pages >= self._log_pages + CHECKPOINT_PAGES or pages < self._log_pages):
-            self._log_pages = pages
-            self._log_has_grown.set()
-        return apsw.SQLITE_OK
-
-    def _checkpoint(self) -> None:
-        while True:
-            full = self._reserve is not None and self._reserve.given_up
-            self._log_has_grown.wait(timeout=1.0 if full else 30.0)
-            if self._closed:
-                return
-            self._log_has_grown.clear()
-            try:
-                pages, _ = self._checkpoint_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-                if pages * _PAGE > self._log_bound:
-                    self._reset_log()
-            except apsw.Error as error:
-                # Nothing is lost: the log still holds it all, and the next checkpoint tries again.
-                _log.error("Failed to checkpoint error=%s", error)
-            if self._reserve is not None and self._reserve.given_up:
-                self._reserve.take()
-
-    def _reset_log(self) -> None:
-        done = threading.Event()
-
-        def reset() -> None:
-            try:
-                self._checkpoint_connection.set_busy_timeout(100)
-                self._checkpoint_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
-            except apsw.Error as error:
-                _log.warning("Could not reset the write-ahead log: a long read is going on error=%s", error)
-            finally:
-                done.set()
-
-        # A second passive round first: what the first left is what the writers must wait for.
-        self._checkpoint_connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-        self._queue.put((reset, _Between()))
-        while not done.wait(timeout=0.2):
-            if self._closed and not self._writer.is_alive():
-                return

@@ -180,7 +180,7 @@ class SqlTransaction(WorkspaceWrites, SqlReader):
     def save_lock(self, state: StateRecord, record: LockRecord, expected_epoch: int) -> bool:
         if self.tight and record.lock is not None and record.epoch > expected_epoch:
             raise storage_full()
-        held, encoded = int(record.lock is not None), encode(record)
+        held, encoded = int(record.lock is not None), records.encode_lock(record)
         if self._change(
             "UPDATE locks SET epoch = ?, held = ?, record = ? WHERE state_id = ? AND epoch = ?",
             (record.epoch, held, encoded, state.id, expected_epoch),

@@ -36,7 +36,10 @@ async def delete_item(call: Call, body: bytes) -> Mapping[str, Json]:
     """Errors: ConditionalCheckFailed, ResourceNotFound, Validation, AccessDenied (it would be a force-unlock)."""
     quick = wire.read_release(body)
     if quick is not None:
-        await delete_any(call, table_name(quick.table), {LOCK_ID: quick.lock_id})
+        name = table_name(quick.table)
+        address = await call.house.read(lambda tx: _address(tx, call, name, quick.lock_id))
+        if address is None or await call.house.release_held(call.caller, Unlock(address, Facet.TABLE)) is None:
+            await delete_any(call, name, {LOCK_ID: quick.lock_id})
         return {}
     wanted = wire.read(body, inputs.DeleteItem)
     name = table_name(inputs.check_write(wanted, wanted.Key, "key"))
@@ -85,6 +88,10 @@ async def _release(call: Call, kept: _Kept, condition: Condition | None, *, want
     meant = kept.lock_id if condition is not None else ""
     await call.house.release_lock(call.caller, Unlock(kept.address, Facet.TABLE, last_read=meant))
     return kept.item
+
+
+def _address(tx: Reader, call: Call, name: str, lock_id: str) -> Address | None:
+    return lock_items.address_of(tx, tables.get(tx, call.caller, name), lock_id)
 
 
 def _kept(tx: Reader, call: Call, name: str, key: Item) -> _Kept | None:

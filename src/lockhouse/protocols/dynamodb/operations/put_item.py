@@ -101,6 +101,8 @@ async def put_kept(
     try:
         await take(call, address, info)
     except LockHeld as problem:
+        if wants_item:
+            call.house.refusals.read(call.caller.who.credential, address)
         raise ConditionRefused(lock_items.lock_item(address, problem.info) if wants_item else None) from None
     return address
 

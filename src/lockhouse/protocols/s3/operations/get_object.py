@@ -57,7 +57,7 @@ def _describe(call: Call, version: Version) -> tuple[list[tuple[bytes, bytes]], 
     part = _part(call, version)
     mode = (headers.get("x-amz-checksum-mode") or "").upper()
     described = object_headers(version, checksums=mode == "ENABLED" and part is None)
-    for name in fields.RESPONSE_OVERRIDES:
+    for name in fields.RESPONSE_OVERRIDES if call.request.query else ():
         value = call.request.parameter(name)
         if value is not None:
             field = name.removeprefix("response-").encode("ascii")

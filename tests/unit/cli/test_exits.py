@@ -1,0 +1,47 @@
+"""Exit codes, hints and help: what scripts and people rely on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import lockhouse
+from lockhouse.cli.exits import EXIT_CODES, MEANINGS, Exit, exit_code
+from lockhouse.errors import ALL_PROBLEMS, LOCAL_PROBLEMS
+from tests.unit.cli.tree import COMMANDS, help_of, is_command, names
+
+SOURCE = Path(lockhouse.__file__).parent
+
+
+def test_every_problem_has_an_exit_code_and_nothing_else_has():
+    assert EXIT_CODES.keys() == ALL_PROBLEMS.keys() | LOCAL_PROBLEMS.keys()
+
+
+def test_every_exit_code_has_a_meaning():
+    assert MEANINGS.keys() == set(Exit)
+
+
+def test_a_problem_of_a_newer_server_is_a_failure():
+    assert exit_code("tomorrow.unknown") is Exit.FAILED
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_json(name: str):
+    text = help_of(name)
+    assert len(text.splitlines()) > 5
+    assert "--json" in text
+
+
+def test_every_command_that_a_hint_names_exists():
+    wrong = []
+    for path in SOURCE.rglob("*.py"):
+        for call in re.findall(r"(?<!from )lockhouse ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*){0,2})", path.read_text()):
+            if not is_command(call):
+                wrong.append(f"{path.name}: lockhouse {call}")
+    assert wrong == []
+
+
+def test_the_tree_of_commands_is_what_the_names_say():
+    assert names() == sorted(COMMANDS)
