@@ -71,5 +71,5 @@ def test_a_login_by_the_browser_page_gives_terraform_a_token_that_works_until_it
     ann.ok("logout", host)
     assert ann.run("plan", "-input=false").code == 1
     public = token.split("_")[1]
-    server.command("token", "revoke", public).ok()
+    server.command("token", "revoke", public, "--ca-file", str(certificate)).ok()
     assert ask(f"https://{host}/api/v2/account/details", context=context)[0] == 401
