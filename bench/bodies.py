@@ -1,7 +1,7 @@
 """What is sent: Terraform states of a wanted size and plain objects: a short changing beginning and a fixed rest each.
 
 A state has the layout of state format 4, with resources whose attributes are random enough that nobody compresses them
-by a miracle. Above 2 MB the resources repeat every 2 MB. Only the serial at the beginning changes, so a hundred versions
+by a miracle. Above 2 MB the resources repeat every 2 MB. Only the serial at the beginning changes, so many versions
 of 100 MB cost 100 MB of the generator's memory.
 """
 

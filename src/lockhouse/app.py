@@ -12,6 +12,7 @@ import contextlib
 import datetime as dt
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -29,6 +30,7 @@ from lockhouse.bootstrap.certificates import development_certificate
 from lockhouse.config import Settings
 from lockhouse.edge.asgi import Application, adapt
 from lockhouse.edge.connection import Deadlines, connection_class
+from lockhouse.errors import SettingInvalid
 from lockhouse.protocols.api.app import Api
 from lockhouse.protocols.aws.gate import Gate
 from lockhouse.protocols.aws.sigv4 import claims_signature
@@ -142,7 +144,14 @@ def _front(gate: Handler, api: Api, rooms: dict[bytes, Handler]) -> Handler:
 def _listen(settings: Settings) -> Iterator[socket.socket]:
     host, port = settings.listen
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.create_server((host, port), family=family, backlog=2048, reuse_port=False) as listener:
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=2048, reuse_port=False)
+    except OSError as wrong:
+        reason = os.strerror(wrong.errno) if wrong.errno else str(wrong)
+        raise SettingInvalid(
+            f"cannot listen on {settings.listen}: {reason}", hint="choose another: --listen HOST:PORT", setting="listen"
+        ) from None
+    with listener:
         yield listener
 
 

@@ -22,7 +22,7 @@ def refused(act) -> str:
 
 def test_a_key_may_do_what_was_granted_below_its_prefix_and_nothing_else(lockhouse: Lockhouse):
     place = lockhouse.cloud.new_place("grants")
-    key = lockhouse.new_key("team-key", "--rights", "read,write,lock", "--on", f"{place.bucket}/team/")
+    key = lockhouse.new_key("team-key", "read,write,lock", f"{place.bucket}/team/")
     put(lockhouse, key, place.bucket, "team/app.tfstate")
     assert refused(lambda: put(lockhouse, key, place.bucket, "other/app.tfstate")) == "AccessDenied"
     s3 = lockhouse.cloud.sdk("s3", key)
@@ -38,7 +38,7 @@ def test_a_key_may_do_what_was_granted_below_its_prefix_and_nothing_else(lockhou
 
 def test_a_revoked_key_stops_at_once(lockhouse: Lockhouse):
     place = lockhouse.cloud.new_place("revoked")
-    key = lockhouse.new_key("short-lived")
+    key = lockhouse.new_key("short-lived", "read,write", place.bucket)
     put(lockhouse, key, place.bucket, "app.tfstate")
     assert lockhouse.command("key", "revoke", "short-lived").ok().stdout == "revoked short-lived\n"
     assert refused(lambda: put(lockhouse, key, place.bucket, "app.tfstate", 2)) == "InvalidAccessKeyId"
@@ -50,7 +50,7 @@ def test_a_revoked_key_stops_at_once(lockhouse: Lockhouse):
 
 def test_a_key_is_rotated_without_a_gap(lockhouse: Lockhouse):
     place = lockhouse.cloud.new_place("rotated")
-    old = lockhouse.new_key("rotating")
+    old = lockhouse.new_key("rotating", "write", place.bucket)
     made = lockhouse.json("key", "rotate", "rotating")
     new = Credentials(made["access_key_id"], made["secret_access_key"])
     put(lockhouse, old, place.bucket, "app.tfstate")
@@ -60,10 +60,21 @@ def test_a_key_is_rotated_without_a_gap(lockhouse: Lockhouse):
     put(lockhouse, new, place.bucket, "app.tfstate", 3)
 
 
+def test_the_list_of_credentials_says_when_each_was_used(lockhouse: Lockhouse):
+    place = lockhouse.cloud.new_place("used")
+    key = lockhouse.new_key("used", "write", place.bucket)
+    assert lockhouse.json("token", "list", "used")[0]["last_used_at"] == ""
+    wrong = Credentials(key.access_key_id, "x" * 40)
+    assert refused(lambda: put(lockhouse, wrong, place.bucket, "app.tfstate")) == "SignatureDoesNotMatch"
+    assert lockhouse.json("token", "list", "used")[0]["last_used_at"] == ""
+    put(lockhouse, key, place.bucket, "app.tfstate")
+    assert lockhouse.json("token", "list", "used")[0]["last_used_at"] != ""
+
+
 def test_a_role_is_assumed_by_whom_it_trusts_and_limits_what_they_may(lockhouse: Lockhouse):
     place = lockhouse.cloud.new_place("roles")
-    trusted = lockhouse.new_key("trusted-ci", "--rights", "read", "--on", place.bucket)
-    stranger = lockhouse.new_key("stranger", "--rights", "admin", "--on", place.bucket)
+    trusted = lockhouse.new_key("trusted-ci", "read", place.bucket)
+    stranger = lockhouse.new_key("stranger", "admin", place.bucket)
     arn = lockhouse.json(
         "role", "create", "--name", "deploy", "--rights", "write", "--on", f"{place.bucket}/apps/", "--by", "trusted-ci"
     )["arn"]

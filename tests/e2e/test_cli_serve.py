@@ -142,7 +142,7 @@ def test_a_backup_made_while_serving_is_restored_and_served(start_lockhouse: Sta
 
 def test_the_administrator_is_reset_offline_and_only_offline(start_lockhouse: Start, tmp_path: Path):
     server = start_lockhouse()
-    kept = server.new_key("kept")
+    kept = server.new_key("kept", "read", "*")
     busy = run("admin", "reset-credentials", "--data", str(server.data), directory=tmp_path)
     assert busy.code == 1
     assert "another Lockhouse server is using" in busy.stderr

@@ -86,7 +86,7 @@ def test_a_parked_write_is_shown_and_accepted_or_dropped(lockhouse: Lockhouse, p
 
 
 def test_a_lock_is_found_and_taken_away_and_its_holder_is_fenced(lockhouse: Lockhouse, place: Place):
-    runner = lockhouse.new_key(f"runner-{place.bucket}")
+    runner = lockhouse.new_key(f"runner-{place.bucket}", "read,write,lock", place.bucket)
     put(lockhouse, place, body(1))
     lock(lockhouse, place, "lock-1", runner)
     (held,) = lockhouse.json("lock", "list", place.bucket)

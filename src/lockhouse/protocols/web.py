@@ -1,9 +1,9 @@
 """HTTP as values: what a protocol room is given and what it gives back.
 
 A `Request` holds exactly what the client sent: the raw path and query stay undecoded (signatures cover them) and
-headers keep their order and repetition. Its body is an asynchronous iterator of chunks that raises `BodyIncomplete` when the
-client goes away, so that "no more bytes" can never be mistaken for "all bytes". A `Response` is a status, headers and
-a body that is bytes, or a stream with a known length. Nothing here knows a protocol, a store or the ASGI server.
+headers keep their order and repetition. Its body is an asynchronous iterator of chunks that raises `BodyIncomplete`
+when the client goes away, so that "no more bytes" can never be mistaken for "all bytes". A `Response` is a status,
+headers and a body that is bytes, or a stream with a known length. Nothing here knows a protocol, a store or the server.
 """
 
 from __future__ import annotations

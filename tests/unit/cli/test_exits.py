@@ -37,9 +37,8 @@ def test_every_command_has_help_and_json(name: str):
 def test_every_command_that_a_hint_names_exists():
     wrong = []
     for path in SOURCE.rglob("*.py"):
-        for call in re.findall(r"(?<!from )lockhouse ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*){0,2})", path.read_text()):
-            if not is_command(call):
-                wrong.append(f"{path.name}: lockhouse {call}")
+        calls = re.findall(r"(?<!from )lockhouse ((?:[a-z][a-z-]*)(?: [a-z][a-z-]*){0,2})", path.read_text())
+        wrong += [f"{path.name}: lockhouse {call}" for call in calls if not is_command(call)]
     assert wrong == []
 
 

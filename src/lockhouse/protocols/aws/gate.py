@@ -33,6 +33,10 @@ class Keys(Protocol):
 
     def access_key(self, access_key_id: str, session_token: str) -> tuple[bytes, Identity] | None: ...
 
+    def seen(self, who: Identity) -> None:
+        """A signature of this caller was verified."""
+        ...
+
 
 @dataclass(slots=True)
 class Call:
@@ -110,7 +114,9 @@ class Gate:
                 access_key_id=claim.access_key_id,
             )
         secret, who = found
-        return verify(claim, parts, secret, digest), who
+        verified = verify(claim, parts, secret, digest)
+        self._keys.seen(who)
+        return verified, who
 
     def _pinned(self, claim: Claim) -> Service:
         service = self._services.get(claim.service)
