@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.e2e.clouds import Lockhouse
 from tests.e2e.terraform import S3Backend, Terraform
@@ -71,14 +72,16 @@ def _block(kind: str, arguments: Mapping[str, str]) -> str:
     return f"terraform {{\n  {kind} {{\n{lines}  }}\n}}\n"
 
 
-def connect(terraform: Terraform, server: Lockhouse, token: str | None = None, endpoint: str | None = None) -> Terraform:
+def connect(
+    terraform: Terraform, server: Lockhouse, token: str | None = None, endpoint: str | None = None
+) -> Terraform:
     """Give a developer access to the server by every block: CLI configuration, token, basic authentication."""
     token, endpoint = token or server.token, endpoint or server.endpoint
     settings = terraform.environment["TF_CLI_CONFIG_FILE"]
     services = "".join(
         f'    "{name}" = "{endpoint}/api/v2/"\n' for name in ("state.v2", "tfe.v2", "tfe.v2.1", "tfe.v2.2")
     )
-    with open(settings, "a", encoding="utf-8") as file:
+    with Path(settings).open("a", encoding="utf-8") as file:
         file.write(
             f'\nhost "{HOST}" {{\n  services = {{\n{services}  }}\n}}\n'
             f'\ncredentials "{HOST}" {{\n  token = {json.dumps(token)}\n}}\n'

@@ -113,7 +113,9 @@ def test_the_same_files_are_applied_with_each_of_the_five_blocks_and_nothing_is_
         named(lockhouse, "cloud", name),
     ]
     for number, block in enumerate(blocks):
-        ann = use(somebody(f"ann{number}"), lockhouse, block).write("main.tf", resource("one") + outputs(turn=str(number)))
+        ann = use(somebody(f"ann{number}"), lockhouse, block).write(
+            "main.tf", resource("one") + outputs(turn=str(number))
+        )
         ann.init()
         planned = ann.ok("plan", "-input=false").text
         assert ("1 to add" in planned) == (number == 0), planned
@@ -122,7 +124,9 @@ def test_the_same_files_are_applied_with_each_of_the_five_blocks_and_nothing_is_
         assert ann.ok("output", "-raw", "turn").stdout == str(number)
 
 
-PAIRS = [(one, other) for one in ("table", "lockfile", "http", "cloud") for other in ("table", "lockfile", "http", "cloud")]
+PAIRS = [
+    (one, other) for one in ("table", "lockfile", "http", "cloud") for other in ("table", "lockfile", "http", "cloud")
+]
 
 
 @pytest.mark.parametrize(("one", "other"), [pair for pair in PAIRS if pair[0] < pair[1]])

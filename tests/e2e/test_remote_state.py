@@ -8,9 +8,9 @@ import uuid
 import pytest
 
 from tests.e2e.blocks import HOST, HttpBackend, connect, use
+from tests.e2e.clouds import Place
 from tests.e2e.scenarios.life import resource
 from tests.e2e.terraform import NEWEST, LockMode, S3Backend
-from tests.e2e.clouds import Place
 
 VERSIONS = ["1.6.6", "1.10.5", NEWEST]
 
@@ -27,14 +27,18 @@ def source(backend: str, config: dict[str, object]) -> str:
 def test_outputs_are_read_over_every_block_with_an_outputs_only_grant(lockhouse, developer, version):
     name = f"network-{uuid.uuid4().hex[:8]}"
     key = f"{name}.tfstate"
-    owner = use(connect(developer("owner", version=version), lockhouse), lockhouse, HttpBackend(lockhouse.namespace, key))
+    owner = use(
+        connect(developer("owner", version=version), lockhouse), lockhouse, HttpBackend(lockhouse.namespace, key)
+    )
     owner.write("main.tf", resource("secret") + 'output "vpc" {\n  value = "vpc-1"\n}\n').init()
     owner.apply()
 
     reader = f"reader-{uuid.uuid4().hex[:8]}"
     credentials = lockhouse.new_key(reader, "read-outputs", f"{lockhouse.namespace}/{key}")
     if version == "1.6.6":  # it gives up when it may not list workspaces; every other version goes on
-        lockhouse.command("key", "grant", reader, "--rights", "read-outputs", "--on", f"{lockhouse.namespace}/env:/").ok()
+        lockhouse.command(
+            "key", "grant", reader, "--rights", "read-outputs", "--on", f"{lockhouse.namespace}/env:/"
+        ).ok()
     token = lockhouse.json("token", "create", "--name", reader)["token"]
     bob = connect(developer("bob", version=version, cloud=lockhouse.cloud, credentials=credentials), lockhouse, token)
     s3 = {

@@ -1,8 +1,8 @@
 """Workspaces: the names under which `cloud {}` and `backend "remote"` find a state, and what goes with them.
 
 A workspace is a state plus a stored name, unique in its namespace and changeable. One made over that API keeps its
-state at the key of its name. A state that came another way gets the name made from its key (`name_from_key`), if no other
-state would get the same; else it has none until somebody names it. Specification: DESIGN "Words" and below.
+state at the key of its name. A state that came another way gets the name made from its key (`name_from_key`), if no
+other state would get the same; else it has none until somebody names it. Specification: DESIGN "Words".
 """
 
 from __future__ import annotations
@@ -74,6 +74,11 @@ class StateUpload(msgspec.Struct, frozen=True, omit_defaults=True):
     seq: int = 0
     """The version it became; 0: none yet."""
     discarded: bool = False
+
+
+def new_workspace_id(nonce: str) -> str:
+    """The id of a new workspace, from 16 random URL-safe characters."""
+    return "ws-" + nonce.replace("_", "0").replace("-", "1")
 
 
 def name_from_key(key: str) -> str:

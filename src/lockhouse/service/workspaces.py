@@ -34,6 +34,7 @@ from lockhouse.errors import (
     ProjectExists,
     ProjectNotFound,
     RequestInvalid,
+    StateNotFound,
     WorkspaceAmbiguous,
     WorkspaceExists,
     WorkspaceNotFound,
@@ -220,6 +221,26 @@ def change(tx: Transaction, caller: Caller, workspace_id: str, wanted: Change) -
         settings=workspace.settings | wanted.settings,
         updated_at=caller.now,
     )
+    tx.save_workspace(workspace)
+    return view(tx, workspace)
+
+
+def name_state(tx: Transaction, caller: Caller, address: Address, name: str, new_id: str) -> View:
+    """Give the state at an address a workspace name, or another one. Needs `write` there.
+
+    Errors: `state.not_found`, `workspace.exists`, `access.denied`, `namespace.not_found`, `request.invalid`."""
+    namespaces.address_in(tx, caller, address)
+    require(caller.who, Right.WRITE, *address)
+    found = tx.workspace_at(address)
+    if found is not None:
+        return change(tx, caller, found.id, Change(name=name))
+    state = tx.state(address)
+    if state is None or not state.is_state:
+        raise StateNotFound(f"cannot find {address.lock_id}", hint=f"lockhouse state list {address.namespace}")
+    check_name(name)
+    if tx.workspace_named(address.namespace, name) is not None:
+        raise WorkspaceExists(f"cannot name {address.lock_id} {name}: another state has this name", name=name)
+    workspace = Workspace(new_id, address, name, caller.now, caller.now)
     tx.save_workspace(workspace)
     return view(tx, workspace)
 

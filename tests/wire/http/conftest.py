@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.wire.rig import Rig
 
 from lockhouse.protocols.http.room import HttpRoom
+from tests.wire.rig import Rig
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ import hashlib
 import json
 
 import pytest
-from tests.wire.rig import EVERYTHING, Rig, state
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.principals import Grant, Right
 from lockhouse.errors import ALL_PROBLEMS
 from lockhouse.protocols.http.room import HttpRoom
 from lockhouse.protocols.http.wire import STATUSES
+from tests.wire.rig import EVERYTHING, Rig, state
 
 WHERE = "/http/acme/app/prod"
 

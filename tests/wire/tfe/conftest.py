@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.wire.rig import MASTER, Answer, Rig, User
 
 from lockhouse.core.principals import Grant
 from lockhouse.protocols.http.room import HttpRoom
 from lockhouse.protocols.tfe.room import PATHS, TfeRoom
+from tests.wire.rig import MASTER, Answer, Rig, User
 
 JSON_API = {"content-type": "application/vnd.api+json", "accept": "application/vnd.api+json"}
 

@@ -112,6 +112,6 @@ def test_the_page_runs_no_script_and_escapes_what_it_carries(rig):
     assert "default-src 'none'" in policy
     assert "form-action 'self' http://localhost:10004" in policy
     assert "frame-ancestors 'none'" in policy
-    style = re.search(rb"<style>(.*)</style>", answer.body, re.S)
+    style = re.search(rb"<style>(.*)</style>", answer.body, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(style[1]).digest()).decode()
     assert f"'sha256-{digest}'" in policy

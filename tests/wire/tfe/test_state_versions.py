@@ -7,10 +7,10 @@ import copy
 import json
 
 import pytest
-from tests.wire.rig import EVERYTHING, state
-from tests.wire.tfe.conftest import Client
 
 from lockhouse.core.principals import Grant, Right
+from tests.wire.rig import EVERYTHING, state
+from tests.wire.tfe.conftest import Client
 
 
 @pytest.fixture
@@ -134,7 +134,11 @@ def test_a_state_is_announced_uploaded_and_read_back_byte_for_byte(ann, workspac
     assert ann.upload(announced, state(1)).status == 200
     assert ann.upload(announced, b'{"any":"thing"}', "hosted-json-state-upload-url").status == 200
     again = ann.data("GET", f"state-versions/{version['id']}")
-    assert (again["id"], again["attributes"]["status"], again["attributes"]["serial"]) == (version["id"], "finalized", 1)
+    assert (again["id"], again["attributes"]["status"], again["attributes"]["serial"]) == (
+        version["id"],
+        "finalized",
+        1,
+    )
     assert ann.data("GET", f"workspaces/{workspace}/current-state-version")["id"] == version["id"]
     assert current(ann, workspace) == state(1)
 
@@ -247,7 +251,9 @@ def test_versions_are_listed_newest_first_and_rolled_back_under_the_lock(ann, bo
         ann.save(workspace, state(serial))
     listed = ann.data("GET", f"workspaces/{workspace}/state-versions")
     assert [each["attributes"]["serial"] for each in listed] == [3, 2, 1]
-    where = "state-versions?filter%5Borganization%5D%5Bname%5D=acme&filter%5Bworkspace%5D%5Bname%5D=prod&page%5Bsize%5D=1"
+    where = (
+        "state-versions?filter%5Borganization%5D%5Bname%5D=acme&filter%5Bworkspace%5D%5Bname%5D=prod&page%5Bsize%5D=1"
+    )
     page = ann.ask("GET", where).json()
     assert (page["data"][0]["id"], page["meta"]["pagination"]["total-count"]) == (listed[0]["id"], 3)
     relation = {"rollback-state-version": {"data": {"type": "state-versions", "id": listed[2]["id"]}}}
@@ -300,7 +306,13 @@ def test_outputs_have_exact_types_and_hide_sensitive_values_in_lists(ann, worksp
     ann.save(workspace, with_outputs())
     listed = ann.data("GET", f"workspaces/{workspace}/current-state-version-outputs")
     found = {each["attributes"]["name"]: each["attributes"] for each in listed}
-    assert found["name"] == {"name": "name", "sensitive": False, "type": "string", "value": "x", "detailed-type": "string"}
+    assert found["name"] == {
+        "name": "name",
+        "sensitive": False,
+        "type": "string",
+        "value": "x",
+        "detailed-type": "string",
+    }
     assert (found["secret"]["value"], found["secret"]["sensitive"]) == (None, True)
     assert found["list"]["detailed-type"] == ["tuple", ["string", "number"]]
     assert found["object"]["value"] == {"a": True}
@@ -312,7 +324,10 @@ def test_outputs_have_exact_types_and_hide_sensitive_values_in_lists(ann, worksp
     assert {each["type"] for each in included} == {"state-version-outputs", "users"}
     shown = ann.ask("GET", "organizations/acme/workspaces/prod?include=outputs").json()["included"]
     assert {each["type"] for each in shown} == {"workspace-outputs"}
-    assert ann.data("GET", f"state-version-outputs/{shown[0]['id']}")["attributes"]["name"] == shown[0]["attributes"]["name"]
+    assert (
+        ann.data("GET", f"state-version-outputs/{shown[0]['id']}")["attributes"]["name"]
+        == shown[0]["attributes"]["name"]
+    )
 
 
 def test_who_may_read_outputs_only_is_given_a_state_with_nothing_else(rig, ann, workspace):

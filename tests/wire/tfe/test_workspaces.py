@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tests.wire.rig import EVERYTHING, state
-from tests.wire.tfe.conftest import Client
 
 from lockhouse.core.principals import Grant, Right
 from lockhouse.errors import ALL_PROBLEMS
 from lockhouse.protocols.tfe.wire import STATUSES
+from tests.wire.rig import EVERYTHING, state
+from tests.wire.tfe.conftest import Client
 
 
 def put(client: Client, key: str, body: bytes):
@@ -143,7 +143,10 @@ def test_includes_are_given_once_each(ann):
     ann.workspace("one")
     ann.workspace("two")
     answer = ann.ask("GET", "organizations/acme/workspaces?include=organization,project").json()
-    assert [(each["type"], each["id"][:3]) for each in answer["included"]] == [("organizations", "acm"), ("projects", "prj")]
+    assert [(each["type"], each["id"][:3]) for each in answer["included"]] == [
+        ("organizations", "acm"),
+        ("projects", "prj"),
+    ]
 
 
 def test_a_workspace_is_renamed_and_changed_and_keeps_its_state(ann):
@@ -151,7 +154,9 @@ def test_a_workspace_is_renamed_and_changed_and_keeps_its_state(ann):
     ann.lock(workspace)
     ann.save(workspace, state(1))
     ann.unlock(workspace)
-    document = {"data": {"type": "workspaces", "attributes": {"name": "new", "terraform-version": "1.15.5", "description": "x"}}}
+    document = {
+        "data": {"type": "workspaces", "attributes": {"name": "new", "terraform-version": "1.15.5", "description": "x"}}
+    }
     changed = ann.data("PATCH", f"workspaces/{workspace}", document)
     assert (changed["id"], changed["attributes"]["name"]) == (workspace, "new")
     assert changed["attributes"]["terraform-version"] == "1.15.5"
@@ -161,7 +166,9 @@ def test_a_workspace_is_renamed_and_changed_and_keeps_its_state(ann):
     assert ann.ask("GET", f"workspaces/{again}/current-state-version").status == 404
 
 
-@pytest.mark.parametrize("attributes", [{"execution-mode": "remote"}, {"execution-mode": "agent"}, {"operations": True}])
+@pytest.mark.parametrize(
+    "attributes", [{"execution-mode": "remote"}, {"execution-mode": "agent"}, {"operations": True}]
+)
 def test_remote_execution_is_refused_in_words(ann, attributes):
     document = {"data": {"type": "workspaces", "attributes": {"name": "x", **attributes}}}
     answer = ann.ask("POST", "organizations/acme/workspaces", document)
@@ -272,7 +279,10 @@ def test_tokens_are_made_shown_once_listed_and_revoked(rig, ann, bob):
     text = made["attributes"]["token"]
     use = {"authorization": f"Bearer {text}"}
     assert rig.ask("GET", "/api/v2/account/details", headers=use).status == 200
-    assert [each["attributes"]["token"] for each in ann.data("GET", f"users/{me['id']}/authentication-tokens")] == [None, None]
+    assert [each["attributes"]["token"] for each in ann.data("GET", f"users/{me['id']}/authentication-tokens")] == [
+        None,
+        None,
+    ]
     assert ann.data("GET", f"authentication-tokens/{made['id']}")["id"] == made["id"]
     assert bob.ask("DELETE", f"authentication-tokens/{made['id']}").status == 404
     assert bob.ask("GET", f"users/{me['id']}/authentication-tokens").status == 404

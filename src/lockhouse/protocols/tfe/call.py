@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
+from lockhouse.core.workspaces import new_workspace_id
 from lockhouse.errors import BodyTooLarge
 from lockhouse.protocols.tfe.signing import Signer, UploadPass
 from lockhouse.protocols.tfe.tokens import Tokens
@@ -44,7 +45,7 @@ class Call:
 
     def new_id(self, prefix: str) -> str:
         """A random opaque id."""
-        return prefix + self.house.engine.nonce().replace("_", "0").replace("-", "1")
+        return prefix + new_workspace_id(self.house.engine.nonce())[3:]
 
 
 Operation = Callable[[Call], Awaitable[Response]]
