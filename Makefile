@@ -10,7 +10,7 @@ DATA ?= lockhouse-data
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links
 
-.PHONY: help setup develop tools run demo test check bench soak requirements reference clean
+.PHONY: help setup develop tools run demo test lint check bench soak requirements reference clean
 
 help:
 	@echo 'make setup    .venv/ with .venv/bin/lockhouse in it'
@@ -55,11 +55,13 @@ demo: .venv/develop
 test: tools
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not soak'
 
-check: .venv/develop
+lint: .venv/develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+check: lint
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not soak' tests/unit tests/contract tests/model
 
 bench: .venv/develop

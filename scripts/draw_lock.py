@@ -22,9 +22,7 @@ def drawing() -> str:
     lines = ["```mermaid", "stateDiagram-v2"]
     lines += [f"    {name}: {condition}" for condition, name in names.items()]
     lines.append(f"    [*] --> {names[Condition.FREE]}")
-    lines += [
-        f"    {names[row.before]} --> {names[row.after]}: {row.request} → {row.verdict}" for row in TRANSITIONS
-    ]
+    lines += [f"    {names[row.before]} --> {names[row.after]}: {row.request} → {row.verdict}" for row in TRANSITIONS]
     lines += ["```", "", "| the lock is | request | verdict | afterwards |", "|---|---|---|---|"]
     lines += [f"| {row.before} | {row.request} | {row.verdict} | {row.after} |" for row in TRANSITIONS]
     return "\n".join(lines)

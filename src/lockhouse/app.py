@@ -89,7 +89,12 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         )
         authenticator = Authenticator(directory.store, master, now)
         engine = Engine(directory.store, directory.blobs, now=now)
-        house = House(engine, lock_wait=settings.lock_wait, max_body=settings.max_body)
+        house = House(
+            engine,
+            lock_wait=settings.lock_wait,
+            max_body=settings.max_body,
+            require_lock=settings.require_lock,
+        )
         services = (
             s3_service(house, region=settings.region, public_host=settings.public_host),
             dynamodb_service(house, account=settings.account_id),

@@ -219,7 +219,7 @@ class Settings:
     require_lock: bool = _setting(
         _switch,
         False,
-        "Whether the first namespace, and those that `lockhouse namespace create` makes, refuse writes without a lock.",
+        "Whether namespaces (buckets) made from now on refuse state writes without a lock.",
         "true or false",
     )
     account_id: str = _setting(

@@ -69,9 +69,7 @@ def begin(
         if tx.table(LOCK_TABLE) is None:
             tables.create(tx, caller, table)
         if tx.namespace(namespace) is None:
-            namespaces.create(tx, caller, namespace, region)
-            if require_lock:
-                namespaces.set_require_lock(tx, caller, namespace, required=True)
+            namespaces.create(tx, caller, namespace, region, require_lock=require_lock)
 
     store.write(command)
     return True

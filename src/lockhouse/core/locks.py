@@ -6,14 +6,15 @@ Every protocol has its own picture of a lock: a table item, a `.tflock` object, 
 Here these are *facets* of one lock. A lock is a non-empty stack of *holds*; a hold is (facet, lock id, document). The
 lock is free when the last hold is gone. Five rules decide everything else:
 
-1. *Same again is success.* A request with the id of the lock that its own principal holds, or a repetition of the very
-   request that took it, is granted again: answers get lost, and a client must never be refused by its own lock.
-2. *One id, many facets.* The same id through a second facet joins; each facet is released on its own. A pair of requests
-   that names itself as the two ends of one migration joins too, with two ids.
+1. *Same again is success.* A request with the id of the lock that its own principal holds, or a repetition of the
+   very request that took it, is granted again: answers get lost, and a client must never be refused by its own lock.
+2. *One id, many facets.* The same id through a second facet joins; each facet is released on its own. A pair of
+   requests that names itself as the two ends of one migration joins too, with two ids.
 3. *A release names the lock that its sender saw.* Where the protocol carries no id, that is the lock which this
    credential last read or took there. Releasing what was released is a no-op (a *tombstone* remembers it for 60 s).
-4. *Anything else is force.* It needs the right, removes every hold and *fences* the old holder: its credential and epoch
-   are remembered until that credential takes the lock again, and what it still writes is refused (`core.writes`).
+4. *Anything else is force.* It needs the right, removes every hold and *fences* the old holder: its credential and
+   epoch are remembered until that credential takes the lock again, and what it still writes is refused
+   (`core.writes`).
 5. *Every grant raises the epoch*, so that two tenures of a lock can never be taken for one.
 
 `TRANSITIONS` is the table of these rules; the picture in the documentation is drawn from it. All functions are pure:

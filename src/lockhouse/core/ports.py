@@ -355,6 +355,10 @@ class BlobReader(Protocol):
         """Exactly `size` bytes unless the blob ends before."""
         ...
 
+    def at_hand(self, offset: int, size: int) -> bool:
+        """Whether these bytes (of the blob, at least one) can be read without waiting for a disk or a network."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -81,9 +81,9 @@ class Identity(msgspec.Struct, frozen=True):
 def allows(grants: tuple[Grant, ...], right: Right, namespace: str, key: str = "") -> bool:
     """Whether the grants include this right on this address; with an empty key: on the whole namespace."""
     for grant in grants:
-        if grant.namespace in ("*", namespace) and key.startswith(grant.prefix):
-            if right in grant.rights or Right.ADMIN in grant.rights:
-                return True
+        covers = grant.namespace in ("*", namespace) and key.startswith(grant.prefix)
+        if covers and (right in grant.rights or Right.ADMIN in grant.rights):
+            return True
     return False
 
 

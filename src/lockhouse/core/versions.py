@@ -10,7 +10,7 @@ import msgspec
 
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a state body says of itself. Source: Terraform state format version 4; OpenTofu state encryption envelope."""
+    """What a state body says of itself. Sources: Terraform state format version 4; OpenTofu's encryption envelope."""
 
     serial: int
     """0 … 2**64 - 1."""

@@ -88,8 +88,8 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
     if request.unconditional:
         mark = "override"
     elif lock is not None:
-        holds = lock.has_id(request.lock_id) if request.lock_id else lock.is_held_by(request.credential)
-        if not holds:
+        named = request.lock_id
+        if not (lock.has_id(named) if named else lock.is_held_by(request.credential)):
             return WriteOutcome(_ignored_lock(record, request))
         overriding = overriding or (
             request.may_override and any(hold.operation in OVERRIDING_OPERATIONS for hold in lock.holds)

@@ -42,7 +42,7 @@ Gone = Callable[[], Awaitable[None]]
 class House:
     """One server's use cases. Make it on the event loop, after `engine.start()`."""
 
-    def __init__(self, engine: Engine, *, lock_wait: float, max_body: int) -> None:
+    def __init__(self, engine: Engine, *, lock_wait: float, max_body: int, require_lock: bool = False) -> None:
         self.engine = engine
         self.blobs = engine.blobs
         self.waiting = Waiting()
@@ -53,6 +53,8 @@ class House:
         self.outputs = OutputsReader(engine.blobs)
         self.lock_wait = lock_wait
         self.max_body = max_body
+        self.require_lock = require_lock
+        """Whether new namespaces refuse writes without a lock."""
 
     async def read(self, query: Callable[[Reader], T]) -> T:
         return await self.engine.read(query)

@@ -22,7 +22,7 @@ from lockhouse.service.callers import Caller
 _UPLOADS_SHOWN = 1
 
 
-def create(tx: Transaction, caller: Caller, name: str, region: str = "") -> Namespace:
+def create(tx: Transaction, caller: Caller, name: str, region: str = "", *, require_lock: bool = False) -> Namespace:
     """A new namespace. The creator needs `admin` on it.
 
     Errors: `namespace.invalid`, `namespace.exists` (details `region`), `namespace.conflict` when ordinary table items
@@ -36,7 +36,7 @@ def create(tx: Transaction, caller: Caller, name: str, region: str = "") -> Name
             f"cannot create {name}: it exists already", hint="lockhouse namespace list", region=existing.region
         )
     _refuse_if_items_match(tx, name)
-    namespace = Namespace(name=name, at=caller.now, region=region)
+    namespace = Namespace(name=name, at=caller.now, region=region, require_lock=require_lock)
     tx.create_namespace(namespace)
     return namespace
 

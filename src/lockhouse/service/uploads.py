@@ -74,7 +74,7 @@ def template_of(upload: Upload) -> Template:
 
 
 def put_part(tx: Transaction, caller: Caller, address: Address, upload_id: str, part: Part) -> None:
-    """Keep a part; the same number again replaces it. Errors as `get`; `request.invalid` for a number outside 1 … 10,000."""
+    """Keep a part; the same number again replaces it. Errors as `get`; `request.invalid` for a number out of range."""
     get(tx, caller, address, upload_id)
     if not 1 <= part.number <= MAX_PARTS:
         raise RequestInvalid(

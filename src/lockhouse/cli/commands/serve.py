@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from lockhouse.cli import logs
 from lockhouse.cli.frame import Run, command
 from lockhouse.config import SETTINGS, Setting, Settings, load
 
@@ -33,6 +34,7 @@ def serve(run: Run, **flags: Any) -> None:  # noqa: ANN401 - flags are checked b
     namespace and a lock table. A line "Lockhouse is ready at URL" says that requests are accepted.
     """
     settings = load(flags, os.environ)
+    logs.configure(settings.log_level, settings.log_format)
     from lockhouse import app
 
     def ready(endpoint: str, first: bool) -> None:

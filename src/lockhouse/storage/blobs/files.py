@@ -22,6 +22,8 @@ from lockhouse.storage.reserve import Reserve
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _HEX = frozenset("0123456789abcdef")
 _INCOMING = "incoming"
+_NO_WAIT: int | None = getattr(os, "RWF_NOWAIT", None)
+"""Linux alone can read "only if it is in memory"."""
 
 
 class FileBlobs:
@@ -183,6 +185,16 @@ class FileBlobReader:
         except OSError as error:
             raise _unreadable(self._name, error) from error
         return found[0] if len(found) == 1 else b"".join(found)
+
+    def at_hand(self, offset: int, size: int) -> bool:
+        # Whether the ends are in the page cache: what lies between was read ahead with them, or nearly so.
+        if _NO_WAIT is None:
+            return False
+        probe = bytearray(1)
+        try:
+            return all(os.preadv(self._file, [probe], at, _NO_WAIT) == 1 for at in (offset + size - 1, offset))
+        except OSError:  # it would have to wait, or this file system cannot say
+            return False
 
     def close(self) -> None:
         if self._file >= 0:

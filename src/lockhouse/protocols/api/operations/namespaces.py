@@ -13,8 +13,8 @@ async def create(call: Call) -> wire.NamespaceDocument:
     required = call.api.settings.require_lock if asked.require_lock is None else asked.require_lock
 
     def command(tx: Transaction) -> Namespace:
-        made = namespaces.create(tx, call.caller, asked.name, asked.region or call.api.settings.region)
-        return namespaces.set_require_lock(tx, call.caller, asked.name, required=True) if required else made
+        region = asked.region or call.api.settings.region
+        return namespaces.create(tx, call.caller, asked.name, region, require_lock=required)
 
     return views.namespace(await call.house.write(command))
 

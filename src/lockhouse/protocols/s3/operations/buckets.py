@@ -22,7 +22,8 @@ async def create_bucket(call: Call) -> Response:
     if raw:
         region = xml.read_document(raw, "CreateBucketConfiguration").value("LocationConstraint").strip()
     region = region or call.signed_region
-    await call.house.write(lambda tx: namespaces.create(tx, call.caller, call.bucket, region))
+    required = call.house.require_lock
+    await call.house.write(lambda tx: namespaces.create(tx, call.caller, call.bucket, region, require_lock=required))
     return Response(200, [(b"location", b"/" + call.bucket.encode("ascii"))])
 
 

@@ -1,0 +1,67 @@
+"""Bodies come back byte for byte, whether they are in memory, on the disk or cut off."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from pathlib import Path
+
+import pytest
+
+from lockhouse.core.versions import Body
+from lockhouse.errors import StorageUnavailable
+from lockhouse.runtime.outgoing import DISK_PIECE_BYTES, PIECE_BYTES, give_out
+from lockhouse.runtime.streams import Stream
+from lockhouse.storage.blobs import files
+from lockhouse.storage.blobs.files import FileBlobs
+
+SIZE = 2 * DISK_PIECE_BYTES + PIECE_BYTES // 2 + 1
+RAW = random.Random(7).randbytes(SIZE)
+
+
+def kept(blobs: FileBlobs) -> Body:
+    writer = blobs.create()
+    writer.write(RAW)
+    md5 = hashlib.md5(RAW, usedforsecurity=False).digest()
+    return Body(SIZE, md5, hashlib.sha256(RAW).digest(), blob=writer.finish())
+
+
+async def read(body: Body, blobs: FileBlobs, start: int = 0, end: int | None = None) -> tuple[int, list[bytes]]:
+    given = await give_out(body, blobs, start, end)
+    assert isinstance(given, Stream)
+    return given.length, [piece async for piece in given.chunks()]
+
+
+@pytest.fixture(params=["memory", "disk"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FileBlobs:
+    if request.param == "disk":
+        monkeypatch.setattr(files, "_NO_WAIT", None)  # a system that cannot say what is in memory
+    return FileBlobs(tmp_path / "blobs")
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, None), (0, SIZE + 5), (1, SIZE - 1), (SIZE - 1, None), (PIECE_BYTES, PIECE_BYTES + 1)]
+)
+def test_a_range_comes_back_in_bounded_pieces(blobs: FileBlobs, start: int, end: int | None):
+    length, pieces = asyncio.run(read(kept(blobs), blobs, start, end))
+    assert b"".join(pieces) == RAW[start:end]
+    assert length == len(RAW[start:end])
+    assert all(0 < len(piece) <= DISK_PIECE_BYTES for piece in pieces)
+
+
+def test_a_blob_that_is_cut_off_is_an_error(blobs: FileBlobs, tmp_path: Path):
+    body = kept(blobs)
+    file = tmp_path / "blobs" / body.blob[:2] / body.blob
+
+    async def cut_while_reading() -> None:
+        given = await give_out(body, blobs)
+        assert isinstance(given, Stream)
+        async for _ in given.chunks():
+            with file.open("r+b") as opened:
+                opened.truncate(SIZE - DISK_PIECE_BYTES)
+
+    with pytest.raises(StorageUnavailable):
+        asyncio.run(cut_while_reading())
+    with pytest.raises(StorageUnavailable):
+        asyncio.run(read(body, blobs))
