@@ -22,6 +22,7 @@ from lockhouse.errors import (
     LockMismatch,
     SerialConflict,
     UploadNotFound,
+    WriteFenced,
     WriteUnlocked,
 )
 from lockhouse.service import objects, workspaces
@@ -98,7 +99,8 @@ def announce(
 def write(tx: Transaction, caller: Caller, upload_id: str, command: Put) -> Written | Refused:
     """The announced bytes came. `command` has the body and facts as they were taken in.
 
-    Errors: `upload.not_found`, `body.digest`, `body.invalid`, `access.denied`, and all of `service.objects.put`."""
+    When the lock has ended meanwhile they are refused and parked, once. Errors: `upload.not_found`, `body.digest`,
+    `body.invalid`, `access.denied`, `write.fenced`, and all of `service.objects.put`."""
     upload = tx.state_upload(upload_id)
     if upload is None or upload.credential != caller.who.credential:
         raise UploadNotFound(f"cannot find the state version {upload_id!r}")
@@ -110,8 +112,13 @@ def write(tx: Transaction, caller: Caller, upload_id: str, command: Put) -> Writ
         if version is not None:
             require(caller.who, Right.WRITE, *upload.address)
             return Written(version, created=False)
-    if upload.discarded:
-        raise UploadNotFound(f"cannot write the state version {upload_id!r}: it was discarded when the lock ended")
+    if tx.parked(upload.id) is not None:
+        raise WriteFenced(
+            f"cannot write {upload.address.lock_id}: the lock of this run has ended (your bytes are parked as "
+            f"{upload.id})",
+            hint=f"lockhouse state parked show {upload.id}",
+            parked=upload.id,
+        )
     _check_facts(upload, command.facts)
     result = objects.put(
         tx,

@@ -37,7 +37,8 @@ async def show(call: Call) -> Response:
 async def create(call: Call) -> Response:
     caller, document = call.caller, await call.document()
     name = document.text("name")
-    namespace = await call.house.write(lambda tx: namespaces.create(tx, caller, name))
+    required = call.house.require_lock
+    namespace = await call.house.write(lambda tx: namespaces.create(tx, caller, name, require_lock=required))
     return respond_one(documents.organization(namespace, caller.who), 201)
 
 
