@@ -2,6 +2,7 @@
 
 All servers are up at once; every round measures each of them on each line of work, in rotating order; figures are
 medians over the rounds. The requests are signed before the clock runs, and the same generator sends them to everybody.
+On a slow machine fewer rounds are measured rather than more time taken; the report says how many.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tests.e2e.toolchain.clients import REPOSITORY
 from bench.install import install_peers
 from bench.load import Broken
 from bench.measure import Numbers, Sample, measure, settle
-from bench.meters import SyncCounter, compile_counter
+from bench.meters import SyncCounter, compile_counter, sync_loop
 from bench.plans import measure_plans
 from bench.profile import Profiler
 from bench.report import OURS, lines, machine, save, show
@@ -32,6 +33,8 @@ from bench.workloads import WORKLOADS, Workload, speaks, title
 
 _RESULTS = Path(__file__).parent / "results"
 _DATA = REPOSITORY / ".data"
+_ROUNDS_SECONDS = 450.0
+"""No round is begun that would probably end after this time."""
 
 
 def main() -> int:
@@ -57,10 +60,12 @@ def main() -> int:
             "versions": {server.name: server.version for server in servers},
             "start_seconds": {server.name: round(server.start_seconds, 2) for server in servers},
             "missing": missing,
+            "syncs_per_second_alone": round(sync_loop(directory)),
             "command": " ".join(["python -m bench", *sys.argv[1:]]),
         }
         profiler = Profiler(servers, _RESULTS) if chosen.profile else None
         samples = _rounds(servers, _work(chosen), chosen.rounds or (1 if chosen.quick else 3), console, profiler)
+        facts["rounds"] = max(sample.round for sample in samples) if samples else 0
         plans = []
         if not chosen.no_plans:
             plans = measure_plans(directory / "plans", servers, 3 if chosen.quick else 9)
@@ -129,6 +134,9 @@ def _rounds(
     prepared: set[tuple[str, str, int]] = set()
     begin = time.monotonic()
     for turn in range(rounds):
+        if turn and (time.monotonic() - begin) * (turn + 1) / turn > _ROUNDS_SECONDS:
+            console.print(f"[yellow]Stopped after {turn} rounds: this machine is slow today[/yellow]")
+            break
         for workload in work:
             able = [server for server in servers if any(speaks(server, need) for need in workload.needs)]
             for server in able[turn % len(able) :] + able[: turn % len(able)] if able else []:
@@ -138,7 +146,7 @@ def _rounds(
                 settle()
                 try:
                     with profiler.watching(server, title(workload)) if profiler else contextlib.nullcontext():
-                        sample = measure(server, workload, numbers, rates)
+                        sample = measure(server, workload, numbers, rates, turn + 1)
                 except Broken as problem:
                     if server.name == OURS:
                         raise

@@ -25,6 +25,7 @@ class Sample:
 
     workload: str
     server: str
+    round: int
     requests: int
     rate: float
     p50: float
@@ -52,7 +53,9 @@ class Numbers:
         return first
 
 
-def measure(server: Server, workload: Workload, numbers: Numbers, rates: dict[tuple[str, str], float]) -> Sample:
+def measure(
+    server: Server, workload: Workload, numbers: Numbers, rates: dict[tuple[str, str], float], turn: int
+) -> Sample:
     """Run it once. `rates` remembers how fast it was, so that enough requests are built beforehand."""
     name = title(workload)
     known = rates.get((server.name, name))
@@ -82,6 +85,7 @@ def measure(server: Server, workload: Workload, numbers: Numbers, rates: dict[tu
     return Sample(
         workload=name,
         server=server.name,
+        round=turn,
         requests=measured.requests,
         rate=measured.rate,
         p50=measured.percentile(0.5),

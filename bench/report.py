@@ -79,6 +79,10 @@ def show(found: Sequence[Line], plans: Sequence[Plan], facts: dict[str, object],
     console.print(f"[bold]Measured[/bold] {facts['date']} on {facts['machine']}")
     for name, version in dict(facts["versions"]).items():  # type: ignore[call-overload]
         console.print(f"  {name} {version}")
+    console.print(f"  one writer that syncs 4 KiB each time: {facts['syncs_per_second_alone']}/s; start-up seconds:")
+    console.print(
+        f"  {facts['start_seconds']}; load average before {facts['load_average_before']:.1f}", highlight=False
+    )
     for missing in facts["missing"]:  # type: ignore[attr-defined]
         console.print(f"[yellow]Not measured: {missing}[/yellow]")
     table = Table(box=box.SIMPLE, title="Requests, medians over the rounds")

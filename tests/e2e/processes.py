@@ -6,6 +6,7 @@ far. Output is collected by threads, so a full pipe never blocks a program.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import re
@@ -54,7 +55,7 @@ class Child:
     ) -> None:
         """Start it. With `log`, what it says is kept in that file too."""
         self.title = " ".join(Path(str(part)).name if index == 0 else str(part) for index, part in enumerate(command))
-        self._said = {"stdout": "", "stderr": ""}
+        self._said: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._news = threading.Condition()
         self._log = log.open("a", encoding="utf-8") if log else None
         self._process = subprocess.Popen(
@@ -84,7 +85,7 @@ class Child:
     def said(self) -> str:
         """What it has said until now, on both outputs."""
         with self._news:
-            return self._said["stdout"] + self._said["stderr"]
+            return self._text("stdout") + self._text("stderr")
 
     def wait_for(self, pattern: str, *, seconds: float) -> re.Match[str]:
         """The first match of a regular expression in either output."""
@@ -92,7 +93,7 @@ class Child:
 
         def heard() -> bool:
             nonlocal found
-            found = re.search(pattern, self._said["stdout"]) or re.search(pattern, self._said["stderr"])
+            found = re.search(pattern, self._text("stdout")) or re.search(pattern, self._text("stderr"))
             return found is not None or not any(reader.is_alive() for reader in self._readers)
 
         with self._news:
@@ -117,7 +118,7 @@ class Child:
         for reader in self._readers:
             reader.join(timeout=5)
         self._close()
-        return Outcome(self.title, code, self._said["stdout"], self._said["stderr"])
+        return Outcome(self.title, code, self._text("stdout"), self._text("stderr"))
 
     def signal(self, number: signal.Signals) -> None:
         """Send one signal to the program alone."""
@@ -139,14 +140,18 @@ class Child:
         if self._log and not self._log.closed:
             self._log.close()
 
+    def _text(self, name: str) -> str:
+        return "".join(self._said[name])
+
     def _collect(self, name: str, pipe: IO[bytes] | None) -> None:
         assert pipe is not None
         descriptor = pipe.fileno()
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
         with pipe:
             while piece := os.read(descriptor, 65536):
-                text = piece.decode("utf-8", "replace")
+                text = decoder.decode(piece)
                 with self._news:
-                    self._said[name] += text
+                    self._said[name].append(text)
                     if self._log and not self._log.closed:
                         self._log.write(text)
                         self._log.flush()

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from tests.e2e.clouds import Cloud, Credentials, Place
 from tests.e2e.processes import Child, Outcome
-from tests.e2e.toolchain.clients import old_provider_directory, provider_mirror, terraform_program
+from tests.e2e.toolchain.clients import old_provider_directory, provider_mirror, terraform_program, terraform_versions
 
 NEWEST = "1.15.5"
 _COMMAND_SECONDS = 90
@@ -59,6 +59,16 @@ def lock_modes(version: str) -> tuple[LockMode, ...]:
     if number(version) >= (1, 10):
         return (LockMode.TABLE, LockMode.LOCKFILE, LockMode.BOTH)
     return (LockMode.TABLE,)
+
+
+def covering_clients() -> list[tuple[str, LockMode]]:
+    """Version and lock option of the clients of every run: the newest in every way, the first with lock files in that."""
+    return [
+        (version, mode)
+        for version in terraform_versions(soak=False)
+        for mode in lock_modes(version)
+        if version == NEWEST or number(version) < (1, 10) or mode is LockMode.LOCKFILE
+    ]
 
 
 @dataclass(frozen=True)

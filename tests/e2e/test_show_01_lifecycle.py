@@ -11,11 +11,20 @@ import json
 import pytest
 
 from tests.e2e.scenarios.configurations import outputs, resources
-from tests.e2e.terraform import NEWEST, LockMode, S3Backend, Terraform, lock_modes, number, plans_from_its_state
+from tests.e2e.terraform import (
+    NEWEST,
+    LockMode,
+    S3Backend,
+    Terraform,
+    covering_clients,
+    lock_modes,
+    number,
+    plans_from_its_state,
+)
 from tests.e2e.toolchain.clients import terraform_versions
 
 KEY = "infrastructure/terraform.tfstate"
-COVERING = [(version, mode) for version in terraform_versions(soak=False) for mode in lock_modes(version)]
+COVERING = covering_clients()
 ALL = [(version, mode) for version in terraform_versions(soak=True) for mode in lock_modes(version)]
 
 

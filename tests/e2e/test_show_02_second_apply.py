@@ -8,12 +8,12 @@ import re
 import pytest
 
 from tests.e2e.scenarios.configurations import outputs, resources
-from tests.e2e.terraform import NEWEST, LockMode, S3Backend, lock_modes, number
+from tests.e2e.terraform import NEWEST, LockMode, S3Backend, covering_clients, lock_modes, number
 from tests.e2e.toolchain.clients import terraform_versions
 
 KEY = "infrastructure/terraform.tfstate"
 
-COVERING = [(version, mode) for version in terraform_versions(soak=False) for mode in lock_modes(version)]
+COVERING = covering_clients()
 ALL = [(version, mode) for version in terraform_versions(soak=True) for mode in lock_modes(version)]
 
 CLIENTS = pytest.mark.parametrize(

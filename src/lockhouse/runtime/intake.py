@@ -48,6 +48,7 @@ async def take_in(
         if size > BUFFERED_BYTES:
             return await _spool(buffered, size, chunks, blobs, facts, limit=limit, expect_state=expect_state)
     raw = buffered[0] if len(buffered) == 1 else b"".join(buffered)
+    buffered.clear()  # many bodies may wait for a thread at once: each is held only once
     if size <= THREAD_BYTES:
         return _small(raw, blobs, expect_state=expect_state)
     return await asyncio.to_thread(_small, raw, blobs, expect_state=expect_state)
