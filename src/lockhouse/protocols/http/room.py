@@ -104,7 +104,7 @@ class HttpRoom:
         return Response(200, _headers(version), await self._house.give_out(version))
 
     async def _find(self, request: Request, caller: Caller, address: Address) -> Found:
-        version_id, serial = request.parameter("version") or "", request.parameter("serial")
+        version_id, serial = wire.decode_parameter(request.parameter("version")), request.parameter("serial")
         if serial is not None:
             if not serial.isascii() or not serial.isdigit() or len(serial) > 20:
                 raise RequestInvalid(f"cannot read serial {serial!r}: it must be a number", argument="serial")
@@ -121,7 +121,7 @@ class HttpRoom:
             body=_NOTHING,
             nonce=self._house.engine.nonce(),
             content_type="application/json",
-            lock_id=request.parameter("ID") or "",
+            lock_id=wire.decode_parameter(request.parameter("ID")),
             only_state=True,
         )
         written = await self._house.put_intake(caller, command, intake)
@@ -183,7 +183,7 @@ async def _document(request: Request) -> bytes:
 
 
 def _reason(request: Request) -> str:
-    return (request.parameter("reason") or FORCE_REASON)[:500]
+    return wire.decode_parameter(request.parameter("reason")) or FORCE_REASON
 
 
 def _headers(version: Version) -> list[tuple[bytes, bytes]]:

@@ -24,6 +24,8 @@ PREFIX = b"/http/"
 LOCK_SUFFIX = "/lock"
 MAX_DOCUMENT_BYTES = 64 * 1024
 """The largest lock document that is read."""
+MAX_PARAMETER = 500
+"""Characters of `ID`, `version` and `reason`."""
 ALLOW = "GET, HEAD, POST, PUT, PATCH, DELETE, LOCK, UNLOCK"
 
 
@@ -150,6 +152,17 @@ def decode_target(method: str, raw_path: bytes) -> Target:
     if act is None:
         raise MethodNotAllowed(f"cannot use {method} here", allow=ALLOW)
     return Target(Address(namespace, text), act)
+
+
+def decode_parameter(value: str | None) -> str:
+    """A query parameter's text, empty when absent. Errors: `request.invalid` for what is no UTF-8, or too long."""
+    if value is None:
+        return ""
+    if len(value) > MAX_PARAMETER or not value.isprintable() or any("\ud800" <= each <= "\udfff" for each in value):
+        raise RequestInvalid(
+            f"cannot use a parameter that is no text of up to {MAX_PARAMETER} characters", argument="query"
+        )
+    return value
 
 
 def decode_basic(authorization: str) -> tuple[str, str] | None:

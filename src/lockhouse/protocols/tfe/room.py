@@ -93,7 +93,7 @@ class TfeRoom:
     async def _serve(self, request: Request) -> Response:
         segments = [unescape(part) for part in request.raw_path[len(API_PATH) :].split(b"/")]
         caller = self._identify(request)
-        found = routes.match(request.method, segments)
+        found = routes.match(request.method, segments) if all(map(_is_text, segments)) else None
         if found is None:
             return Response(
                 404, [(b"content-type", CONTENT_TYPE)], encode_error(404, "this endpoint is not offered here")
@@ -120,6 +120,10 @@ class TfeRoom:
     def _base(self, request: Request) -> str:
         own = self._public_url or f"{request.scheme}://{request.headers.get('host') or 'localhost'}"
         return own + API_PATH.decode()
+
+
+def _is_text(segment: str) -> bool:
+    return segment.isascii() or not any("\ud800" <= each <= "\udfff" for each in segment)
 
 
 def _agent(request: Request) -> str:

@@ -113,7 +113,7 @@ class Query:
         self._pairs: dict[str, str] = {}
         for piece in raw.replace(b"+", b"%20").split(b"&"):
             name, _, value = piece.partition(b"=")
-            self._pairs.setdefault(unescape(name), unescape(value))
+            self._pairs.setdefault(_clean(unescape(name)), _clean(unescape(value)))
 
     def get(self, name: str) -> str:
         return self._pairs.get(name, "")
@@ -146,6 +146,11 @@ class Query:
         if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
             raise RequestInvalid(f"cannot use {name}={text[:20]}: it must be a number from 1", argument=name)
         return int(text)
+
+
+def _clean(text: str) -> str:
+    """What was no UTF-8 becomes U+FFFD, so that it can be looked for (and is not found)."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 class Document:
