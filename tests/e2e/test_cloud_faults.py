@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import uuid
 
-from tests.e2e.blocks import CloudBlock, connect, use
+import pytest
+
+from tests.e2e.blocks import CloudBlock, RemoteBackend, connect, use
 from tests.e2e.scenarios.configurations import outputs
 
 
-def test_every_lost_answer_but_that_of_the_lock_ends_well(lockhouse, developer, proxy):
+def named(kind: str, namespace: str, name: str) -> CloudBlock | RemoteBackend:
+    return RemoteBackend(namespace, name) if kind == "remote" else CloudBlock(namespace, f'name = "{name}"')
+
+
+@pytest.mark.parametrize("kind", ["cloud", "remote"])
+def test_every_lost_answer_but_that_of_the_lock_ends_well(lockhouse, developer, proxy, kind):
     """The protocol sends no lock id, so a lock whose answer was lost is a conflict that names the way out."""
     name = f"lost-{uuid.uuid4().hex[:8]}"
     line = proxy(lockhouse.endpoint)
-    block = CloudBlock(lockhouse.namespace, f'name = "{name}"')
+    block = named(kind, lockhouse.namespace, name)
     ann = use(connect(developer("ann"), lockhouse, endpoint=line.endpoint), lockhouse, block)
     ann.write("main.tf", outputs(turn="0")).init()
     ann.apply()
     line.behave()
     ann.write("main.tf", outputs(turn="start")).apply()
     titles = [seen.target.partition("?")[0] for seen in line.seen()]
-    assert sum("state-uploads" in title for title in titles) == 2
+    assert sum("state-uploads" in title for title in titles) == {"cloud": 2, "remote": 1}[kind]
     retried = 0
     for position, title in enumerate(titles, 1):
         ann.write("main.tf", outputs(turn=str(position)))

@@ -39,7 +39,9 @@ def asks(lock_id="one", *, by="ann", facet=Facet.TABLE, now=NOW, credential=None
     )
 
 
-def frees(*, by="ann", facet=Facet.TABLE, now=NOW, read="", lock_id="", may_force=False, invocation="", seq=0, force=False):
+def frees(
+    *, by="ann", facet=Facet.TABLE, now=NOW, read="", lock_id="", may_force=False, invocation="", seq=0, force=False
+):
     return Release(
         facet=facet,
         credential=by,
@@ -70,9 +72,7 @@ def condition(record: LockRecord, caller: str = "ann") -> Condition:
 
 
 OWN = held(asks("one", invocation="i-1", operation="migration source state"))
-RELEASED_BEFORE = take(
-    release(held(asks("zero")), frees(read="zero", invocation="u-0")).record, asks("one")
-).record
+RELEASED_BEFORE = take(release(held(asks("zero")), frees(read="zero", invocation="u-0")).record, asks("one")).record
 PLAYS = {
     (Condition.FREE, "take"): (FREE, asks()),
     (Condition.FREE, "release"): (FREE, frees()),

@@ -308,6 +308,32 @@ def test_an_organization_has_one_token_which_a_new_one_replaces(rig, ann):
     assert status(second) == 401
 
 
+def test_a_workspace_is_changed_by_its_name_too_and_shows_the_tags_of_its_project(ann):
+    workspace = ann.workspace()
+    document = {"data": {"attributes": {"description": "text", "auto-apply": None}}}
+    changed = ann.data("PATCH", "organizations/acme/workspaces/prod", document)
+    assert changed["attributes"]["description"] == "text"
+    assert (
+        ann.ask("PATCH", "organizations/acme/workspaces/prod", {"data": {"attributes": {"description": 1}}}).status
+        == 422
+    )
+    body = {"data": {"attributes": {"name": "net"}, "relationships": {"tag-bindings": {"data": [pair("a", "1")]}}}}
+    project = ann.data("POST", "organizations/acme/projects", body, 201)["id"]
+    relation = {"project": {"data": {"type": "projects", "id": project}}, "tag-bindings": {"data": [pair("b", "2")]}}
+    ann.data("PATCH", f"workspaces/{workspace}", {"data": {"attributes": {}, "relationships": relation}})
+
+    def tags(which: str):
+        return [tuple(each["attributes"].values()) for each in ann.data("GET", f"workspaces/{workspace}/{which}")]
+
+    assert tags("tag-bindings") == [("b", "2")]
+    assert tags("effective-tag-bindings") == [("a", "1"), ("b", "2")]
+    assert ann.data("GET", "organizations/acme/varsets") == []
+
+
+def pair(key: str, value: str):
+    return {"type": "tag-bindings", "attributes": {"key": key, "value": value}}
+
+
 def test_what_is_not_here_is_404_in_the_words_of_the_api(ann):
     for path in ("teams/team-1", "organizations/acme/teams", "runs/run-1", "nothing", ""):
         answer = ann.ask("GET", path)
