@@ -383,8 +383,8 @@ def _force(record: LockRecord, lock: Lock, request: Release) -> Outcome:
 
 
 def _stone(hold: Hold, request: Release, *, whole: bool) -> Tombstone:
-    # The document of a facet that was released by itself is never shown again.
-    kept = msgspec.structs.replace(hold, facet=request.facet) if whole else msgspec.structs.replace(hold, info=b"")
+    # A facet that was released by itself is never shown again: its id is enough to know a repetition.
+    kept = msgspec.structs.replace(hold, facet=request.facet) if whole else Hold(hold.facet, hold.id, b"", hold.at)
     return Tombstone(kept, request.credential, request.now, request.invocation, whole)
 
 

@@ -56,11 +56,11 @@ class House:
         self.require_lock = require_lock
         """Whether new namespaces refuse writes without a lock."""
 
-    async def read(self, query: Callable[[Reader], T]) -> T:
-        return await self.engine.read(query)
+    def read(self, query: Callable[[Reader], T]) -> Awaitable[T]:
+        return self.engine.read(query)
 
-    async def write(self, command: Callable[[Transaction], T]) -> T:
-        return await self.engine.write(command)
+    def write(self, command: Callable[[Transaction], T]) -> Awaitable[T]:
+        return self.engine.write(command)
 
     # Bodies ----------------------------------------------------------------------------------------------------------
 

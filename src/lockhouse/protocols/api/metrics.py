@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
+from itertools import accumulate
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
@@ -25,29 +27,50 @@ class Metrics:
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
         self._registry.register(_House(house))
-        self._requests = Counter(
-            "lockhouse_requests", "Requests answered.", ("protocol", "status"), registry=self._registry
-        )
-        self._seconds = Histogram(
-            "lockhouse_request_seconds",
-            "Time from the head of a request to the head of its answer; held lock requests count whole.",
-            ("protocol",),
-            registry=self._registry,
-            buckets=_SECONDS,
-        )
-        self._children: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
-
-    def observe(self, protocol: str, status: int, seconds: float) -> None:
-        """A request was answered. `protocol`: `s3`, `dynamodb`, `sts`, `iam`, `api` …"""
-        found = self._children.get((protocol, status))
-        if found is None:
-            found = self._requests.labels(protocol, str(status)), self._seconds.labels(protocol)
-            self._children[protocol, status] = found
-        found[0].inc()
-        found[1].observe(seconds)
+        self._requests = _Requests()
+        self._registry.register(self._requests)
+        self.observe = self._requests.observe
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
+
+
+class _Requests(Collector):
+    """Requests answered and their times, counted in plain numbers: every request passes here, and hardly any scrape."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, int], int] = {}
+        self._times: dict[str, list[int]] = {}
+        self._sums: dict[str, float] = {}
+
+    def observe(self, protocol: str, status: int, seconds: float) -> None:
+        """A request was answered. `protocol`: `s3`, `dynamodb`, `sts`, `iam`, `api` …"""
+        key = (protocol, status)
+        self._answers[key] = self._answers.get(key, 0) + 1
+        times = self._times.get(protocol)
+        if times is None:
+            times = self._times[protocol] = [0] * (len(_SECONDS) + 1)
+            self._sums[protocol] = 0.0
+        times[bisect_left(_SECONDS, seconds)] += 1
+        self._sums[protocol] += seconds
+
+    def describe(self) -> Iterator[Metric]:
+        yield from ()
+
+    def collect(self) -> Iterator[Metric]:
+        answers = CounterMetricFamily("lockhouse_requests", "Requests answered.", labels=("protocol", "status"))
+        for (protocol, status), count in sorted(self._answers.items()):
+            answers.add_metric((protocol, str(status)), count)
+        yield answers
+        times = HistogramMetricFamily(
+            "lockhouse_request_seconds",
+            "Time from the head of a request to the head of its answer; held lock requests count whole.",
+            labels=("protocol",),
+        )
+        for protocol, counts in sorted(self._times.items()):
+            bounds = [*(str(bound) for bound in _SECONDS), "+Inf"]
+            times.add_metric((protocol,), list(zip(bounds, accumulate(counts), strict=True)), self._sums[protocol])
+        yield times
 
 
 class _House(Collector):
