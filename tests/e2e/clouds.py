@@ -24,9 +24,9 @@ import botocore.config
 from tests.e2e.processes import Child, Outcome
 from tests.e2e.toolchain.clients import REPOSITORY
 
-_START_SECONDS = 30
-_STOP_SECONDS = 30
-_COMMAND_SECONDS = 60
+_START_SECONDS = 90
+_STOP_SECONDS = 60
+_COMMAND_SECONDS = 240
 _numbers = itertools.count(1)
 
 

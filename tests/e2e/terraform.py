@@ -19,7 +19,7 @@ from tests.e2e.processes import Child, Outcome
 from tests.e2e.toolchain.clients import old_provider_directory, provider_mirror, terraform_program, terraform_versions
 
 NEWEST = "1.15.5"
-_COMMAND_SECONDS = 90
+_COMMAND_SECONDS = 240
 
 
 class LockMode(StrEnum):
