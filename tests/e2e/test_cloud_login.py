@@ -45,7 +45,7 @@ def test_a_login_by_the_browser_page_gives_terraform_a_token_that_works_until_it
 
     login = ann.start("login", host)
     login.answer("yes")
-    url = login.wait_for(r"(https://localhost:\d+/oauth/authorization\?[^\s'\"]+)", seconds=_SECONDS)[1]
+    url = login.wait_for(r"(https://localhost:\d+/oauth/authorization\?[^\s'\"]+)[\s'\"]", seconds=_SECONDS)[1]
     status, _, page = ask(url, context=context)
     assert status == 200
     form = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page.replace("&amp;", "&")))
