@@ -1,0 +1,4 @@
+# resource "aws_kinesis_stream" "s" {}
+locals {
+  a = 1
+}

@@ -1,0 +1,2 @@
+# import boto3; boto3.client("sqs")
+x = 1

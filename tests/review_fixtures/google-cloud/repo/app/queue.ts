@@ -1,0 +1,3 @@
+import { PubSub } from "@google-cloud/pubsub";
+
+export const client = new PubSub();

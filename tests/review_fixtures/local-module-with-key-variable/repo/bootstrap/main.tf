@@ -1,0 +1,5 @@
+module "locks" {
+  source   = "../modules/table"
+  name     = "acme-things"
+  hash_key = "LockID"
+}

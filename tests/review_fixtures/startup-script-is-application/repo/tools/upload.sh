@@ -1,0 +1,2 @@
+#!/bin/sh
+aws sqs purge-queue --queue-url x
