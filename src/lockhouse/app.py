@@ -175,6 +175,7 @@ def _serve(server: Server, listener: socket.socket, announce: Announce) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         date_header=True,
         limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=max(1, round(settings.drain)),
