@@ -36,8 +36,10 @@ from lockhouse.protocols.api.app import Api
 from lockhouse.protocols.aws.gate import Gate
 from lockhouse.protocols.aws.sigv4 import claims_signature
 from lockhouse.protocols.dynamodb.service import dynamodb_service
+from lockhouse.protocols.http.room import HttpRoom
 from lockhouse.protocols.s3.service import s3_service
 from lockhouse.protocols.sts.service import query_service
+from lockhouse.protocols.tfe import room as tfe
 from lockhouse.protocols.web import Handler, Request, Response
 from lockhouse.runtime.chores import Chores
 from lockhouse.runtime.engine import Engine
@@ -47,6 +49,7 @@ from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.directory import DataDirectory, open_directory
 
 _OWN_PATHS = (b"/lockhouse/", b"/healthz", b"/readyz", b"/metrics")
+_METRIC_NAMES = {b"/http/": "http"}
 _log = logging.getLogger("lockhouse.app")
 
 
@@ -106,9 +109,11 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             settings,
             backup=lambda target, at: backup(directory, target, now=at, files=BACKUP_FILES),
         )
-        application = adapt(
-            _front(gate, api, Console(house, authenticator, settings.public_url)), max_body=settings.max_body
-        )
+        rooms = {b"/http/": HttpRoom(house, authenticator, now)}
+        cloud = tfe.TfeRoom(house, authenticator, master, now, public_url=settings.public_url)
+        console = Console(house, authenticator, settings.public_url)
+        handler = _front(gate, api, console, rooms | dict.fromkeys(tfe.PATHS, cloud))
+        application = adapt(handler, max_body=settings.max_body)
         chores = Chores(engine, lambda: sweep(directory.blobs, directory.store, now=now()))
     except BaseException:
         directory.close()
@@ -126,15 +131,19 @@ def run(settings: Settings, announce: Announce) -> None:
         server.directory.close()
 
 
-def _front(gate: Handler, api: Api, console: Console) -> Handler:
-    """Our own addresses, unless the request is signed for AWS; everything else is AWS's."""
+def _front(gate: Handler, api: Api, console: Console, rooms: dict[bytes, Handler]) -> Handler:
+    """Our own addresses and those of `rooms`, unless the request is signed for AWS; everything else is AWS's."""
+    prefixes = tuple(rooms)
 
     async def front(request: Request) -> Response:
+        path, handler, name = request.raw_path, gate, "aws"
         page = console.wants(request)
-        own = page or request.raw_path.startswith(_OWN_PATHS)
-        handler, name = gate, "aws"
+        own = page or path.startswith((*_OWN_PATHS, *prefixes))
         if own and not claims_signature(request.headers, request.raw_query):
-            handler, name = (console.handle, "console") if page else (api.handle, "api")
+            room = next((prefix for prefix in prefixes if path.startswith(prefix)), None)
+            handler, name = (api.handle, "api") if room is None else (rooms[room], _METRIC_NAMES.get(room, "cloud"))
+            if page:
+                handler, name = console.handle, "console"
         began = time.perf_counter()
         response = await handler(request)
         api.metrics.observe(name, response.status, time.perf_counter() - began)

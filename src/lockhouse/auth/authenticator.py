@@ -93,6 +93,10 @@ class Authenticator:
         _refuse_expired(known.credential.expires_at, self._clock())
         return _identity(known)
 
+    def new_token(self, principal: str, public_id: str = "") -> keys.NewToken:
+        """A fresh token that lasts until it is revoked, not stored yet; with a public id of the caller's choice."""
+        return keys.new_token(principal, self._clock(), public_id=public_id)
+
     def secret_access_key(self, credential: Credential) -> str:
         """The secret of an access key that was just made, to show it once."""
         return keys.secret_of(self._master, credential).decode()

@@ -50,12 +50,14 @@ _NOT_FOUND = (
     "namespace.not_found",
     "parked.not_found",
     "principal.not_found",
+    "project.not_found",
     "review.not_found",
     "state.deleted",
     "state.not_found",
     "table.not_found",
     "upload.not_found",
     "version.not_found",
+    "workspace.not_found",
 )
 _LOCKED = ("delete.locked", "lock.held", "write.locked")
 _REFUSED = (
@@ -78,7 +80,10 @@ _CONFLICT = (
     "namespace.exists",
     "namespace.not_empty",
     "principal.exists",
+    "project.exists",
     "table.exists",
+    "workspace.ambiguous",
+    "workspace.exists",
     "write.fenced",
     "write.lineage",
     "write.lock_required",

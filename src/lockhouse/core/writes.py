@@ -89,7 +89,7 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
         mark = "override"
     elif lock is not None:
         named = request.lock_id
-        if not (lock.has_id(named) if named else lock.credential == request.credential):
+        if not (lock.has_id(named) if named else lock.is_held_by(request.credential)):
             return WriteOutcome(_ignored_lock(record, request))
         overriding = overriding or (
             request.may_override and any(hold.operation in OVERRIDING_OPERATIONS for hold in lock.holds)

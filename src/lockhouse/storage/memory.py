@@ -32,19 +32,18 @@ from lockhouse.core.ports import (
 from lockhouse.core.principals import Credential, Principal
 from lockhouse.core.versions import Body, Facts, Version
 from lockhouse.storage.memory_reviews import ReviewMaps, ReviewReads, ReviewWrites
+from lockhouse.storage.memory_workspaces import WorkspaceMaps, WorkspaceReads, WorkspaceWrites
 
 T = TypeVar("T")
 _replace = msgspec.structs.replace
 
 
 @dataclass
-class _Maps(ReviewMaps):
+class _Maps(WorkspaceMaps, ReviewMaps):
     """Everything of record. Values are frozen, so copying the maps copies the store."""
 
-    last_id: int = 0
     namespaces: dict[str, Namespace] = field(default_factory=dict)
     documents: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    states: dict[Address, StateRecord] = field(default_factory=dict)
     versions: dict[tuple[int, int], Version] = field(default_factory=dict)
     locks: dict[int, LockRecord] = field(default_factory=dict)
     lock_events: dict[tuple[int, int], LockEvent] = field(default_factory=dict)
@@ -68,7 +67,7 @@ def _order(text: str) -> bytes:
     return text.encode()
 
 
-class _MemoryReader(ReviewReads):
+class _MemoryReader(WorkspaceReads, ReviewReads):
     """Reads of one snapshot."""
 
     _maps: _Maps
@@ -242,7 +241,7 @@ class _MemoryReader(ReviewReads):
         return sorted((name for name in names if _order(name) > _order(after)), key=_order)[:limit]
 
 
-class _MemoryTransaction(ReviewWrites, _MemoryReader):
+class _MemoryTransaction(WorkspaceWrites, ReviewWrites, _MemoryReader):
     """Writes to a copy."""
 
     def create_namespace(self, namespace: Namespace) -> None:
@@ -258,6 +257,7 @@ class _MemoryTransaction(ReviewWrites, _MemoryReader):
         for owner, kind in list(self._maps.documents):
             if owner == name:
                 del self._maps.documents[owner, kind]
+        self._forget_namespace(name)
         with_versions = {state_id for state_id, _ in self._maps.versions}
         for address, state in list(self._maps.states.items()):
             if address.namespace != name or state.id in with_versions or self.lock(state).lock is not None:

@@ -20,6 +20,7 @@ from lockhouse.storage.sql import records
 from lockhouse.storage.sql.records import STATE_COLUMNS, STATE_WIDTH, Row, after_byte_prefix, after_prefix
 from lockhouse.storage.sql.reviews import ReviewReads
 from lockhouse.storage.sql.settled import MISSING, Settled
+from lockhouse.storage.sql.workspaces import WorkspaceReads
 
 _FOREVER = 2**62
 _BLOB_NAMES = (
@@ -38,7 +39,7 @@ class Session(Protocol):
         ...
 
 
-class SqlReader(ReviewReads):
+class SqlReader(WorkspaceReads, ReviewReads):
     """`core.ports.Reader` over one session."""
 
     def __init__(self, session: Session, settled: Settled, generation: int) -> None:

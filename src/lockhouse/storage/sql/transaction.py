@@ -30,6 +30,7 @@ from lockhouse.storage.sql.reader import Session, SqlReader
 from lockhouse.storage.sql.records import Row, encode
 from lockhouse.storage.sql.reviews import ReviewWrites
 from lockhouse.storage.sql.settled import UNSETTLED, Settled
+from lockhouse.storage.sql.workspaces import WorkspaceWrites
 
 _SAVE_STATE = (
     "UPDATE states SET current = ?, live = ?, next_seq = ?, versions = ?, is_state = ?, require_lock = ?, "
@@ -49,7 +50,7 @@ def storage_full() -> StorageFull:
     )
 
 
-class SqlTransaction(ReviewWrites, SqlReader):
+class SqlTransaction(WorkspaceWrites, ReviewWrites, SqlReader):
     """`core.ports.Transaction` over one session; used for one command after the other."""
 
     def __init__(self, session: Session, settled: Settled) -> None:
@@ -117,6 +118,7 @@ class SqlTransaction(ReviewWrites, SqlReader):
         self._unsettle()
         self._change("DELETE FROM namespaces WHERE name = ?", (name,))
         self._change("DELETE FROM documents WHERE namespace = ?", (name,))
+        self._forget_namespace(name)
         for (state_id,) in self._fetch(_EMPTY_ADDRESSES, (name,)):
             self._change("DELETE FROM lock_events WHERE state_id = ?", (state_id,))
             self._change("DELETE FROM locks WHERE state_id = ?", (state_id,))

@@ -18,6 +18,7 @@ ROWS = [pytest.param(route, id=f"{route.method} {route.path}") for route in ROUT
 _BODIES: dict[type[wire.Ask | Review], object] = {
     wire.NamespaceAsk: {"name": "another"},
     wire.NamespaceChange: {"require_lock": True},
+    wire.WorkspaceAsk: {"key": "app.tfstate"},
     wire.KeyAsk: {"name": "another"},
     wire.GrantsAsk: {"grants": [{"namespace": "acme", "rights": ["read"]}]},
     wire.RoleAsk: {"name": "another", "grants": [{"namespace": "acme", "rights": ["read"]}]},
@@ -72,7 +73,9 @@ def test_a_caller_without_a_grant_changes_nothing_and_sees_nothing_of_others(des
         assert "administrator" not in answer.body.decode()
     else:
         assert answer.status in (403, 404), answer.body
-        assert answer.code in ("access.denied", "parked.not_found", "principal.not_found", "review.not_found"), answer.body
+        assert answer.code in ("access.denied", "parked.not_found", "principal.not_found", "review.not_found"), (
+            answer.body
+        )
     assert desk.ask("GET", f"/namespaces/{NAMESPACE}/state", key="app.tfstate").body == before
 
 
