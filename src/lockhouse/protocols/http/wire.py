@@ -92,7 +92,7 @@ STATUSES: Mapping[str, int] = {
     "state.deleted": 404,
     "version.not_found": 404,
     "parked.not_found": 404,
-    "review.not_found": 404,
+    "review.not_found": 400,
     "namespace.not_found": 400,
     "namespace.exists": 409,
     "namespace.invalid": 400,
