@@ -89,6 +89,8 @@ class Protocols(RuleBasedStateMachine):
         assert client.write(body) == allowed, (client.name, self.holder)
         if allowed:
             self.acknowledged.append(body)
+            if who in self.fenced:
+                self.fenced[who] = (len(self.acknowledged), self.fenced[who][1])
 
     @rule(who=WHO)
     def write_what_is_there_already(self, who: int) -> None:

@@ -111,6 +111,17 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
     return WriteOutcome(conflict)
 
 
+def after_write(record: LockRecord, credential: str, seq: int) -> LockRecord:
+    """What the address remembers once `credential` has written version `seq`: a fenced run that nobody has overtaken
+    yet may go on after its own writes, and send them again."""
+    if not any(fence.credential == credential for fence in record.fences):
+        return record
+    fences = tuple(
+        msgspec.structs.replace(fence, seq=seq) if fence.credential == credential else fence for fence in record.fences
+    )
+    return msgspec.structs.replace(record, fences=fences)
+
+
 def _conflict(head: Head, facts: Facts) -> WriteVerdict | None:
     if not head.seq or head.facts is None:
         return None

@@ -28,6 +28,7 @@ from lockhouse.errors import (
     SerialConflict,
     StateDeleted,
     StateNotFound,
+    StorageUnavailable,
     VersionNotFound,
     WriteFenced,
     WriteLocked,
@@ -175,7 +176,11 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
         case WriteVerdict.ACCEPTED:
             state = msgspec.structs.replace(state, is_state=True)
             mark = command.mark or outcome.mark
-            return Written(_add(tx, caller, state, command, lock_id=outcome.lock_id, mark=mark), created=True)
+            version = _add(tx, caller, state, command, lock_id=outcome.lock_id, mark=mark)
+            remembered = writes.after_write(record, caller.who.credential, version.seq)
+            if remembered is not record and not tx.save_lock(state, remembered, record.epoch):
+                raise StorageUnavailable(f"cannot write {address.lock_id}: its lock changed just now", hint="try again")
+            return Written(version, created=True)
         case WriteVerdict.IDENTICAL:
             assert live is not None
             return Written(live, created=False)
