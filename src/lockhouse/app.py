@@ -35,8 +35,10 @@ from lockhouse.protocols.api.app import Api
 from lockhouse.protocols.aws.gate import Gate
 from lockhouse.protocols.aws.sigv4 import claims_signature
 from lockhouse.protocols.dynamodb.service import dynamodb_service
+from lockhouse.protocols.http.room import HttpRoom
 from lockhouse.protocols.s3.service import s3_service
 from lockhouse.protocols.sts.service import query_service
+from lockhouse.protocols.tfe import room as tfe
 from lockhouse.protocols.web import Handler, Request, Response
 from lockhouse.runtime.chores import Chores
 from lockhouse.runtime.engine import Engine
@@ -46,6 +48,7 @@ from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.directory import DataDirectory, open_directory
 
 _OWN_PATHS = (b"/lockhouse/", b"/healthz", b"/readyz", b"/metrics")
+_METRIC_NAMES = {b"/http/": "http"}
 _log = logging.getLogger("lockhouse.app")
 
 
@@ -105,7 +108,9 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             settings,
             backup=lambda target, at: backup(directory, target, now=at, files=BACKUP_FILES),
         )
-        application = adapt(_front(gate, api), max_body=settings.max_body)
+        rooms = {b"/http/": HttpRoom(house, authenticator, now)}
+        cloud = tfe.TfeRoom(house, authenticator, master, now, public_url=settings.public_url)
+        application = adapt(_front(gate, api, rooms | dict.fromkeys(tfe.PATHS, cloud)), max_body=settings.max_body)
         chores = Chores(engine, lambda: sweep(directory.blobs, directory.store, now=now()))
     except BaseException:
         directory.close()
@@ -123,14 +128,18 @@ def run(settings: Settings, announce: Announce) -> None:
         server.directory.close()
 
 
-def _front(gate: Handler, api: Api) -> Handler:
-    """Our own addresses, unless the request is signed for AWS; everything else is AWS's."""
+def _front(gate: Handler, api: Api, rooms: dict[bytes, Handler]) -> Handler:
+    """Our own addresses and those of `rooms`, unless the request is signed for AWS; everything else is AWS's."""
+    prefixes = tuple(rooms)
 
     async def front(request: Request) -> Response:
-        own = request.raw_path.startswith(_OWN_PATHS) and not claims_signature(request.headers, request.raw_query)
+        path, handler, name = request.raw_path, gate, "aws"
+        if path.startswith((*_OWN_PATHS, *prefixes)) and not claims_signature(request.headers, request.raw_query):
+            room = next((prefix for prefix in prefixes if path.startswith(prefix)), None)
+            handler, name = (api.handle, "api") if room is None else (rooms[room], _METRIC_NAMES.get(room, "cloud"))
         began = time.perf_counter()
-        response = await (api.handle(request) if own else gate(request))
-        api.metrics.observe("api" if own else "aws", response.status, time.perf_counter() - began)
+        response = await handler(request)
+        api.metrics.observe(name, response.status, time.perf_counter() - began)
         return response
 
     return front
@@ -166,6 +175,7 @@ def _serve(server: Server, listener: socket.socket, announce: Announce) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         date_header=True,
         limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=max(1, round(settings.drain)),

@@ -215,6 +215,36 @@ class ConditionFailed(Problem):
     code = "condition.failed"
 
 
+class WorkspaceNotFound(Problem):
+    """There is no such workspace, or (where it is named by its opaque id) none that the caller may see."""
+
+    code = "workspace.not_found"
+
+
+class WorkspaceExists(Problem):
+    """Another workspace of the namespace has this name."""
+
+    code = "workspace.exists"
+
+
+class WorkspaceAmbiguous(Problem):
+    """Several states of the namespace would get this workspace name, so none has it. Details: `candidates`."""
+
+    code = "workspace.ambiguous"
+
+
+class ProjectNotFound(Problem):
+    """There is no such project."""
+
+    code = "project.not_found"
+
+
+class ProjectExists(Problem):
+    """Another project of the namespace has this name, or it still has workspaces."""
+
+    code = "project.exists"
+
+
 class TableNotFound(Problem):
     """There is no such lock table."""
 

@@ -84,6 +84,19 @@ class Authenticator:
             return None
         return self._used(found[1])
 
+    def holder(self, credential_id: str) -> Identity | None:
+        """Who a living credential belongs to, or None. No proof is asked: only for ids inside something that this
+        server signed itself (upload addresses, login codes). Errors: `credential.expired`."""
+        known = self._look_up(credential_id)
+        if known is None:
+            return None
+        _refuse_expired(known.credential.expires_at, self._clock())
+        return _identity(known)
+
+    def new_token(self, principal: str, public_id: str = "") -> keys.NewToken:
+        """A fresh token that lasts until it is revoked, not stored yet; with a public id of the caller's choice."""
+        return keys.new_token(principal, self._clock(), public_id=public_id)
+
     def secret_access_key(self, credential: Credential) -> str:
         """The secret of an access key that was just made, to show it once."""
         return keys.secret_of(self._master, credential).decode()

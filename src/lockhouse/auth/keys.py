@@ -40,9 +40,10 @@ def new_access_key(principal: str, now: float) -> Credential:
     )
 
 
-def new_token(principal: str, now: float, expires_at: float = 0.0) -> NewToken:
-    """A fresh token of a principal. `expires_at`: seconds since 1970; 0 is never."""
-    public, secret = random_id("", 16), secrets.token_urlsafe(32)
+def new_token(principal: str, now: float, expires_at: float = 0.0, public_id: str = "") -> NewToken:
+    """A fresh token of a principal. `expires_at`: seconds since 1970; 0 is never. `public_id`: 16 characters of the
+    base32 alphabet, random when empty."""
+    public, secret = public_id or random_id("", 16), secrets.token_urlsafe(32)
     credential = Credential(
         id=public, principal=principal, kind=TOKEN, at=now, digest=_digest(secret), expires_at=expires_at
     )

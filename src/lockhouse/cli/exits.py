@@ -50,11 +50,13 @@ _NOT_FOUND = (
     "namespace.not_found",
     "parked.not_found",
     "principal.not_found",
+    "project.not_found",
     "state.deleted",
     "state.not_found",
     "table.not_found",
     "upload.not_found",
     "version.not_found",
+    "workspace.not_found",
 )
 _LOCKED = ("delete.locked", "lock.held", "write.locked")
 _REFUSED = (
@@ -77,7 +79,10 @@ _CONFLICT = (
     "namespace.exists",
     "namespace.not_empty",
     "principal.exists",
+    "project.exists",
     "table.exists",
+    "workspace.ambiguous",
+    "workspace.exists",
     "write.fenced",
     "write.lineage",
     "write.lock_required",

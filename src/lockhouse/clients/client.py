@@ -77,6 +77,14 @@ class Client:
                 return found
             after = page.next
 
+    def workspaces(self, namespace: str) -> list[wire.WorkspaceDocument]:
+        path = f"/namespaces/{_segment(namespace)}/workspaces"
+        return list(self._ask("GET", path, wire.Workspaces).workspaces)
+
+    def name_workspace(self, namespace: str, key: str, name: str) -> wire.WorkspaceDocument:
+        path = f"/namespaces/{_segment(namespace)}/workspaces/{_segment(name)}"
+        return self._ask("PUT", path, wire.WorkspaceDocument, wire.WorkspaceAsk(key=key))
+
     def set_namespace_require_lock(self, name: str, *, required: bool) -> wire.NamespaceDocument:
         asked = wire.NamespaceChange(require_lock=required)
         return self._ask("PATCH", f"/namespaces/{_segment(name)}", wire.NamespaceDocument, asked)

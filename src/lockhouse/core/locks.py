@@ -30,6 +30,8 @@ import msgspec
 TOMBSTONE_SECONDS = 60.0
 MAX_TOMBSTONES = 8
 MAX_FENCES = 16
+PAIR_SECONDS = 60.0
+"""How long after one end of a migration its other end may come, where its protocol sends no lock document."""
 _MIGRATION_ENDS = frozenset({"migration source state", "migration destination state"})
 
 
@@ -54,6 +56,8 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
     who: str = ""
     invocation: str = ""
     """`Amz-Sdk-Invocation-Id` (or the like) of the request that took it: a repetition is the same request."""
+    credential: str = ""
+    """Who took this hold, where that is another credential than the lock's (the two ends of a migration)."""
 
 
 class Lock(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -81,6 +85,10 @@ class Lock(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def has_id(self, lock_id: str) -> bool:
         return any(hold.id == lock_id for hold in self.holds)
+
+    def is_held_by(self, credential: str) -> bool:
+        """Whether this credential took any hold of the lock."""
+        return credential == self.credential or any(hold.credential == credential for hold in self.holds)
 
 
 class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -254,6 +262,8 @@ def take(record: LockRecord, request: Take) -> Outcome:
         for held in lock.holds:
             if held.facet == request.facet and _is_same(held, request):
                 return Outcome(Verdict.AGAIN, record, lock)
+        if request.credential != lock.credential:
+            hold = msgspec.structs.replace(hold, credential=request.credential)
         if (request.rejoin and lock.has_id(request.id)) or _is_migration_pair(lock, request):
             lock = msgspec.structs.replace(lock, holds=(*lock.holds, hold))
             return Outcome(Verdict.JOINED, msgspec.structs.replace(record, lock=lock), lock)
@@ -276,7 +286,7 @@ def release(record: LockRecord, request: Release) -> Outcome:
         if any(stone.hold.id == target for stone in _fresh(record.tombstones, request.now)):
             return Outcome(Verdict.NOTHING, _consume(record, request))
         return Outcome(Verdict.MISMATCH, record, lock)
-    own = lock.credential == request.credential or bool(request.id)
+    own = lock.is_held_by(request.credential) or bool(request.id)
     if not own:
         return _force(record, lock, request)
     leaving = _leaving(lock, request.facet, target)
@@ -313,12 +323,22 @@ def _is_same(held: Hold, request: Take) -> bool:
 
 
 def _is_migration_pair(lock: Lock, request: Take) -> bool:
+    """Whether the request is the other end of the migration that holds the lock: the two name themselves in their lock
+    documents; a workspace lock has no document, so there the same principal, peer and minute must do."""
     held = lock.holds[-1]
+    if len(lock.holds) >= 4 or lock.principal != request.principal:
+        return False
+    ends = {held.operation, request.operation}
+    if ends == _MIGRATION_ENDS:
+        return held.who == request.who
+    silent = held if held.operation == "" else request
     return (
-        len(lock.holds) < 4
-        and {held.operation, request.operation} == _MIGRATION_ENDS
-        and held.who == request.who
-        and lock.principal == request.principal
+        silent.facet is Facet.WORKSPACE
+        and len(ends & _MIGRATION_ENDS) == 1
+        and silent.operation == ""
+        and lock.peer == request.peer
+        and request.peer != ""
+        and 0 <= request.now - held.at <= PAIR_SECONDS
     )
 
 
@@ -339,20 +359,24 @@ def _was_released(record: LockRecord, lock: Lock, request: Release) -> bool:
 def _force(record: LockRecord, lock: Lock, request: Release) -> Outcome:
     if not request.may_force:
         return Outcome(Verdict.FORBIDDEN, record, lock)
-    fence = Fence(
-        credential=lock.credential,
-        ids=tuple(hold.id for hold in lock.holds),
-        epoch=lock.epoch,
-        at=request.now,
-        seq=request.seq,
-        reason=request.reason,
-        by=request.by,
+    fences = tuple(
+        Fence(
+            credential=credential,
+            ids=tuple(hold.id for hold in lock.holds),
+            epoch=lock.epoch,
+            at=request.now,
+            seq=request.seq,
+            reason=request.reason,
+            by=request.by,
+        )
+        for credential in dict.fromkeys((lock.credential, *(hold.credential for hold in lock.holds)))
+        if credential
     )
     stones = (*_fresh(record.tombstones, request.now), _stone(lock.holds[0], request, whole=True))
     forced = LockRecord(
         epoch=record.epoch,
         lock=None,
-        fences=(*record.fences, fence)[-MAX_FENCES:],
+        fences=(*record.fences, *fences)[-MAX_FENCES:],
         tombstones=stones[-MAX_TOMBSTONES:],
     )
     return Outcome(Verdict.FORCED, forced, lock)

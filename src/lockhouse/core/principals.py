@@ -17,6 +17,8 @@ class Right(StrEnum):
     """What may be done with the states below a grant."""
 
     READ = "read"
+    READ_OUTPUTS = "read-outputs"
+    """Only the outputs of a state, as a state document without resources."""
     WRITE = "write"
     LOCK = "lock"
     FORCE_UNLOCK = "force-unlock"

@@ -89,7 +89,7 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
         mark = "override"
     elif lock is not None:
         named = request.lock_id
-        if not (lock.has_id(named) if named else lock.credential == request.credential):
+        if not (lock.has_id(named) if named else lock.is_held_by(request.credential)):
             return WriteOutcome(_ignored_lock(record, request))
         overriding = overriding or (
             request.may_override and any(hold.operation in OVERRIDING_OPERATIONS for hold in lock.holds)
@@ -109,6 +109,17 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
     if overriding:
         return WriteOutcome(WriteVerdict.ACCEPTED, "override", lock_id)
     return WriteOutcome(conflict)
+
+
+def after_write(record: LockRecord, credential: str, seq: int) -> LockRecord:
+    """What the address remembers once `credential` has written version `seq`: a fenced run that nobody has overtaken
+    yet may go on after its own writes, and send them again."""
+    if not any(fence.credential == credential for fence in record.fences):
+        return record
+    fences = tuple(
+        msgspec.structs.replace(fence, seq=seq) if fence.credential == credential else fence for fence in record.fences
+    )
+    return msgspec.structs.replace(record, fences=fences)
 
 
 def _conflict(head: Head, facts: Facts) -> WriteVerdict | None:

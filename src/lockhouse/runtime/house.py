@@ -16,6 +16,7 @@ from lockhouse.core.addresses import Address, is_state_key
 from lockhouse.core.bodies import with_serial
 from lockhouse.core.locks import Facet, Verdict
 from lockhouse.core.ports import Part, Reader, Transaction
+from lockhouse.core.principals import Right
 from lockhouse.core.versions import Body, Version
 from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid
 from lockhouse.runtime.engine import Engine
@@ -23,6 +24,7 @@ from lockhouse.runtime.facts import FactsReader
 from lockhouse.runtime.intake import BUFFERED_BYTES, Intake, take_in
 from lockhouse.runtime.memory import LastReads, Pins, Refusals
 from lockhouse.runtime.outgoing import give_out
+from lockhouse.runtime.outputs import OutputsReader
 from lockhouse.runtime.streams import Stream
 from lockhouse.runtime.waiting import Waiting
 from lockhouse.service import history, locks, objects, uploads
@@ -48,6 +50,7 @@ class House:
         self.pins = Pins()
         self.refusals = Refusals()
         self.facts = FactsReader(engine.blobs)
+        self.outputs = OutputsReader(engine.blobs)
         self.lock_wait = lock_wait
         self.max_body = max_body
         self.require_lock = require_lock
@@ -105,8 +108,9 @@ class House:
                 async for piece in given.chunks():
                     yield piece
 
-    async def restore(self, caller: Caller, address: Address, version_id: str) -> Written:
-        """Make an old version current again under the highest serial plus one. Errors as `service.history.restore`,
+    async def restore(self, caller: Caller, address: Address, version_id: str, lock_id: str = "") -> Written:
+        """Make an old version current again under the highest serial plus one, while nobody holds the lock, or the
+        caller by this lock id. Errors as `service.history.restore`,
         `request.invalid` for a version over `RESTORE_BYTES`."""
         found = await self.read(lambda tx: objects.read(tx, caller, address, version_id))
         version = found.version
@@ -127,6 +131,7 @@ class House:
             facts=intake.facts,
             content_type=version.content_type,
             encryption=version.encryption,
+            lock_id=lock_id,
         )
         return _accepted(await self.write(lambda tx: history.restore(tx, caller, command)))
 
@@ -142,7 +147,12 @@ class House:
         self, caller: Caller, address: Address, version_id: str = "", conditions: objects.Conditions | None = None
     ) -> Found:
         """The version without its bytes; ranged reads by the same credential are served from it for a while."""
-        found = await self.read(lambda tx: objects.read(tx, caller, address, version_id, 0, conditions, packed=False))
+        if objects.sees_outputs_only(caller, address):
+            found = await self._get_outputs(caller, address, version_id, 0, conditions)
+        else:
+            found = await self.read(
+                lambda tx: objects.read(tx, caller, address, version_id, 0, conditions, packed=False)
+            )
         if not version_id:
             self.pins.pin(caller.who.credential, address, found.version.seq, caller.now)
         return found
@@ -158,7 +168,20 @@ class House:
     ) -> Found:
         """The version with its bytes. A ranged read follows the last HEAD of the same credential."""
         seq = self.pins.pinned(caller.who.credential, address, caller.now) if ranged and not version_id else 0
+        if objects.sees_outputs_only(caller, address):
+            return await self._get_outputs(caller, address, version_id, seq, conditions)
         return await self.read(lambda tx: objects.read(tx, caller, address, version_id, seq, conditions))
+
+    async def _get_outputs(
+        self, caller: Caller, address: Address, version_id: str, seq: int, conditions: objects.Conditions | None
+    ) -> Found:
+        """The version as a document of its outputs, with the digests of that document."""
+        right = Right.READ_OUTPUTS
+        found = await self.read(lambda tx: objects.read(tx, caller, address, version_id, seq, right=right))
+        version = await self.outputs.of(found.state, found.version)
+        if conditions is not None:
+            objects.check_conditions(address, version, conditions)
+        return Found(found.state, version)
 
     # Locks -----------------------------------------------------------------------------------------------------------
 

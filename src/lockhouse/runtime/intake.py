@@ -70,6 +70,12 @@ def pack(raw: bytes, blobs: Blobs) -> Body:
         raise
 
 
+def in_memory(raw: bytes) -> Body:
+    """A body that is never stored: made on the way out."""
+    md5 = hashlib.md5(raw, usedforsecurity=False).digest()
+    return Body(len(raw), md5, hashlib.sha256(raw).digest(), packed=compress(raw))
+
+
 def _small(raw: bytes, blobs: Blobs, *, expect_state: bool | None) -> Intake:
     decoded = _is_wanted(raw[:SNIFF_BYTES], expect_state)
     return Intake(pack(raw, blobs), read_facts(raw) if decoded else None)

@@ -24,7 +24,7 @@ from lockhouse.errors import (
 from lockhouse.service.callers import Caller
 
 ANYWHERE = "*"
-DEFAULT_RIGHTS = (Right.READ, Right.WRITE, Right.LOCK, Right.FORCE_UNLOCK)
+DEFAULT_RIGHTS = (Right.READ, Right.READ_OUTPUTS, Right.WRITE, Right.LOCK, Right.FORCE_UNLOCK)
 MAX_GRANTS = 200
 MAX_CREDENTIALS = 100
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+=,.@_-]{0,63}")

@@ -14,7 +14,7 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.ports import Parked, Reader, StateRecord, Transaction
 from lockhouse.core.principals import Right, allows, require
 from lockhouse.core.versions import Version
-from lockhouse.errors import ParkedNotFound, RequestInvalid, StateNotFound, WriteLocked
+from lockhouse.errors import ParkedNotFound, RequestInvalid, StateNotFound, VersionNotFound, WriteLocked
 from lockhouse.service import namespaces, objects
 from lockhouse.service.callers import Caller
 from lockhouse.service.objects import Put, Refused, Written
@@ -54,6 +54,22 @@ def list_versions(
     return state, tx.versions(state, before, limit)
 
 
+def find_serial(tx: Reader, caller: Caller, address: Address, serial: int) -> str:
+    """The version id of the newest version with this serial. Needs `read`. Errors: `state.not_found`,
+    `version.not_found`."""
+    state, _ = show_state(tx, caller, address)
+    before = 0
+    while page := tx.versions(state, before):
+        for version in page:
+            if version.facts is not None and version.facts.serial == serial:
+                return version.id
+        before = page[-1].seq
+    raise VersionNotFound(
+        f"cannot find serial {serial} of {address.lock_id}",
+        hint=f"lockhouse state versions {address.namespace} {address.key}",
+    )
+
+
 def set_require_lock(tx: Transaction, caller: Caller, address: Address, *, required: bool) -> StateRecord:
     """Whether this state may only be written under a lock. Needs `admin`."""
     namespaces.address_in(tx, caller, address)
@@ -66,10 +82,12 @@ def set_require_lock(tx: Transaction, caller: Caller, address: Address, *, requi
 def restore(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     """Write an old version's bytes (with the new serial already in them) as the current version.
 
-    Needs `write`. Errors: `write.locked` while anybody holds the lock; `state.not_found`."""
+    Needs `write`. Errors: `write.locked` while anybody holds the lock (but by `command.lock_id`); `state.not_found`."""
     address = command.address
     state, _ = show_state(tx, caller, address)
-    _refuse_while_locked(tx, state)
+    lock = tx.lock(state).lock
+    if lock is None or not command.lock_id or not lock.has_id(command.lock_id):
+        _refuse_while_locked(tx, state)
     return objects.put(tx, caller, msgspec.structs.replace(command, override=True, unconditional=True, mark="rollback"))
 
 

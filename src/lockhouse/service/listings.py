@@ -208,5 +208,6 @@ def _first(one: Entry | None, other: Entry | None) -> Entry | None:
 
 
 def _require_list(caller: Caller, namespace: str, prefix: str) -> None:
-    if not allows(caller.who.grants, Right.LOCK, namespace, prefix):
+    """Names may be listed by who may read, lock or read outputs there: S3 clients list workspaces before they read."""
+    if not any(allows(caller.who.grants, right, namespace, prefix) for right in (Right.LOCK, Right.READ_OUTPUTS)):
         require(caller.who, Right.READ, namespace, prefix)

@@ -19,6 +19,7 @@ from lockhouse.core.ports import Reader, StateRecord
 from lockhouse.core.principals import Right, allows, require
 from lockhouse.service import locks
 from lockhouse.service.callers import Caller
+from lockhouse.service.objects import sees_outputs_only
 
 LOCK_ID = "LockID"
 INFO = "Info"
@@ -68,7 +69,11 @@ def lock_item(address: Address, document: bytes) -> Item:
 
 
 def show_digest(tx: Reader, caller: Caller, address: Address) -> Item | None:
-    """The digest item of an address. Errors: `access.denied`, whether or not there is such a state."""
+    """The digest item of an address; none for who may read outputs only, whose document has another digest.
+
+    Errors: `access.denied`, whether or not there is such a state."""
+    if sees_outputs_only(caller, address):
+        return None
     if not _sees(caller, address):
         require(caller.who, Right.READ, address.namespace, address.key)
     state = tx.state(address)
@@ -131,7 +136,7 @@ def _items_of(tx: Reader, caller: Caller, state: StateRecord, *, lock: bool) -> 
         shown = show_lock(tx, caller, state.address).item
         if shown is not None:
             yield shown
-    digest = _digest(tx, state)
+    digest = None if sees_outputs_only(caller, state.address) else _digest(tx, state)
     if digest is not None:
         yield digest
 

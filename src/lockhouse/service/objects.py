@@ -28,6 +28,7 @@ from lockhouse.errors import (
     SerialConflict,
     StateDeleted,
     StateNotFound,
+    StorageUnavailable,
     VersionNotFound,
     WriteFenced,
     WriteLocked,
@@ -74,6 +75,8 @@ class Put(msgspec.Struct, frozen=True, omit_defaults=True):
     unconditional: bool = False
     mark: str = ""
     """Replaces the decision's mark in the history (`rollback`, `accepted`)."""
+    only_state: bool = False
+    """Its protocol carries states only: whatever the key is, anything else is refused."""
 
 
 class Written(msgspec.Struct, frozen=True):
@@ -152,7 +155,7 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     current = tx.current(state, packed=False) if state.current else None
     live = current if current is not None and not current.is_delete_marker else None
     check_conditions(address, live, command.conditions)
-    if not (state.is_state or is_state_key(address.key) or command.facts is not None):
+    if not (state.is_state or is_state_key(address.key) or command.facts is not None or command.only_state):
         return Written(_add(tx, caller, state, command, lock_id="", mark=command.mark), created=True)
     record = tx.lock(state)
     outcome = writes.decide(
@@ -173,7 +176,11 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
         case WriteVerdict.ACCEPTED:
             state = msgspec.structs.replace(state, is_state=True)
             mark = command.mark or outcome.mark
-            return Written(_add(tx, caller, state, command, lock_id=outcome.lock_id, mark=mark), created=True)
+            version = _add(tx, caller, state, command, lock_id=outcome.lock_id, mark=mark)
+            remembered = writes.after_write(record, caller.who.credential, version.seq)
+            if remembered is not record and not tx.save_lock(state, remembered, record.epoch):
+                raise StorageUnavailable(f"cannot write {address.lock_id}: its lock changed just now", hint="try again")
+            return Written(version, created=True)
         case WriteVerdict.IDENTICAL:
             assert live is not None
             return Written(live, created=False)
@@ -204,14 +211,16 @@ def read(
     conditions: Conditions | None = None,
     *,
     packed: bool = True,
+    right: Right = Right.READ,
 ) -> Found:
     """The version to serve: the newest, the one with this id, or (for a burst of ranged reads) the one numbered `seq`.
 
-    Needs `read`. Without `packed` the version comes without bytes (HEAD). Errors: `access.denied` (whether or not it
+    Needs `read` (with `right` another one: whoever passes `read-outputs` hands out nothing but outputs).
+    Without `packed` the version comes without bytes (HEAD). Errors: `access.denied` (whether or not it
     exists), `namespace.not_found`, `state.not_found`, `state.deleted`, `version.not_found`, `condition.failed`.
     """
     namespaces.address_in(tx, caller, address)
-    require(caller.who, Right.READ, address.namespace, address.key)
+    require(caller.who, right, address.namespace, address.key)
     state = tx.state(address)
     if state is None or not state.current:
         if version_id:
@@ -235,11 +244,19 @@ def read(
     return Found(state, version)
 
 
+def sees_outputs_only(caller: Caller, address: Address) -> bool:
+    """Whether the caller may read the outputs of this state and nothing else of it."""
+    grants = caller.who.grants
+    return allows(grants, Right.READ_OUTPUTS, *address) and not allows(grants, Right.READ, *address)
+
+
 def digest(tx: Reader, caller: Caller, address: Address) -> str | None:
     """MD5 in hex of the current version, for the virtual digest item; None when there is no state.
 
-    Needs `read` or `lock` there."""
+    Needs `read` or `lock` there. Who may read outputs only gets None: the document he is given has another digest."""
     namespaces.address_in(tx, caller, address)
+    if sees_outputs_only(caller, address):
+        return None
     if not allows(caller.who.grants, Right.LOCK, address.namespace, address.key):
         require(caller.who, Right.READ, address.namespace, address.key)
     state = tx.state(address)

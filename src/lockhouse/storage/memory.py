@@ -31,19 +31,18 @@ from lockhouse.core.ports import (
 )
 from lockhouse.core.principals import Credential, Principal
 from lockhouse.core.versions import Body, Facts, Version
+from lockhouse.storage.memory_workspaces import WorkspaceMaps, WorkspaceReads, WorkspaceWrites
 
 T = TypeVar("T")
 _replace = msgspec.structs.replace
 
 
 @dataclass
-class _Maps:
+class _Maps(WorkspaceMaps):
     """Everything of record. Values are frozen, so copying the maps copies the store."""
 
-    last_id: int = 0
     namespaces: dict[str, Namespace] = field(default_factory=dict)
     documents: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    states: dict[Address, StateRecord] = field(default_factory=dict)
     versions: dict[tuple[int, int], Version] = field(default_factory=dict)
     locks: dict[int, LockRecord] = field(default_factory=dict)
     lock_events: dict[tuple[int, int], LockEvent] = field(default_factory=dict)
@@ -66,8 +65,10 @@ def _order(text: str) -> bytes:
     return text.encode()
 
 
-class _MemoryReader:
+class _MemoryReader(WorkspaceReads):
     """Reads of one snapshot."""
+
+    _maps: _Maps
 
     def __init__(self, maps: _Maps) -> None:
         self._maps = maps
@@ -229,7 +230,7 @@ class _MemoryReader:
         return sorted((name for name in names if _order(name) > _order(after)), key=_order)[:limit]
 
 
-class _MemoryTransaction(_MemoryReader):
+class _MemoryTransaction(WorkspaceWrites, _MemoryReader):
     """Writes to a copy."""
 
     def create_namespace(self, namespace: Namespace) -> None:
@@ -245,6 +246,7 @@ class _MemoryTransaction(_MemoryReader):
         for owner, kind in list(self._maps.documents):
             if owner == name:
                 del self._maps.documents[owner, kind]
+        self._forget_namespace(name)
         with_versions = {state_id for state_id, _ in self._maps.versions}
         for address, state in list(self._maps.states.items()):
             if address.namespace != name or state.id in with_versions or self.lock(state).lock is not None:

@@ -7,7 +7,7 @@ import pytest
 
 from lockhouse.core.locks import FREE, Facet, Release, Take, release, take
 from lockhouse.core.versions import Facts
-from lockhouse.core.writes import Head, WriteRequest, WriteVerdict, decide
+from lockhouse.core.writes import Head, WriteRequest, WriteVerdict, after_write, decide
 
 V = WriteVerdict
 FACTS = Facts(serial=5, lineage="line")
@@ -95,3 +95,13 @@ def test_a_shared_credential_is_not_fenced_against_itself_but_the_serial_rule_st
     record = lock("ann", record=forced(lock("ann"), by="ann"))
     assert decide(HEAD, record, write("ann")).verdict is V.ACCEPTED
     assert decide(HEAD, record, write("ann", serial=5, sha=b"other")).verdict is V.SERIAL
+
+
+def test_a_fenced_run_that_nobody_overtook_may_go_on_after_its_own_writes_and_send_them_again():
+    record = after_write(forced(lock("ann")), "ann", 4)
+    own = msgspec.structs.replace(HEAD, seq=4)
+    assert decide(own, record, write("ann", sha=b"current")).verdict is V.IDENTICAL
+    assert decide(own, record, write("ann")).verdict is V.ACCEPTED
+    others = msgspec.structs.replace(HEAD, seq=5)
+    assert decide(others, record, write("ann")).verdict is V.FENCED
+    assert after_write(record, "bob", 5) is record

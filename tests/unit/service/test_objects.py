@@ -222,3 +222,14 @@ def test_a_dropped_parked_write_is_gone(rooms):
     assert parked is not None
     rooms.store.write(lambda tx: history.drop_parked(tx, caller(), parked))
     assert rooms.store.read(lambda tx: history.list_parked(tx, caller())) == []
+
+
+def test_a_run_whose_lock_was_forced_goes_on_until_somebody_else_writes(rooms):
+    rooms.put(state(1))
+    rooms.lock(BOB)
+    rooms.unlock(caller("ann"), force=True, reason="test")
+    assert written(rooms.put(state(2), BOB)).created
+    assert not written(rooms.put(state(2), BOB)).created
+    assert written(rooms.put(state(3), BOB)).created
+    rooms.put(state(4), caller("ann"))
+    assert refused(rooms.put(state(5), BOB)).problem.code == "write.fenced"

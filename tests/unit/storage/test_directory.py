@@ -97,7 +97,7 @@ def test_newer_data_is_refused_and_the_directory_given_back(tmp_path: Path):
     for _ in range(2):
         with pytest.raises(StorageUnavailable, match="schema 99"):
             open_directory(tmp_path / "data")
-    connection.execute("UPDATE schema_version SET version = 1")
+    connection.execute("UPDATE schema_version SET version = 2")
     connection.close()
     open_directory(tmp_path / "data").close()
 

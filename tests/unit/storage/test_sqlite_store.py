@@ -217,7 +217,7 @@ def test_data_of_a_newer_lockhouse_is_refused_untouched(tmp_path: Path):
     other.execute("UPDATE schema_version SET version = 99")
     other.close()
     before = (tmp_path / "db").read_bytes()
-    with pytest.raises(StorageUnavailable, match=r"schema 99.*up to 1"):
+    with pytest.raises(StorageUnavailable, match=r"schema 99.*up to 2"):
         SqliteStore(tmp_path / "db")
     assert (tmp_path / "db").read_bytes() == before
 

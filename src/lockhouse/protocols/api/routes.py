@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from lockhouse.protocols.api import wire
 from lockhouse.protocols.api.call import Call, Download
-from lockhouse.protocols.api.operations import locks, namespaces, parked, principals, server, states
+from lockhouse.protocols.api.operations import locks, namespaces, parked, principals, server, states, workspaces
 
 PREFIX = "/lockhouse/v1"
 Operation = Callable[[Call], Awaitable[wire.Document | Download | None]]
@@ -80,6 +80,16 @@ ROUTES: tuple[Route, ...] = (
         body=wire.NamespaceChange,
     ),
     Route("DELETE", "/namespaces/{namespace}", namespaces.delete, C, "Delete an empty namespace", None),
+    Route("GET", "/namespaces/{namespace}/workspaces", workspaces.list_all, C, "List workspace names", wire.Workspaces),
+    Route(
+        "PUT",
+        "/namespaces/{namespace}/workspaces/{name}",
+        workspaces.name_state,
+        C,
+        "Give a state a workspace name",
+        wire.WorkspaceDocument,
+        body=wire.WorkspaceAsk,
+    ),
     # Keys, roles, tokens
     Route("GET", "/keys", principals.list_keys, C, "List keys", wire.Principals),
     Route("POST", "/keys", principals.create_key, C, "Create a key", wire.CreatedKey, body=wire.KeyAsk, status=201),

@@ -288,6 +288,25 @@ class StateChange(Ask, frozen=True, kw_only=True):
     require_lock: bool
 
 
+class WorkspaceAsk(Ask, frozen=True, kw_only=True):
+    key: Key
+    """Of the state that is to have this name."""
+
+
+class WorkspaceDocument(Document, frozen=True, kw_only=True):
+    id: str
+    namespace: str
+    name: str
+    key: str
+    """Of the state behind it."""
+    project: str
+    tags: tuple[str, ...]
+
+
+class Workspaces(Document, frozen=True, kw_only=True):
+    workspaces: tuple[WorkspaceDocument, ...]
+
+
 class DeletedDocument(Document, frozen=True, kw_only=True):
     version: str
     """The delete marker."""
@@ -422,6 +441,11 @@ STATUSES: dict[str, int] = {
     "storage.unavailable": 503,
     "table.exists": 409,
     "table.not_found": 404,
+    "workspace.not_found": 404,
+    "workspace.exists": 409,
+    "workspace.ambiguous": 409,
+    "project.not_found": 404,
+    "project.exists": 409,
     "upload.not_found": 404,
     "upload.part_invalid": 400,
     "version.not_found": 404,

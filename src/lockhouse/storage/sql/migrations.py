@@ -82,6 +82,23 @@ SQLITE: Sequence[Sequence[str]] = (
         ) WITHOUT ROWID""",
         "CREATE INDEX items_expiry ON items (expires_at) WHERE expires_at > 0",
     ),
+    (
+        """CREATE TABLE workspaces (
+            id TEXT PRIMARY KEY NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, key TEXT NOT NULL,
+            record BLOB NOT NULL
+        )""",
+        "CREATE UNIQUE INDEX workspaces_name ON workspaces (namespace, name)",
+        "CREATE UNIQUE INDEX workspaces_address ON workspaces (namespace, key)",
+        """CREATE TABLE projects (
+            id TEXT PRIMARY KEY NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, record BLOB NOT NULL
+        )""",
+        "CREATE UNIQUE INDEX projects_name ON projects (namespace, name)",
+        """CREATE TABLE state_uploads (
+            id TEXT PRIMARY KEY NOT NULL, namespace TEXT NOT NULL, key TEXT NOT NULL, pending INTEGER NOT NULL,
+            record BLOB NOT NULL
+        )""",
+        "CREATE INDEX state_uploads_pending ON state_uploads (namespace, key, id) WHERE pending = 1",
+    ),
 )
 
 

@@ -19,6 +19,7 @@ from lockhouse.core.versions import Version
 from lockhouse.storage.sql import records
 from lockhouse.storage.sql.records import STATE_COLUMNS, STATE_WIDTH, Row, after_byte_prefix, after_prefix
 from lockhouse.storage.sql.settled import MISSING, Settled
+from lockhouse.storage.sql.workspaces import WorkspaceReads
 
 _FOREVER = 2**62
 _BLOB_NAMES = (
@@ -37,7 +38,7 @@ class Session(Protocol):
         ...
 
 
-class SqlReader:
+class SqlReader(WorkspaceReads):
     """`core.ports.Reader` over one session."""
 
     def __init__(self, session: Session, settled: Settled, generation: int) -> None:

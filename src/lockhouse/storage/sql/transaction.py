@@ -29,6 +29,7 @@ from lockhouse.storage.sql import records
 from lockhouse.storage.sql.reader import Session, SqlReader
 from lockhouse.storage.sql.records import Row, encode
 from lockhouse.storage.sql.settled import UNSETTLED, Settled
+from lockhouse.storage.sql.workspaces import WorkspaceWrites
 
 _SAVE_STATE = (
     "UPDATE states SET current = ?, live = ?, next_seq = ?, versions = ?, is_state = ?, require_lock = ?, "
@@ -48,7 +49,7 @@ def storage_full() -> StorageFull:
     )
 
 
-class SqlTransaction(SqlReader):
+class SqlTransaction(WorkspaceWrites, SqlReader):
     """`core.ports.Transaction` over one session; used for one command after the other."""
 
     def __init__(self, session: Session, settled: Settled) -> None:
@@ -116,6 +117,7 @@ class SqlTransaction(SqlReader):
         self._unsettle()
         self._change("DELETE FROM namespaces WHERE name = ?", (name,))
         self._change("DELETE FROM documents WHERE namespace = ?", (name,))
+        self._forget_namespace(name)
         for (state_id,) in self._fetch(_EMPTY_ADDRESSES, (name,)):
             self._change("DELETE FROM lock_events WHERE state_id = ?", (state_id,))
             self._change("DELETE FROM locks WHERE state_id = ?", (state_id,))

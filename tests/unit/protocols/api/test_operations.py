@@ -25,7 +25,9 @@ def test_status_says_who_asks(desk: Desk):
 def test_a_new_key_works_at_once_and_a_revoked_one_no_more(desk: Desk):
     made = desk.ask("POST", "/keys", {"name": "ci"}).json
     assert list(made)[:3] == ["name", "access_key_id", "secret_access_key"]
-    assert made["grants"] == [{"namespace": "*", "prefix": "", "rights": ["read", "write", "lock", "force-unlock"]}]
+    assert made["grants"] == [
+        {"namespace": "*", "prefix": "", "rights": ["read", "read-outputs", "write", "lock", "force-unlock"]}
+    ]
     pair = base64.b64encode(f"{made['access_key_id']}:{made['secret_access_key']}".encode()).decode()
     basic = (("authorization", f"Basic {pair}"),)
     assert desk.ask("GET", "/status", token="", headers=basic).json["name"] == "ci"
@@ -89,6 +91,23 @@ def test_namespaces_are_made_listed_page_by_page_and_deleted_when_empty(desk: De
     assert desk.ask("DELETE", "/namespaces/one").status == 204
     desk.put(KEY, state(1))
     assert desk.ask("DELETE", f"/namespaces/{NAMESPACE}").code == "namespace.not_empty"
+
+
+def test_workspaces_are_listed_and_a_state_is_given_the_name_that_its_key_does_not_settle(desk: Desk):
+    where = f"/namespaces/{NAMESPACE}/workspaces"
+    desk.put("app.tfstate", state(1))
+    desk.put("app/terraform.tfstate", state(1))
+    desk.put("net/terraform.tfstate", state(1))
+    assert [(each["name"], each["key"]) for each in desk.ask("GET", where).json["workspaces"]] == [
+        ("net", "net/terraform.tfstate"),
+    ]
+    assert desk.ask("PUT", f"{where}/app", {"key": "app/terraform.tfstate"}).json["name"] == "app"
+    assert desk.ask("PUT", f"{where}/net", {"key": "app.tfstate"}).code == "workspace.exists"
+    assert desk.ask("PUT", f"{where}/old", {"key": "app.tfstate"}).json["key"] == "app.tfstate"
+    assert desk.ask("PUT", f"{where}/older", {"key": "app.tfstate"}).json["name"] == "older"
+    assert desk.ask("PUT", f"{where}/x", {"key": "nothing"}).code == "state.not_found"
+    assert desk.ask("PUT", f"{where}/a%20b", {"key": "app.tfstate"}).code == "request.invalid"
+    assert [each["name"] for each in desk.ask("GET", where).json["workspaces"]] == ["app", "net", "older"]
 
 
 def test_states_are_listed_shown_and_downloaded_byte_for_byte(desk: Desk):

@@ -17,6 +17,7 @@ ROWS = [pytest.param(route, id=f"{route.method} {route.path}") for route in ROUT
 _BODIES: dict[type[wire.Ask], object] = {
     wire.NamespaceAsk: {"name": "another"},
     wire.NamespaceChange: {"require_lock": True},
+    wire.WorkspaceAsk: {"key": "app.tfstate"},
     wire.KeyAsk: {"name": "another"},
     wire.GrantsAsk: {"grants": [{"namespace": "acme", "rights": ["read"]}]},
     wire.RoleAsk: {"name": "another", "grants": [{"namespace": "acme", "rights": ["read"]}]},

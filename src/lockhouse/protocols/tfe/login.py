@@ -1,0 +1,272 @@
+"""`terraform login`: OAuth 2.0 authorization code with PKCE, and a sign-in page of our own.
+
+A person proves to be somebody with an API token, or an access key id and its secret; the code goes to a port on their
+own machine, and Terraform exchanges it for a new API token. Codes are signed, live for a few minutes and work once: the
+token made from a code has a public id derived from it, so a second exchange meets the first one's token.
+Sources: RFC 6749 section 4.1, RFC 7636 (S256 only), RFC 8252 section 7.3; PROTOCOLS 4.3.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import html
+import re
+from collections.abc import Mapping
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from lockhouse.core.ports import Transaction
+from lockhouse.errors import Problem
+from lockhouse.protocols.tfe.call import read_body
+from lockhouse.protocols.tfe.signing import LoginCode, Signer
+from lockhouse.protocols.tfe.tokens import Tokens
+from lockhouse.protocols.web import Request, Response, unescape
+from lockhouse.runtime.house import House
+from lockhouse.service import access
+from lockhouse.service.callers import Caller
+
+CLIENT = "terraform-cli"
+AUTHORIZE_PATH = b"/oauth/authorization"
+TOKEN_PATH = b"/oauth/token"
+FIRST_PORT, LAST_PORT = 10000, 10010
+"""Where Terraform listens for the code; the last one is never used."""
+CODE_SECONDS = 300.0
+MAX_FORM_BYTES = 16 * 1024
+_CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
+_VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_CARRIED = ("client_id", "code_challenge", "code_challenge_method", "redirect_uri", "response_type", "state", "scope")
+
+Form = Mapping[str, str]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A checked authorization request."""
+
+    challenge: str
+    redirect_uri: str
+    state: str
+
+
+def decode_form(raw: bytes) -> dict[str, str]:
+    """`application/x-www-form-urlencoded`; the first of each name counts."""
+    found: dict[str, str] = {}
+    for piece in raw.replace(b"+", b"%20").split(b"&"):
+        name, _, value = piece.partition(b"=")
+        found.setdefault(unescape(name), unescape(value))
+    return found
+
+
+def check_request(form: Form) -> Asked | str:
+    """The request, or what is wrong with it."""
+    if form.get("client_id") != CLIENT:
+        return "the client is not known here"
+    if form.get("response_type", "code") != "code":
+        return "response_type must be code"
+    challenge = form.get("code_challenge", "")
+    if form.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(challenge):
+        return "a PKCE challenge (S256) is needed"
+    redirect = form.get("redirect_uri", "")
+    if not is_loopback(redirect):
+        return "redirect_uri must be http on this machine (localhost)"
+    return Asked(challenge, redirect, form.get("state", ""))
+
+
+def is_loopback(uri: str) -> bool:
+    """Whether a redirect address is plain http on the user's own machine (RFC 8252 section 7.3)."""
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError:
+        return False
+    return (
+        parts.scheme == "http"
+        and parts.hostname in _LOOPBACK
+        and port is not None
+        and port >= 1024
+        and not parts.username
+        and not parts.fragment
+        and uri.isascii()
+        and uri.isprintable()
+    )
+
+
+def is_verified(code: LoginCode, verifier: str) -> bool:
+    """Whether the verifier is the one behind the challenge (RFC 7636 section 4.6)."""
+    if not _VERIFIER.fullmatch(verifier):
+        return False
+    digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).decode().rstrip("=")
+    return hmac.compare_digest(digest, code.challenge)
+
+
+def token_id(code: LoginCode) -> str:
+    """The public id of the only token that this code can become."""
+    return base64.b32encode(hashlib.sha256(f"login/{code.nonce}".encode()).digest()).decode()[:16]
+
+
+def page(form: Form, wrong: str = "") -> bytes:
+    """The sign-in page. It has no script, and works without any other file."""
+    hidden = "".join(
+        f'<input type="hidden" name="{name}" value="{html.escape(form[name], quote=True)}">'
+        for name in _CARRIED
+        if name in form
+    )
+    message = f'<p role="alert" class="wrong">{html.escape(wrong)}</p>' if wrong else ""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Sign in to Lockhouse</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<main>
+<h1>Sign in to Lockhouse</h1>
+<p>Terraform on this machine asks for an API token of yours.</p>
+{message}
+<form method="post" action="{AUTHORIZE_PATH.decode()}" autocomplete="off">
+{hidden}
+<label for="password">API token, or the secret of an access key</label>
+<input id="password" name="password" type="password" required autofocus>
+<label for="user">Access key id (leave empty for a token)</label>
+<input id="user" name="user" type="text" autocapitalize="none" spellcheck="false">
+<button type="submit">Sign in</button>
+</form>
+</main>
+</body>
+</html>
+""".encode()
+
+
+STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;margin:0;background:#f4f4f2;color:#1c1c1a}"
+    "main{max-width:26rem;margin:10vh auto;padding:2rem;background:#fff;border:1px solid #d8d8d4}"
+    "h1{font-size:1.4rem;margin:0 0 1rem}label{display:block;margin:1rem 0 .25rem}"
+    "input{width:100%;box-sizing:border-box;font:inherit;padding:.5rem}"
+    "button{margin-top:1.5rem;font:inherit;padding:.5rem 1.5rem}.wrong{color:#a40000}"
+    "@media(prefers-color-scheme:dark){body{background:#1c1c1a;color:#eee}main{background:#262624;border-color:#444}"
+    "input{background:#1c1c1a;color:#eee;border:1px solid #666}.wrong{color:#ff8a80}}"
+)
+_STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+
+
+class Login:
+    """The two endpoints."""
+
+    def __init__(self, house: House, tokens: Tokens, codes: Signer[LoginCode]) -> None:
+        self._house = house
+        self._tokens = tokens
+        self._codes = codes
+
+    async def __call__(self, request: Request) -> Response:
+        if request.raw_path == AUTHORIZE_PATH and request.method in ("GET", "HEAD"):
+            return self._show(decode_form(request.raw_query))
+        if request.raw_path == AUTHORIZE_PATH and request.method == "POST":
+            return self._sign_in(decode_form(await read_body(request, MAX_FORM_BYTES)))
+        if request.raw_path == TOKEN_PATH and request.method == "POST":
+            return await self._exchange(request, decode_form(await read_body(request, MAX_FORM_BYTES)))
+        return _text(404, "not found")
+
+    def _show(self, form: Form) -> Response:
+        asked = check_request(form)
+        return _text(400, f"cannot sign in: {asked}") if isinstance(asked, str) else _page(form, asked)
+
+    def _sign_in(self, form: Form) -> Response:
+        asked = check_request(form)
+        if isinstance(asked, str):
+            return _text(400, f"cannot sign in: {asked}")
+        try:
+            who = self._tokens.basic(form.get("user", "").strip(), form.get("password", "").strip())
+        except Problem:
+            who = None
+        if who is None:
+            return _page(form, asked, "This token or key is not known here.", 401)
+        now = self._house.engine.now()
+        code = LoginCode(
+            who.principal,
+            who.base or who.credential,
+            asked.challenge,
+            asked.redirect_uri,
+            CLIENT,
+            self._house.engine.nonce(),
+            now + CODE_SECONDS,
+        )
+        answer = urlencode({"code": self._codes.sign(code), "state": asked.state})
+        joint = "&" if "?" in asked.redirect_uri else "?"
+        return Response(
+            303,
+            [
+                (b"location", f"{asked.redirect_uri}{joint}{answer}".encode()),
+                (b"cache-control", b"no-store"),
+                (b"referrer-policy", b"no-referrer"),
+            ],
+        )
+
+    async def _exchange(self, request: Request, form: Form) -> Response:
+        if form.get("grant_type") != "authorization_code":
+            return _oauth_error("unsupported_grant_type")
+        code = self._codes.read(form.get("code", ""))
+        now = self._house.engine.now()
+        if (
+            code is None
+            or now >= code.expires_at
+            or form.get("client_id") != code.client_id
+            or form.get("redirect_uri") != code.redirect_uri
+            or not is_verified(code, form.get("code_verifier", ""))
+        ):
+            return _oauth_error("invalid_grant")
+        try:
+            who = self._tokens.holder(code.credential)
+        except Problem:
+            who = None
+        if who is None or who.principal != code.principal:
+            return _oauth_error("invalid_grant")
+        made = self._tokens.new_token(who.principal, token_id(code))
+        caller = Caller(who=who, now=now, protocol="cloud", peer=request.peer, request=request.request_id)
+
+        def command(tx: Transaction) -> bool:
+            if tx.credential(made.credential.id) is not None:
+                return False
+            access.add_credential(tx, caller, who.name, made.credential)
+            return True
+
+        if not await self._house.write(command):
+            return _oauth_error("invalid_grant")
+        self._tokens.changed()
+        return Response(200, _json_headers(), msgspec.json.encode({"access_token": made.text, "token_type": "bearer"}))
+
+
+def _page(form: Form, asked: Asked, wrong: str = "", status: int = 200) -> Response:
+    parts = urlsplit(asked.redirect_uri)
+    back = f"http://{parts.netloc}"
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; form-action 'self' {back}; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    )
+    return Response(
+        status,
+        [
+            (b"content-type", b"text/html; charset=utf-8"),
+            (b"cache-control", b"no-store"),
+            (b"content-security-policy", policy.encode()),
+            (b"referrer-policy", b"no-referrer"),
+            (b"x-content-type-options", b"nosniff"),
+        ],
+        page(form, wrong),
+    )
+
+
+def _json_headers() -> list[tuple[bytes, bytes]]:
+    return [(b"content-type", b"application/json"), (b"cache-control", b"no-store"), (b"pragma", b"no-cache")]
+
+
+def _oauth_error(code: str) -> Response:
+    return Response(400, _json_headers(), msgspec.json.encode({"error": code}))
+
+
+def _text(status: int, text: str) -> Response:
+    return Response(status, [(b"content-type", b"text/plain; charset=utf-8")], f"{text}\n".encode())

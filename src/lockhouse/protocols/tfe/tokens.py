@@ -1,0 +1,26 @@
+"""What this room asks of authentication: who presents what, and new tokens."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from lockhouse.auth.keys import NewToken
+from lockhouse.core.principals import Identity
+
+
+class Tokens(Protocol):
+    """The part of `auth.Authenticator` (and its token maker) that this API needs."""
+
+    def token(self, text: str) -> Identity | None: ...
+    def basic(self, user: str, password: str) -> Identity | None: ...
+    def holder(self, credential_id: str) -> Identity | None:
+        """Who a living credential belongs to, without any proof: only for what we signed ourselves."""
+        ...
+
+    def new_token(self, principal: str, public_id: str = "") -> NewToken:
+        """A fresh token, not stored yet."""
+        ...
+
+    def changed(self) -> None:
+        """A change of credentials was committed."""
+        ...

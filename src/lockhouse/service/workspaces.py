@@ -1,0 +1,458 @@
+"""Workspaces and projects: find by name or id, list, create, change, delete.
+
+A state that came over S3 or http is adopted when somebody first asks for the name that its key suggests: if no other
+state suggests the same, a workspace is made for it then. Access is that of the state behind the name. Somebody without
+a grant is refused (`access.denied`) whether or not the named thing exists; behind opaque ids he finds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.locks import LockRecord
+from lockhouse.core.ports import Reader, StateRecord, Transaction
+from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.versions import Version
+from lockhouse.core.workspaces import (
+    DEFAULT_PROJECT,
+    Project,
+    Setting,
+    Workspace,
+    check_name,
+    default_project,
+    default_project_id,
+    keys_for,
+    name_from_key,
+)
+from lockhouse.errors import (
+    AccessDenied,
+    DeleteGuarded,
+    DeleteLocked,
+    ProjectExists,
+    ProjectNotFound,
+    RequestInvalid,
+    StateNotFound,
+    WorkspaceAmbiguous,
+    WorkspaceExists,
+    WorkspaceNotFound,
+)
+from lockhouse.service import namespaces, objects
+from lockhouse.service.callers import Caller
+
+MAX_TAGS = 200
+MAX_CANDIDATES = 10
+_PAGE = 1000
+_SIGHT = (Right.READ, Right.READ_OUTPUTS, Right.WRITE, Right.LOCK, Right.FORCE_UNLOCK)
+
+
+class View(msgspec.Struct, frozen=True):
+    """A workspace with what is shown of its state."""
+
+    workspace: Workspace
+    state: StateRecord | None
+    lock: LockRecord
+    current: Version | None
+    """Without bytes; None when there is no live version."""
+    project: Project
+
+
+class NewWorkspace(msgspec.Struct, frozen=True):
+    """A workspace to be."""
+
+    id: str
+    name: str
+    project: str = ""
+    tags: tuple[str, ...] = ()
+    bindings: dict[str, str] = {}
+    settings: dict[str, Setting] = {}
+
+
+class Change(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What to change; None leaves it."""
+
+    name: str | None = None
+    project: str | None = None
+    bindings: dict[str, str] | None = None
+    settings: dict[str, Setting] = {}
+
+
+class NameInUse(msgspec.Struct, frozen=True):
+    """What a name stands for: a workspace, or the keys of states that would get it."""
+
+    workspace: Workspace | None
+    keys: tuple[str, ...]
+
+
+def look_up(tx: Reader, namespace: str, name: str) -> NameInUse:
+    """Who has a name, or would get it."""
+    workspace = tx.workspace_named(namespace, name)
+    if workspace is not None:
+        return NameInUse(workspace, ())
+    return NameInUse(None, tuple(key for key in _unnamed(tx, namespace) if name_from_key(key) == name))
+
+
+def adopt(tx: Transaction, caller: Caller, namespace: str, name: str, new_id: str) -> Workspace | None:
+    """Make the workspace of the only state that suggests this name; None when there is none.
+
+    Errors: `workspace.ambiguous` with the candidates that the caller may see."""
+    found = look_up(tx, namespace, name)
+    if found.workspace is not None or not found.keys:
+        return found.workspace
+    if len(found.keys) > 1:
+        raise _ambiguous(caller, namespace, name, found.keys)
+    workspace = Workspace(new_id, Address(namespace, found.keys[0]), name, caller.now, caller.now)
+    tx.save_workspace(workspace)
+    return workspace
+
+
+def unadopted(tx: Reader, namespace: str) -> bool:
+    """Whether any state waits for `adopt_all`."""
+    return next(iter(_adoptable(tx, namespace)), None) is not None
+
+
+def adopt_all(tx: Transaction, caller: Caller, namespace: str, new_id: Callable[[], str]) -> None:
+    """Make the workspaces of all states whose suggested names are unique."""
+    for key, name in _adoptable(tx, namespace):
+        tx.save_workspace(Workspace(new_id(), Address(namespace, key), name, caller.now, caller.now))
+
+
+def get(tx: Reader, caller: Caller, namespace: str, name: str) -> View:
+    """A workspace by its name. Errors: `access.denied` for who has no grant that could cover it, `namespace.not_found`,
+    `workspace.not_found`, `workspace.ambiguous`."""
+    namespaces.get(tx, caller, namespace)
+    found = look_up(tx, namespace, name)
+    if found.workspace is None:
+        seen = [key for key in found.keys if _sees(caller, Address(namespace, key))]
+        if found.keys and not seen:
+            raise _hidden(caller, namespace, name)
+        if len(found.keys) > 1:
+            raise _ambiguous(caller, namespace, name, found.keys)
+        if not any(_sees(caller, Address(namespace, key)) for key in keys_for(name)[:2]):
+            raise _hidden(caller, namespace, name)
+        raise WorkspaceNotFound(
+            f"cannot find the workspace {name} in {namespace}", hint=f"lockhouse workspace list {namespace}"
+        )
+    if not _sees(caller, found.workspace.address):
+        raise _hidden(caller, namespace, name)
+    return view(tx, found.workspace)
+
+
+def get_by_id(tx: Reader, caller: Caller, workspace_id: str) -> View:
+    """A workspace by its opaque id. Errors: `workspace.not_found` (also for who may not see it)."""
+    workspace = tx.workspace(workspace_id)
+    if workspace is None or not _sees(caller, workspace.address):
+        raise WorkspaceNotFound(f"cannot find the workspace {workspace_id!r}")
+    return view(tx, workspace)
+
+
+def list_all(tx: Reader, caller: Caller, namespace: str) -> list[View]:
+    """Every workspace that the caller sees, in name order. Errors: `access.denied`, `namespace.not_found`."""
+    namespaces.get(tx, caller, namespace)
+    return [view(tx, each) for each in _named(tx, namespace) if _sees(caller, each.address)]
+
+
+def view(tx: Reader, workspace: Workspace) -> View:
+    state = tx.state(workspace.address)
+    current = tx.current(state, packed=False) if state is not None and state.live else None
+    project = tx.project(workspace.project) if workspace.project else None
+    namespace = tx.namespace(workspace.address.namespace)
+    return View(
+        workspace,
+        state,
+        tx.lock(state) if state is not None else LockRecord(),
+        current,
+        project or default_project(workspace.address.namespace, namespace.at if namespace else 0.0),
+    )
+
+
+def create(tx: Transaction, caller: Caller, namespace: str, new: NewWorkspace) -> View:
+    """A new workspace with a new state behind it. Needs `write` at the key of that name.
+
+    Errors: `request.invalid` (name, tags), `workspace.exists`, `workspace.ambiguous`, `project.not_found`,
+    `access.denied`, `namespace.not_found`."""
+    namespaces.get(tx, caller, namespace)
+    check_name(new.name)
+    found = look_up(tx, namespace, new.name)
+    if len(found.keys) > 1:
+        raise _ambiguous(caller, namespace, new.name, found.keys)
+    if found.workspace is not None or found.keys:
+        raise WorkspaceExists(f"cannot create the workspace {new.name}: Name has already been taken", name=new.name)
+    address = _free_address(tx, namespace, new.name)
+    require(caller.who, Right.WRITE, *address)
+    workspace = Workspace(
+        id=new.id,
+        address=address,
+        name=new.name,
+        at=caller.now,
+        updated_at=caller.now,
+        project=_known_project(tx, namespace, new.project),
+        tags=_tags(new.tags),
+        bindings=_bindings(new.bindings),
+        settings=new.settings,
+    )
+    state = tx.ensure_state(address)
+    tx.save_state(msgspec.structs.replace(state, is_state=True))
+    tx.save_workspace(workspace)
+    return view(tx, workspace)
+
+
+def change(tx: Transaction, caller: Caller, workspace_id: str, wanted: Change) -> View:
+    """Rename, move or set. Needs `write` there. Errors: `workspace.not_found`, `workspace.exists`, `access.denied`,
+    `project.not_found`, `request.invalid`."""
+    workspace = _writable(tx, caller, workspace_id)
+    if wanted.name is not None and wanted.name != workspace.name:
+        check_name(wanted.name)
+        found = look_up(tx, workspace.address.namespace, wanted.name)
+        if found.workspace is not None or set(found.keys) - {workspace.address.key}:
+            raise WorkspaceExists(
+                f"cannot rename {workspace.name} to {wanted.name}: Name has already been taken", name=wanted.name
+            )
+    project = workspace.project
+    if wanted.project is not None:
+        project = _known_project(tx, workspace.address.namespace, wanted.project)
+    workspace = msgspec.structs.replace(
+        workspace,
+        name=workspace.name if wanted.name is None else wanted.name,
+        project=project,
+        bindings=workspace.bindings if wanted.bindings is None else _bindings(wanted.bindings),
+        settings=workspace.settings | wanted.settings,
+        updated_at=caller.now,
+    )
+    tx.save_workspace(workspace)
+    return view(tx, workspace)
+
+
+def name_state(tx: Transaction, caller: Caller, address: Address, name: str, new_id: str) -> View:
+    """Give the state at an address a workspace name, or another one. Needs `write` there.
+
+    Errors: `state.not_found`, `workspace.exists`, `access.denied`, `namespace.not_found`, `request.invalid`."""
+    namespaces.address_in(tx, caller, address)
+    require(caller.who, Right.WRITE, *address)
+    found = tx.workspace_at(address)
+    if found is not None:
+        return change(tx, caller, found.id, Change(name=name))
+    state = tx.state(address)
+    if state is None or not state.is_state:
+        raise StateNotFound(f"cannot find {address.lock_id}", hint=f"lockhouse state list {address.namespace}")
+    check_name(name)
+    if tx.workspace_named(address.namespace, name) is not None:
+        raise WorkspaceExists(f"cannot name {address.lock_id} {name}: another state has this name", name=name)
+    workspace = Workspace(new_id, address, name, caller.now, caller.now)
+    tx.save_workspace(workspace)
+    return view(tx, workspace)
+
+
+def set_tags(tx: Transaction, caller: Caller, workspace_id: str, tags: Sequence[str]) -> View:
+    """Replace the tags. Needs `write` there."""
+    workspace = msgspec.structs.replace(_writable(tx, caller, workspace_id), tags=_tags(tags), updated_at=caller.now)
+    tx.save_workspace(workspace)
+    return view(tx, workspace)
+
+
+def add_bindings(tx: Transaction, caller: Caller, workspace_id: str, bindings: dict[str, str]) -> View:
+    """Add key-value tags. Needs `write` there."""
+    workspace = _writable(tx, caller, workspace_id)
+    workspace = msgspec.structs.replace(
+        workspace, bindings=_bindings(workspace.bindings | bindings), updated_at=caller.now
+    )
+    tx.save_workspace(workspace)
+    return view(tx, workspace)
+
+
+def set_consumers(tx: Transaction, caller: Caller, workspace_id: str, ids: Sequence[str]) -> View:
+    """Replace the stored list of remote-state consumers. Needs `admin` there. Errors: `workspace.not_found`."""
+    workspace = _writable(tx, caller, workspace_id)
+    for each in ids:
+        get_by_id(tx, caller, each)
+    workspace = msgspec.structs.replace(workspace, consumers=tuple(dict.fromkeys(ids)), updated_at=caller.now)
+    tx.save_workspace(workspace)
+    return view(tx, workspace)
+
+
+def delete(tx: Transaction, caller: Caller, workspace_id: str, nonce: str, *, guarded: bool) -> None:
+    """Take the name away and delete the state softly: its versions stay.
+
+    `guarded` (safe-delete) refuses while resources remain. Needs `write` there. Errors: `workspace.not_found`,
+    `delete.locked`, `delete.resources`, `access.denied`."""
+    workspace = _writable(tx, caller, workspace_id)
+    address = workspace.address
+    shown = view(tx, workspace)
+    if shown.lock.lock is not None:
+        raise DeleteLocked(f"cannot delete the workspace {workspace.name}: it is locked by {shown.lock.lock.name}")
+    facts = shown.current.facts if shown.current is not None else None
+    if guarded and facts is not None and facts.resources != 0:
+        raise DeleteGuarded(
+            f"cannot delete the workspace {workspace.name}: its state still describes resources",
+            hint="terraform destroy, or: terraform workspace delete -force",
+            resources=facts.resources,
+        )
+    if shown.state is not None and shown.state.live:
+        objects.delete(tx, caller, address, nonce)
+    elif shown.state is not None:
+        # Nothing was ever written: without this the empty address would be adopted again at once.
+        tx.save_state(msgspec.structs.replace(shown.state, is_state=False))
+    tx.delete_workspace(workspace.id)
+
+
+def list_projects(tx: Reader, caller: Caller, namespace: str) -> list[Project]:
+    """The default project and all others, in name order."""
+    found = [default_project(namespace, namespaces.get(tx, caller, namespace).at)]
+    after = ""
+    while page := tx.projects(namespace, after):
+        found.extend(page)
+        after = page[-1].name
+    return sorted(found, key=lambda each: each.name)
+
+
+def get_project(tx: Reader, caller: Caller, project_id: str) -> Project:
+    """A project by its opaque id. Errors: `project.not_found` (also for who may not see its namespace)."""
+    project = tx.project(project_id)
+    if project is None:
+        for namespace in namespaces.list_all(tx, caller):
+            if default_project_id(namespace.name) == project_id:
+                return default_project(namespace.name, namespace.at)
+    try:
+        if project is not None:
+            namespaces.get(tx, caller, project.namespace)
+            return project
+    except AccessDenied:
+        pass
+    raise ProjectNotFound(f"cannot find the project {project_id!r}")
+
+
+def create_project(tx: Transaction, caller: Caller, project: Project) -> Project:
+    """A new project. Needs `write` on the namespace. Errors: `project.exists`, `request.invalid`, `access.denied`."""
+    namespaces.get(tx, caller, project.namespace)
+    require(caller.who, Right.WRITE, project.namespace)
+    _check_project_name(tx, caller, project)
+    tx.save_project(project)
+    return project
+
+
+def change_project(tx: Transaction, caller: Caller, project: Project) -> Project:
+    """Rename or describe. Needs `write` on the namespace."""
+    require(caller.who, Right.WRITE, project.namespace)
+    _refuse_default(project)
+    _check_project_name(tx, caller, project)
+    tx.save_project(project)
+    return project
+
+
+def delete_project(tx: Transaction, caller: Caller, project_id: str) -> None:
+    """Remove an empty project. Errors: `project.not_found`, `project.exists` while workspaces are in it."""
+    project = get_project(tx, caller, project_id)
+    require(caller.who, Right.WRITE, project.namespace)
+    _refuse_default(project)
+    if any(each.project == project_id for each in _named(tx, project.namespace)):
+        raise ProjectExists(f"cannot delete the project {project.name}: workspaces are in it")
+    tx.delete_project(project_id)
+
+
+def _refuse_default(project: Project) -> None:
+    if project.id == default_project_id(project.namespace):
+        raise RequestInvalid(f"cannot change the project {DEFAULT_PROJECT}: it is always there", argument="id")
+
+
+def _check_project_name(tx: Reader, caller: Caller, project: Project) -> None:
+    if not 1 <= len(project.name) <= 90 or not project.name.isprintable():
+        raise RequestInvalid("cannot use this project name: 1 to 90 printable characters", argument="name")
+    for other in list_projects(tx, caller, project.namespace):
+        if other.name == project.name and other.id != project.id:
+            raise ProjectExists(f"cannot name a project {project.name}: Name has already been taken")
+
+
+def _known_project(tx: Reader, namespace: str, project_id: str) -> str:
+    if not project_id or project_id == default_project_id(namespace):
+        return ""
+    project = tx.project(project_id)
+    if project is None or project.namespace != namespace:
+        raise ProjectNotFound(f"cannot find the project {project_id!r}")
+    return project.id
+
+
+def _free_address(tx: Reader, namespace: str, name: str) -> Address:
+    for key in keys_for(name):
+        address = Address(namespace, key)
+        state = tx.state(address)
+        if state is None or (not state.live and tx.workspace_at(address) is None and tx.lock(state).lock is None):
+            return address
+    raise WorkspaceExists(f"cannot create the workspace {name}: too many states have its name", name=name)
+
+
+def _writable(tx: Reader, caller: Caller, workspace_id: str) -> Workspace:
+    workspace = get_by_id(tx, caller, workspace_id).workspace
+    require(caller.who, Right.WRITE, *workspace.address)
+    return workspace
+
+
+def _tags(tags: Sequence[str]) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(tag.lower() for tag in tags))
+    if len(found) > MAX_TAGS or any(not 0 < len(tag) <= 255 for tag in found):
+        raise RequestInvalid(
+            f"cannot keep these tags: at most {MAX_TAGS}, each of 1 to 255 characters", argument="tags"
+        )
+    return found
+
+
+def _bindings(bindings: dict[str, str]) -> dict[str, str]:
+    wrong = any(not 0 < len(key) <= 128 or len(value) > 256 for key, value in bindings.items())
+    if len(bindings) > MAX_TAGS or wrong:
+        raise RequestInvalid(
+            f"cannot keep these tags: at most {MAX_TAGS}, keys of 1 to 128 and values of up to 256 characters",
+            argument="tag-bindings",
+        )
+    return dict(bindings)
+
+
+def _named(tx: Reader, namespace: str) -> list[Workspace]:
+    found: list[Workspace] = []
+    after = ""
+    while page := tx.workspaces(namespace, after, _PAGE):
+        found.extend(page)
+        after = page[-1].name
+    return found
+
+
+def _unnamed(tx: Reader, namespace: str) -> list[str]:
+    found: list[str] = []
+    after = ""
+    while page := tx.unnamed_states(namespace, after, _PAGE):
+        found.extend(page)
+        after = page[-1]
+    return found
+
+
+def _adoptable(tx: Reader, namespace: str) -> list[tuple[str, str]]:
+    """(key, name) of the states whose suggested name is theirs alone."""
+    keys: dict[str, list[str]] = {}
+    for key in _unnamed(tx, namespace):
+        keys.setdefault(name_from_key(key), []).append(key)
+    return [
+        (found[0], name)
+        for name, found in keys.items()
+        if name and len(found) == 1 and tx.workspace_named(namespace, name) is None
+    ]
+
+
+def _sees(caller: Caller, address: Address) -> bool:
+    return any(allows(caller.who.grants, right, *address) for right in _SIGHT)
+
+
+def _hidden(caller: Caller, namespace: str, name: str) -> AccessDenied:
+    return AccessDenied(
+        f"cannot see the workspace {name} in {namespace}: {caller.who.name} has no grant there",
+        hint=f"an administrator can grant it: lockhouse key grant {caller.who.name} --rights read --on {namespace}",
+        right=str(Right.READ),
+    )
+
+
+def _ambiguous(caller: Caller, namespace: str, name: str, keys: tuple[str, ...]) -> WorkspaceAmbiguous:
+    seen = [key for key in keys if _sees(caller, Address(namespace, key))][:MAX_CANDIDATES]
+    return WorkspaceAmbiguous(
+        f"cannot tell which state the workspace {name} in {namespace} is: {', '.join(seen)} would all get this name",
+        hint=f"name one of them: lockhouse workspace name {namespace} KEY NAME",
+        candidates=", ".join(seen),
+    )

@@ -1,0 +1,112 @@
+"""Workspaces, projects and announced state versions in SQL. Specification: `core.ports`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.workspaces import Project, StateUpload, Workspace
+from lockhouse.storage.sql.records import Row, encode
+
+_workspace = msgspec.msgpack.Decoder(Workspace).decode
+_project = msgspec.msgpack.Decoder(Project).decode
+_upload = msgspec.msgpack.Decoder(StateUpload).decode
+
+_UNNAMED = (
+    "SELECT s.key FROM states s "
+    "WHERE s.namespace = ? AND s.key > ? AND s.is_state = 1 AND (s.live = 1 OR s.current = 0) "
+    "AND NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.namespace = s.namespace AND w.key = s.key) "
+    "ORDER BY s.key LIMIT ?"
+)
+
+
+class WorkspaceReads:
+    """The part of `Reader` about workspaces."""
+
+    _fetch: Callable[..., list[Row]]
+
+    def workspace(self, workspace_id: str) -> Workspace | None:
+        rows = self._fetch("SELECT record FROM workspaces WHERE id = ?", (workspace_id,))
+        return _workspace(rows[0][0]) if rows else None
+
+    def workspace_named(self, namespace: str, name: str) -> Workspace | None:
+        rows = self._fetch("SELECT record FROM workspaces WHERE namespace = ? AND name = ?", (namespace, name))
+        return _workspace(rows[0][0]) if rows else None
+
+    def workspace_at(self, address: Address) -> Workspace | None:
+        rows = self._fetch("SELECT record FROM workspaces WHERE namespace = ? AND key = ?", (address[0], address[1]))
+        return _workspace(rows[0][0]) if rows else None
+
+    def workspaces(self, namespace: str, after: str = "", limit: int = 1000) -> Sequence[Workspace]:
+        rows = self._fetch(
+            "SELECT record FROM workspaces WHERE namespace = ? AND name > ? ORDER BY name LIMIT ?",
+            (namespace, after, limit),
+        )
+        return [_workspace(row[0]) for row in rows]
+
+    def unnamed_states(self, namespace: str, after: str = "", limit: int = 1000) -> Sequence[str]:
+        return [row[0] for row in self._fetch(_UNNAMED, (namespace, after, limit))]
+
+    def project(self, project_id: str) -> Project | None:
+        rows = self._fetch("SELECT record FROM projects WHERE id = ?", (project_id,))
+        return _project(rows[0][0]) if rows else None
+
+    def projects(self, namespace: str, after: str = "", limit: int = 1000) -> Sequence[Project]:
+        rows = self._fetch(
+            "SELECT record FROM projects WHERE namespace = ? AND name > ? ORDER BY name LIMIT ?",
+            (namespace, after, limit),
+        )
+        return [_project(row[0]) for row in rows]
+
+    def state_upload(self, upload_id: str) -> StateUpload | None:
+        rows = self._fetch("SELECT record FROM state_uploads WHERE id = ?", (upload_id,))
+        return _upload(rows[0][0]) if rows else None
+
+    def pending_uploads(self, address: Address) -> Sequence[StateUpload]:
+        rows = self._fetch(
+            "SELECT record FROM state_uploads WHERE namespace = ? AND key = ? AND pending = 1 ORDER BY id",
+            (address[0], address[1]),
+        )
+        return [_upload(row[0]) for row in rows]
+
+
+class WorkspaceWrites(WorkspaceReads):
+    """The part of `Transaction` about workspaces."""
+
+    _change: Callable[[str, Row], int]
+    _grow: Callable[[str, Row], int]
+
+    def save_workspace(self, workspace: Workspace) -> None:
+        namespace, key = workspace.address
+        self._grow(
+            "INSERT INTO workspaces (id, namespace, name, key, record) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) "
+            "DO UPDATE SET name = excluded.name, record = excluded.record",
+            (workspace.id, namespace, workspace.name, key, encode(workspace)),
+        )
+
+    def delete_workspace(self, workspace_id: str) -> None:
+        self._change("DELETE FROM workspaces WHERE id = ?", (workspace_id,))
+
+    def save_project(self, project: Project) -> None:
+        self._grow(
+            "INSERT INTO projects (id, namespace, name, record) VALUES (?, ?, ?, ?) ON CONFLICT (id) "
+            "DO UPDATE SET name = excluded.name, record = excluded.record",
+            (project.id, project.namespace, project.name, encode(project)),
+        )
+
+    def delete_project(self, project_id: str) -> None:
+        self._change("DELETE FROM projects WHERE id = ?", (project_id,))
+
+    def save_state_upload(self, upload: StateUpload) -> None:
+        pending = int(not upload.seq and not upload.discarded)
+        self._grow(
+            "INSERT INTO state_uploads (id, namespace, key, pending, record) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) "
+            "DO UPDATE SET pending = excluded.pending, record = excluded.record",
+            (upload.id, *upload.address, pending, encode(upload)),
+        )
+
+    def _forget_namespace(self, name: str) -> None:
+        for table in ("workspaces", "projects", "state_uploads"):
+            self._change(f"DELETE FROM {table} WHERE namespace = ?", (name,))  # noqa: S608 - three known names

@@ -1,0 +1,75 @@
+"""Workspace names and where their states are kept."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lockhouse.core.outputs import outputs_only, read_outputs
+from lockhouse.core.workspaces import check_name, default_project_id, keys_for, name_from_key
+from lockhouse.errors import RequestInvalid
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("prod", "prod"),
+        ("app/prod/terraform.tfstate", "app-prod"),
+        ("app.tfstate", "app"),
+        ("terraform.tfstate", "terraform"),
+        ("app/terraform.tfstate/terraform.tfstate", "app-terraform-tfstate"),
+        ("env:/dev/app/terraform.tfstate", "env--dev-app"),
+        ("ä b", "--b"),
+        (".tfstate", ""),
+        ("/terraform.tfstate", ""),
+        ("x" * 91, ""),
+    ],
+)
+def test_a_key_suggests_a_name(key, name):
+    assert name_from_key(key) == name
+
+
+@given(st.text(min_size=1, max_size=200))
+def test_a_suggested_name_is_always_a_permitted_one(key):
+    name = name_from_key(key)
+    assert name == "" or check_name(name) == name
+
+
+@given(st.from_regex(r"[A-Za-z0-9_-]{1,90}", fullmatch=True))
+def test_the_first_keys_of_a_new_workspace_suggest_its_own_name(name):
+    keys = keys_for(name)
+    assert keys[0] == name
+    assert {name_from_key(key) for key in keys[:2]} == {name}
+    assert len(set(keys)) == len(keys)
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a.b", "a/b", "ä", "x" * 91])
+def test_other_names_are_refused(name):
+    with pytest.raises(RequestInvalid):
+        check_name(name)
+
+
+def test_each_namespace_has_its_own_default_project():
+    assert default_project_id("one") != default_project_id("two")
+    assert default_project_id("one") == default_project_id("one")
+
+
+def test_outputs_only_is_the_same_bytes_for_the_same_state_and_has_nothing_else():
+    body = (
+        b'{"version":4,"terraform_version":"1.9.0","serial":7,"lineage":"l","outputs":{"a":{"value":1.50,"type":"number"}},'
+        b'"resources":[{"secret":1}],"check_results":[{"secret":2}]}'
+    )
+    reduced = outputs_only(body)
+    assert reduced == outputs_only(body)
+    assert reduced is not None
+    assert b"secret" not in reduced
+    assert b'{"a":{"value":1.50,"type":"number"}}' in reduced
+    assert read_outputs(reduced) == read_outputs(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"[]", b'{"serial":1,"lineage":"l","encrypted_data":"x"}', b'{"version":4,"outputs":[]}']
+)
+def test_a_body_without_plain_outputs_is_not_reduced(body):
+    assert outputs_only(body) is None
