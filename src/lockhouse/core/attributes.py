@@ -122,7 +122,8 @@ def _bounded(number: Decimal) -> Decimal:
     if len(digits) > MAX_DIGITS:
         raise RequestInvalid("Attempting to store more than 38 significant digits in a Number")
     plain = Decimal(int(digits)).scaleb(adjusted - len(digits) + 1, _EXACT)
-    return -plain if number.is_signed() else plain
+    # Not `-plain`: that rounds to the 28 digits of the thread's own context.
+    return plain.copy_negate() if number.is_signed() else plain
 
 
 def same(left: Value, right: Value) -> bool:

@@ -92,12 +92,16 @@ def sees_namespace(grants: tuple[Grant, ...], namespace: str) -> bool:
     return any(grant.namespace in ("*", namespace) for grant in grants)
 
 
+_VERBS = {Right.ADMIN: "administer"}
+"""What is done with a right, where its name is no verb."""
+
+
 def require(who: Identity, right: Right, namespace: str, key: str = "") -> None:
     """AccessDenied (`access.denied`) unless `who` has the right there."""
     if not allows(who.grants, right, namespace, key):
         where = f"{namespace}/{key}" if key else namespace
         raise AccessDenied(
-            f"cannot {right} {where}: {who.name} has no grant of {right!r} there",
+            f"cannot {_VERBS.get(right, right)} {where}: {who.name} has no grant of '{right}' there",
             hint=f"an administrator can grant it: lockhouse key grant {who.name} --rights {right} --on {where}",
             right=str(right),
         )

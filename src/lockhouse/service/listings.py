@@ -40,9 +40,7 @@ def list_objects(
     if limit == 0:
         return Listing((), "")
     shown: list[Entry | str] = []
-    position = after
-    if delimiter and after.endswith(delimiter) and after.startswith(prefix):
-        position = after + _LAST
+    position = after + _LAST if _is_common(after, prefix, delimiter) else after
     objects = _Objects(tx, namespace, prefix, position)
     locks = _Locks(tx, namespace, prefix, position)
     while True:
@@ -101,7 +99,7 @@ def _versions(
         if state is not None:
             yield from _history(tx, state, after_seq)
     position = after_key
-    if delimiter and after_key.endswith(delimiter) and after_key.startswith(prefix) and not after_seq:
+    if not after_seq and _is_common(after_key, prefix, delimiter):
         position = after_key + _LAST
     while page := tx.states(namespace, prefix, position, _PAGE, live_only=False):
         for state, newest in page:
@@ -116,6 +114,14 @@ def _versions(
                 position = common + _LAST
                 break
             yield from _history(tx, state, 0)
+
+
+def _is_common(place: str, prefix: str, delimiter: str) -> bool:
+    """Whether a page that ended at `place` ended with a common prefix. A key that is the prefix itself is none."""
+    if not delimiter or not place.startswith(prefix):
+        return False
+    cut = place.find(delimiter, len(prefix))
+    return cut >= 0 and cut + len(delimiter) == len(place)
 
 
 def _history(tx: Reader, state: StateRecord, before: int) -> Iterator[tuple[str, Version, bool]]:

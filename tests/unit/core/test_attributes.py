@@ -55,6 +55,11 @@ def test_a_number_is_exact_and_plain(number):
     assert Decimal(text) == number == parse_number(text)
 
 
+@pytest.mark.parametrize("text", ["9" * 38, "-" + "9" * 38, "-1." + "2" * 37])
+def test_thirty_eight_digits_are_kept_on_either_side_of_zero(text):
+    assert number_text(parse_number(text)) == text
+
+
 @given(st.lists(numbers, min_size=2, max_size=8))
 def test_keys_of_numbers_sort_as_the_numbers(found):
     assert sorted(found, key=encode_key) == sorted(found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from lockhouse.core.principals import Credential, Grant, Identity, Principal, Right
+from lockhouse.core.principals import Credential, Grant, Identity, Principal, Right, require
 from lockhouse.errors import (
     AccessDenied,
     PrincipalExists,
@@ -198,6 +198,16 @@ def test_a_principal_keeps_a_bounded_number_of_grants_and_credentials(desk: Desk
         desk.do(access.add_credential, desk.lead, "app", Credential(f"more-{number}", "", "token", 1.0))
     with pytest.raises(RequestInvalid):
         desk.do(access.add_credential, desk.lead, "app", Credential("too-many", "", "token", 1.0))
+
+
+def test_a_refusal_says_in_words_what_may_not_be_done(desk: Desk):
+    plain = desk.add("plain", READ_TEAM)
+    with pytest.raises(AccessDenied) as problem:
+        require(plain.who, Right.LOCK, "acme", "team/app/x")
+    assert problem.value.message == "cannot lock acme/team/app/x: plain has no grant of 'lock' there"
+    with pytest.raises(AccessDenied) as problem:
+        require(plain.who, Right.ADMIN, "acme")
+    assert problem.value.message == "cannot administer acme: plain has no grant of 'admin' there"
 
 
 def test_the_default_grants_are_everything_but_administration():

@@ -114,6 +114,19 @@ def test_versions_roll_up_below_a_delimiter_too(rooms, limit):
     assert found == sorted({key[: key.find("/") + 1] if "/" in key else key for key in KEYS}, key=str.encode)
 
 
+def test_what_lies_below_a_folder_marker_is_listed_after_it():
+    rooms = Rooms()
+    for key in ("d/", "d/a", "d/b/c"):
+        rooms.put(b"x", address=Address("acme", key))
+    assert walk(rooms, 1, prefix="d/", delimiter="/") == ["d/", "d/a", "d/b/"]
+    page = rooms.store.read(
+        lambda tx: listings.list_versions(
+            tx, caller(), "acme", prefix="d/", delimiter="/", after_key="d/", after_seq=0, limit=9
+        )
+    )
+    assert [entry if isinstance(entry, str) else entry[0] for entry in page.entries] == ["d/a", "d/b/"]
+
+
 WORDS = st.text(alphabet="ab/.-t\u00e9", min_size=1, max_size=6)
 
 

@@ -240,7 +240,8 @@ def test_many_objects_are_deleted_in_one_request(s3, bucket):
                 {"Key": "k0"},
                 {"Key": "k1", "VersionId": versions[1]},
                 {"Key": "absent"},
-                {"Key": "k2", "VersionId": "9.nope"},
+                {"Key": "k2", "VersionId": "9.gone"},
+                {"Key": "k4", "VersionId": "nonsense"},
             ]
         },
     )
@@ -248,8 +249,9 @@ def test_many_objects_are_deleted_in_one_request(s3, bucket):
         "k0": True,
         "k1": False,
         "absent": False,
+        "k2": False,
     }
-    assert [(each["Key"], each["Code"]) for each in answer["Errors"]] == [("k2", "NoSuchVersion")]
+    assert [(each["Key"], each["Code"]) for each in answer["Errors"]] == [("k4", "NoSuchVersion")]
     quiet = s3.delete_objects(Bucket=bucket, Delete={"Quiet": True, "Objects": [{"Key": "k3"}]})
     assert "Deleted" not in quiet
     assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["k2", "k4"]
@@ -497,3 +499,17 @@ def test_virtual_host_style(wire, bucket):
     absolute, fields = wire.sign("GET", "/a//b", headers=headers)
     assert wire.send("GET", f"http://{bucket}.states.example{absolute}", fields).body == b"hello"
     assert quote(bucket) in wire.ask("GET", "/?list-type=2", headers=headers).body.decode()
+
+
+def test_an_empty_lock_object_is_one_lock_and_not_everybodys(s3, bucket):
+    place = {"Bucket": bucket, "Key": "empty.tfstate.tflock", "IfNoneMatch": "*"}
+    s3.put_object(**place)
+    assert refused(s3.put_object, **place)[:2] == ("PreconditionFailed", 412)
+
+
+def test_a_version_that_is_gone_is_deleted_again(s3, bucket):
+    version = s3.put_object(Bucket=bucket, Key="twice", Body=b"x")["VersionId"]
+    s3.put_object(Bucket=bucket, Key="twice", Body=b"y")
+    for _ in range(2):
+        answer = s3.delete_object(Bucket=bucket, Key="twice", VersionId=version)
+        assert (answer["ResponseMetadata"]["HTTPStatusCode"], answer["VersionId"]) == (204, version)

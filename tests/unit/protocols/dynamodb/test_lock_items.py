@@ -300,3 +300,27 @@ def test_every_lock_table_shows_the_same_lock_and_a_missing_table_none(desk: Des
     missing = desk("PutItem", Item=item, TableName="nowhere", ConditionExpression=condition)
     assert missing.fault == "ResourceNotFoundException"
     assert "Requested resource not found" in missing.message
+
+
+def test_long_texts_that_begin_alike_are_two_locks(desk: Desk):
+    def lock(end: str):
+        return desk("PutItem", ANN, TableName="locks", Item={"LockID": {"S": STATE}, "Info": {"S": "x" * 300 + end}})
+
+    assert lock("a").ok == {}
+    assert lock("a").ok == {}
+    assert lock("b").fault == "ConditionalCheckFailedException"
+
+
+def test_a_lock_without_any_document_is_refused(desk: Desk):
+    item = {"Info": {"S": ""}, "LockID": {"S": STATE}}
+    refused = desk("PutItem", ANN, TableName="locks", Item=item, ConditionExpression="attribute_not_exists(LockID)")
+    assert refused.fault == "ValidationException"
+
+
+def test_a_refusal_does_not_tell_which_namespaces_there_are(desk: Desk):
+    stranger = person("eve", (Grant("elsewhere", "", (Right.READ,)),))
+    there, not_there = (
+        desk("GetItem", stranger, TableName="locks", Key={"LockID": {"S": f"{name}/a"}}) for name in ("acme", "none")
+    )
+    assert there.fault == not_there.fault == "AccessDeniedException"
+    assert there.body["message"].replace("acme", "none") == not_there.body["message"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping
 
@@ -23,6 +24,7 @@ from lockhouse.service.locks import TakeLock
 
 _LOCK_ATTRIBUTES = frozenset({LOCK_ID, INFO})
 _DIGEST_ATTRIBUTES = frozenset({LOCK_ID, DIGEST})
+_MAX_TEXT_ID = 256
 
 
 _log = logging.getLogger("lockhouse.dynamodb")
@@ -31,7 +33,7 @@ _log = logging.getLogger("lockhouse.dynamodb")
 async def put_item(call: Call, body: bytes) -> Mapping[str, Json]:
     """Errors: ConditionalCheckFailed, ResourceNotFound, Validation, AccessDenied; the lock may be waited for."""
     quick = wire.read_take(body)
-    if quick is not None:
+    if quick is not None and quick.info:
         address = await call.house.read(lambda tx: _address(tx, call, quick.table, quick.lock_id))
         if address is not None:
             await take(call, address, quick.info)
@@ -66,9 +68,11 @@ async def put_item(call: Call, body: bytes) -> Mapping[str, Json]:
 
 
 async def take(call: Call, address: Address, info: str) -> None:
-    """Take the lock of an address with this document. A text that is no lock document is its own id."""
+    """Take the lock of an address with this document. A text that is no lock document is its own id, a long one by its
+    digest."""
     document = info.encode()
-    lock_id = "" if locks.read_document(document).id else info[:256]
+    text_id = info if len(info) <= _MAX_TEXT_ID else hashlib.sha256(document).hexdigest()
+    lock_id = "" if locks.read_document(document).id else text_id
     await call.house.take_lock(call.caller, TakeLock(address, Facet.TABLE, document, lock_id), call.gone)
 
 

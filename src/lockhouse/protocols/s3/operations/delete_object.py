@@ -1,8 +1,13 @@
-"""DeleteObject: a delete marker, or the end of one version. Source: Amazon S3 API Reference, DeleteObject."""
+"""DeleteObject: a delete marker, or the end of one version. Source: Amazon S3 API Reference, DeleteObject.
+
+A version that is not there any more is deleted, as S3 has it: a repetition after a lost answer is a success.
+"""
 
 from __future__ import annotations
 
 from lockhouse.core.addresses import Address, lockfile_target
+from lockhouse.core.versions import parse_version_id
+from lockhouse.errors import VersionNotFound
 from lockhouse.protocols.s3 import fields
 from lockhouse.protocols.s3.call import Call
 from lockhouse.protocols.s3.operations.lock_objects import release_lock_object
@@ -29,4 +34,11 @@ async def delete_key(call: Call, key: str, version_id: str, conditions: Conditio
         await release_lock_object(call, key, version_id)
         return None
     address, nonce = Address(call.bucket, key), call.house.engine.nonce()
-    return await call.house.write(lambda tx: objects.delete(tx, call.caller, address, nonce, version_id, conditions))
+    try:
+        return await call.house.write(
+            lambda tx: objects.delete(tx, call.caller, address, nonce, version_id, conditions)
+        )
+    except VersionNotFound:
+        if parse_version_id(version_id) is None:
+            raise
+        return Deleted(version_id, marker=False)

@@ -30,6 +30,8 @@ async def put_lock_object(call: Call) -> Response:
         info=info,
         # People lock with texts of their own: then the text itself is what tells one lock from another.
         id=read_document(info).id or etag,
+        # Nothing at all tells nobody from nobody else: then only the same request again is the same lock.
+        rejoin=bool(info),
     )
     await call.house.take_lock(call.caller, command, call.request.disconnected)
     return Response(200, [(b"etag", fields.quoted(etag).encode("ascii")), *fields.encryption_headers(encryption)])
