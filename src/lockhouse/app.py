@@ -123,6 +123,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
 
 def run(settings: Settings, announce: Announce) -> None:
     """Serve until a signal, then drain. `announce` is called once when requests are accepted."""
+    os.umask(0o077)  # whatever the server writes is its own: states hold secrets
     server = build(settings)
     try:
         with _listen(settings) as listener:
