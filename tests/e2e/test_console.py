@@ -14,7 +14,6 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from lockhouse.clients.client import Client
-from lockhouse.clients.traffic import table_clients
 from tests.e2e.clouds import Lockhouse
 from tests.unit.console.test_pages import HOSTILE, hostile_review
 from tests.unit.protocols.api.test_reviews import review, service
@@ -136,11 +135,10 @@ def test_the_page_says_who_locked_through_the_table(lockhouse: Lockhouse, chromi
         expect(row).to_contain_text(text)
     assert visitor.complaints == []
     client = Client(lockhouse.endpoint, lockhouse.token)
-    told = [line for line in table_clients(client) if place.bucket in line]
+    (told,) = [each for each in client.traffic_locks().clients if each.namespace == place.bucket]
     client.close()
-    assert len(told) == 1
-    assert told[0].startswith(f"administrator in {place.bucket} (bob@ci): 1 locks on 1 states, last 20")
-    assert told[0].endswith(", version 1.9.8")
+    assert (told.name, told.who, told.facet, told.locks, told.states) == ("administrator", "bob@ci", "table", 1, 1)
+    assert list(told.versions) == ["1.9.8"]
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

@@ -7,6 +7,7 @@ common prefix, so the cost of a page does not grow with the namespace.
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from lockhouse.core.addresses import LOCKFILE_SUFFIX, Address
@@ -131,7 +132,7 @@ def _history(tx: Reader, state: StateRecord, before: int) -> Iterator[tuple[str,
         before = page[-1].seq
 
 
-class _Cursor:
+class _Cursor(ABC):
     """A sorted stream of entries that can be peeked at, stepped and moved forward."""
 
     def __init__(self, tx: Reader, namespace: str, prefix: str, after: str) -> None:
@@ -161,8 +162,9 @@ class _Cursor:
         if self._next >= len(self._page) and after > self._after:
             self._after = after
 
+    @abstractmethod
     def _load(self, after: str) -> tuple[list[Entry], str, bool]:
-        raise NotImplementedError
+        """The next entries after a key, the key after which to go on, and whether that was all."""
 
 
 class _Objects(_Cursor):
