@@ -358,3 +358,28 @@ def test_an_encrypted_state_is_not_shown_to_who_may_read_outputs_only(rig, ann, 
     ann.save(workspace, b'{"serial":1,"lineage":"lin","meta":{},"encrypted_data":"AAAA","encryption_version":"v0"}')
     assert rig.ask("GET", "/http/acme/prod", headers=reader.user.basic).status == 403
     assert reader.ask("GET", f"workspaces/{workspace}/current-state-version").status == 403
+
+
+def test_the_resources_of_the_current_state_are_listed_with_their_addresses(ann, workspace):
+    assert ann.ask("GET", f"workspaces/{workspace}/resources").json()["data"] == []
+    provider = 'provider["registry.terraform.io/hashicorp/aws"]'
+    resources = [
+        {"mode": "managed", "type": "aws_vpc", "name": "main", "provider": provider, "instances": [{"attributes": {}}]},
+        {
+            "mode": "data",
+            "module": "module.net",
+            "type": "aws_ami",
+            "name": "each",
+            "provider": provider,
+            "instances": [{"index_key": 0}, {"index_key": "a"}],
+        },
+    ]
+    ann.lock(workspace)
+    ann.save(workspace, json.dumps(json.loads(state(1)) | {"resources": resources}).encode())
+    page = ann.ask("GET", f"workspaces/{workspace}/resources?page%5Bsize%5D=2").json()
+    shown = [(each["attributes"]["address"], each["attributes"]["name-index"]) for each in page["data"]]
+    assert shown == [("aws_vpc.main", None), ("module.net.data.aws_ami.each[0]", "0")]
+    assert page["meta"]["pagination"]["total-count"] == 3
+    first = page["data"][0]
+    assert (first["type"], first["attributes"]["provider"]) == ("resources", "registry.terraform.io/hashicorp/aws")
+    assert page["data"][1]["attributes"]["module"] == "net"

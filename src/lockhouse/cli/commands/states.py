@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,6 +73,18 @@ def show(run: Run, namespace: Namespace, key: Key) -> None:
     )
 
 
+def by_run(found: Sequence[VersionDocument]) -> list[tuple[VersionDocument, int]]:
+    """The last version of each run, newest first, with how many snapshots the same run wrote before it."""
+    runs: list[tuple[VersionDocument, int]] = []
+    for each in found:
+        last = runs[-1] if runs else None
+        if last is not None and each.lock_id and each.lock_id == last[0].lock_id and not (each.deleted or each.mark):
+            runs[-1] = (last[0], last[1] + 1)
+        else:
+            runs.append((each, 0))
+    return runs
+
+
 @command(group, "versions")
 def versions(
     run: Run,
@@ -80,10 +92,12 @@ def versions(
     key: Key,
     *,
     limit: Annotated[int, typer.Option("--limit", help="How many, newest first.", min=1)] = 100,
+    everything: Annotated[bool, typer.Option("--all", help="Show the snapshots within a run one by one.")] = False,
 ) -> None:
     """List the versions of a state, newest first.
 
-    Versions of one run share its lock id. The mark says how a version came about: `unlocked` (without a lock),
+    What one run wrote under one lock is shown as one line, its last version, with the number of snapshots before it;
+    `--all` and `--json` show each. The mark says how a version came about: `unlocked` (without a lock),
     `override` (past the serial rule), `rollback`, `accepted` (it had been parked).
     """
     found = run.client.versions(namespace, key, limit)
@@ -91,6 +105,7 @@ def versions(
         (
             "*" if each.current else "",
             each.id,
+            str(snapshots) if snapshots else "",
             "deleted" if each.deleted else optional(each.serial),
             optional(each.resources),
             size(each.size) if not each.deleted else "",
@@ -100,9 +115,9 @@ def versions(
             each.mark,
             each.lock_id,
         )
-        for each in found
+        for each, snapshots in (((each, 0) for each in found) if everything else by_run(found))
     ]
-    titles = ("", "version", "serial", "resources", "size", "created", "by", "through", "mark", "lock id")
+    titles = ("", "version", "snapshots", "serial", "resources", "size", "created", "by", "through", "mark", "lock id")
     run.show(found, columns(titles, rows, "no versions"))
 
 
