@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 RESERVE_BYTES = 8 * 1024 * 1024
@@ -51,10 +52,17 @@ class Reserve:
             return True
 
     def give_up(self) -> None:
+        with self.lent():
+            pass
+
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[None]:
+        """Give up the room, and let nobody take it again within the block: it is there for who asked for it."""
         with self._changing:
             self.given_up = True
             with contextlib.suppress(FileNotFoundError):
                 self._path.unlink()
+            yield
 
 
 def _allocate(file: int, size: int) -> None:

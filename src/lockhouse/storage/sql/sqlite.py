@@ -365,9 +365,9 @@ class SqliteStore:
             return self._stop(error, [each])
         try:
             if self._reserve is not None:
-                self._reserve.give_up()
                 self._checkpoints.wake()
-                return self._commit([each], guarded=True)
+                with self._reserve.lent():
+                    return self._commit([each], guarded=True)
         except apsw.FullError:
             self._roll_back()
         except Exception as error:  # noqa: BLE001 - as above
