@@ -1,8 +1,9 @@
 """The Authenticator: from what a client presents to a verified Identity. The only place where proof is judged.
 
-Credentials and principals are cached in memory under a change count. Whoever commits a change of access calls
-`changed()` afterwards, and every later request reads anew. There is one process now; replicas will keep the count as a
-row that each of them reads at most once a second, so that a revocation reaches all of them within that second.
+What a credential may do (`core.grants`: its principal, that principal's teams, its own scope) is computed when it is
+first seen, and cached in memory under a change count. Whoever commits a change of access calls `changed()` afterwards,
+and every later request reads anew. There is one process now; replicas will keep the count as a row that each of them
+reads at most once a second, so that a revocation reaches all of them within that second.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import msgspec
 
 from lockhouse.auth import keys, sessions
 from lockhouse.auth.sessions import SessionCredentials
+from lockhouse.core import grants
 from lockhouse.core.ports import Reader, Store
-from lockhouse.core.principals import Credential, Identity, Principal
+from lockhouse.core.principals import Credential, Identity, Kind, Principal
 from lockhouse.errors import CredentialExpired
 
 _MAX_CACHED = 10_000
@@ -23,11 +25,11 @@ _NOBODY = Credential(id="LHK00000000000000000", principal="", kind=keys.ACCESS_K
 
 
 class _Known(msgspec.Struct, frozen=True):
-    """A living credential and its living principal, as of a change count."""
+    """A living credential and who that is, as of a change count."""
 
     count: int
     credential: Credential
-    principal: Principal
+    identity: Identity
     secret: bytes
     """The secret access key; empty for tokens."""
 
@@ -60,7 +62,8 @@ class Authenticator:
         if known is None or known.credential.kind != keys.ACCESS_KEY:
             keys.secret_of(self._master, _NOBODY)
             return None
-        return known.secret, _identity(known)
+        _refuse_expired(known.credential.expires_at, self._clock())
+        return known.secret, known.identity
 
     def token(self, text: str) -> Identity | None:
         """Who presents this API token, or None. Errors: `credential.expired`."""
@@ -72,7 +75,7 @@ class Authenticator:
             return None
         assert known is not None
         _refuse_expired(known.credential.expires_at, self._clock())
-        return self._used(_identity(known))
+        return self._used(known.identity)
 
     def basic(self, user: str, password: str) -> Identity | None:
         """Who presents this pair: any user name with an API token, or an access key id with its secret."""
@@ -91,7 +94,7 @@ class Authenticator:
         if known is None:
             return None
         _refuse_expired(known.credential.expires_at, self._clock())
-        return _identity(known)
+        return known.identity
 
     def new_token(self, principal: str, public_id: str = "") -> keys.NewToken:
         """A fresh token that lasts until it is revoked, not stored yet; with a public id of the caller's choice."""
@@ -125,11 +128,13 @@ class Authenticator:
         known = self._look_up(session.base)
         if known is None:
             return None
-        _refuse_expired(session.expires_at, self._clock())
-        if session.principal == known.principal.id:
-            return secret, msgspec.structs.replace(_identity(known), base=session.base)
+        now = self._clock()
+        _refuse_expired(session.expires_at, now)
+        _refuse_expired(known.credential.expires_at, now)
+        if session.principal == known.identity.principal:
+            return secret, msgspec.structs.replace(known.identity, base=session.base)
         role = self._role(session.principal)
-        if role is None or known.principal.id not in role.trusted:
+        if role is None or known.identity.principal not in role.trusted:
             return None
         chosen = session.holder_name
         credential = f"{role.id}/{session.base}/{chosen}" if chosen else f"{role.id}/{session.base}"
@@ -137,9 +142,10 @@ class Authenticator:
             principal=role.id,
             name=f"{role.name}/{session.name}",
             credential=credential,
-            grants=role.grants,
+            grants=grants.narrowed(role.grants, known.credential.scope),
             session=session.name,
             base=session.base,
+            scope=known.credential.scope,
         )
 
     def _look_up(self, credential_id: str) -> _Known | None:
@@ -151,11 +157,11 @@ class Authenticator:
         if found is None:
             self._known.pop(credential_id, None)
             return None
-        credential, principal = found
+        credential, who = found
         secret = keys.secret_of(self._master, credential) if credential.kind == keys.ACCESS_KEY else b""
         if len(self._known) >= _MAX_CACHED:
             self._known.clear()
-        known = self._known[credential_id] = _Known(count, credential, principal, secret)
+        known = self._known[credential_id] = _Known(count, credential, who, secret)
         return known
 
     def _role(self, principal_id: str) -> Principal | None:
@@ -164,7 +170,7 @@ class Authenticator:
         if held is not None and held[0] == count:
             return held[1]
         role = self._store.read(lambda tx: tx.principal(principal_id))
-        if role is None or role.revoked_at or role.kind != "role":
+        if role is None or role.revoked_at or role.kind != Kind.ROLE:
             return None
         if len(self._roles) >= _MAX_CACHED:
             self._roles.clear()
@@ -178,16 +184,21 @@ class Authenticator:
         return who
 
 
-def _living(tx: Reader, credential_id: str) -> tuple[Credential, Principal] | None:
+def _living(tx: Reader, credential_id: str) -> tuple[Credential, Identity] | None:
     credential = tx.credential(credential_id)
     if credential is None or credential.revoked_at:
         return None
     principal = tx.principal(credential.principal)
-    return None if principal is None or principal.revoked_at else (credential, principal)
-
-
-def _identity(known: _Known) -> Identity:
-    return Identity(known.principal.id, known.principal.name, known.credential.id, known.principal.grants)
+    if principal is None or principal.revoked_at:
+        return None
+    return credential, Identity(
+        principal=principal.id,
+        name=principal.name,
+        credential=credential.id,
+        grants=grants.narrowed(grants.effective(tx, principal), credential.scope),
+        scope=credential.scope,
+        expires_at=credential.expires_at,
+    )
 
 
 def _refuse_expired(expires_at: float, now: float) -> None:

@@ -1,7 +1,9 @@
 """Principals, credentials and grants: who acts, with what, and what it may do. One function decides.
 
-A grant gives rights on a namespace (or `*`) below a key prefix. Rights do not imply each other except that `admin`
-implies all. Deny is the default.
+A grant gives rights on a namespace (or `*`) below a key prefix. `GIVEN_BY` says which rights carry which: `admin` all,
+`plan` and `read` what they need for reading; nothing else implies anything. Deny is the default. What a caller may do
+in the end (own grants, those of its teams, narrowed by the credential's scope) is computed in `core.grants`, once for
+each credential, and travels in `Identity.grants`.
 """
 
 from __future__ import annotations
@@ -19,10 +21,37 @@ class Right(StrEnum):
     READ = "read"
     READ_OUTPUTS = "read-outputs"
     """Only the outputs of a state, as a state document without resources."""
+    PLAN = "plan"
+    """Reading, and taking the lock for what does not write: all that `terraform plan` needs."""
     WRITE = "write"
     LOCK = "lock"
     FORCE_UNLOCK = "force-unlock"
     ADMIN = "admin"
+
+
+GIVEN_BY: dict[Right, frozenset[Right]] = {
+    **{right: frozenset({right, Right.ADMIN}) for right in Right},
+    Right.READ: frozenset({Right.READ, Right.PLAN, Right.ADMIN}),
+    Right.READ_OUTPUTS: frozenset({Right.READ_OUTPUTS, Right.READ, Right.PLAN, Right.ADMIN}),
+}
+"""Each right, and the rights of a grant of which any one gives it."""
+
+
+class Kind(StrEnum):
+    """What a principal is."""
+
+    ADMINISTRATOR = "administrator"
+    """Made by the first start, and for break-glass."""
+    USER = "user"
+    TEAM = "team"
+    """Its grants are those of every member; it may have credentials of its own."""
+    SERVICE_ACCOUNT = "service-account"
+    CI_JOB = "ci-job"
+    """What runs of a CI system act as: it gets short-lived credentials only."""
+    KEY = "key"
+    """A service account of data written before there were kinds."""
+    ROLE = "role"
+    """A set of grants that others assume, one session for each run."""
 
 
 class Grant(msgspec.Struct, frozen=True):
@@ -33,6 +62,17 @@ class Grant(msgspec.Struct, frozen=True):
     rights: tuple[Right, ...]
 
 
+class Link(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who a user (or, for a group of a directory, a team) is outside of Lockhouse."""
+
+    issuer: str
+    """The `iss` of the identity provider, byte for byte."""
+    subject: str
+    """The `sub` of the user, or the directory's id of the group: never an address of mail, which people change."""
+    email: str = ""
+    display_name: str = ""
+
+
 class Principal(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who acts. `id` is opaque and never reused; the name is for people and unique among the living."""
 
@@ -41,10 +81,24 @@ class Principal(msgspec.Struct, frozen=True, omit_defaults=True):
     grants: tuple[Grant, ...]
     at: float
     kind: str = "key"
-    """`administrator`, `key` or `role`."""
+    """One of `Kind`."""
     revoked_at: float = 0.0
     trusted: tuple[str, ...] = ()
     """Roles: ids of the principals that may assume this one."""
+    link: Link | None = None
+    """Users and teams: who that is at an identity provider. At most one living principal has an (issuer, subject)."""
+    namespace: str = ""
+    """Teams: the organization to which it belongs; empty: to the whole server."""
+
+
+class Membership(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A principal is in a team."""
+
+    team: str
+    member: str
+    at: float
+    source: str = ""
+    """The issuer whose directory says so; empty where a person did."""
 
 
 class Credential(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -63,6 +117,13 @@ class Credential(msgspec.Struct, frozen=True, omit_defaults=True):
     expires_at: float = 0.0
     """0: never."""
     revoked_at: float = 0.0
+    description: str = ""
+    scope: tuple[Grant, ...] | None = None
+    """What the principal's grants are narrowed to; None: not at all."""
+    by: str = ""
+    """Id of the principal that made it."""
+    replaced_by: str = ""
+    """Id of the credential that was made by rotating this one."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -72,17 +133,23 @@ class Identity(msgspec.Struct, frozen=True):
     name: str
     credential: str
     grants: tuple[Grant, ...]
+    """In effect: of the principal and its teams, narrowed by the scope."""
     session: str = ""
     """The role session name where the caller assumed a role."""
     base: str = ""
     """The lasting credential behind a temporary one; empty where `credential` itself is lasting."""
+    scope: tuple[Grant, ...] | None = None
+    """Of the credential: what it makes for itself is not wider."""
+    expires_at: float = 0.0
+    """When the credential ends (seconds since 1970); 0: never, or not known to bind what it makes."""
 
 
 def allows(grants: tuple[Grant, ...], right: Right, namespace: str, key: str = "") -> bool:
     """Whether the grants include this right on this address; with an empty key: on the whole namespace."""
+    given_by = GIVEN_BY[right]
     for grant in grants:
         covers = grant.namespace in ("*", namespace) and key.startswith(grant.prefix)
-        if covers and (right in grant.rights or Right.ADMIN in grant.rights):
+        if covers and not given_by.isdisjoint(grant.rights):
             return True
     return False
 
@@ -92,7 +159,7 @@ def sees_namespace(grants: tuple[Grant, ...], namespace: str) -> bool:
     return any(grant.namespace in ("*", namespace) for grant in grants)
 
 
-_VERBS = {Right.ADMIN: "administer"}
+_VERBS = {Right.ADMIN: "administer", Right.READ_OUTPUTS: "read the outputs of"}
 """What is done with a right, where its name is no verb."""
 
 
@@ -102,6 +169,6 @@ def require(who: Identity, right: Right, namespace: str, key: str = "") -> None:
         where = f"{namespace}/{key}" if key else namespace
         raise AccessDenied(
             f"cannot {_VERBS.get(right, right)} {where}: {who.name} has no grant of '{right}' there",
-            hint=f"an administrator can grant it: lockhouse key grant {who.name} --rights {right} --on {where}",
+            hint=f"an administrator can grant it: lockhouse access grant {who.name} --rights {right} --on {where}",
             right=str(right),
         )

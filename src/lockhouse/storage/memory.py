@@ -29,8 +29,8 @@ from lockhouse.core.ports import (
     Transaction,
     Upload,
 )
-from lockhouse.core.principals import Credential, Principal
 from lockhouse.core.versions import Body, Facts, Version
+from lockhouse.storage.memory_principals import PrincipalMaps, PrincipalReads, PrincipalWrites
 from lockhouse.storage.memory_reviews import ReviewMaps, ReviewReads, ReviewWrites
 from lockhouse.storage.memory_workspaces import WorkspaceMaps, WorkspaceReads, WorkspaceWrites
 
@@ -39,7 +39,7 @@ _replace = msgspec.structs.replace
 
 
 @dataclass
-class _Maps(WorkspaceMaps, ReviewMaps):
+class _Maps(WorkspaceMaps, ReviewMaps, PrincipalMaps):
     """Everything of record. Values are frozen, so copying the maps copies the store."""
 
     namespaces: dict[str, Namespace] = field(default_factory=dict)
@@ -50,8 +50,6 @@ class _Maps(WorkspaceMaps, ReviewMaps):
     parked: dict[str, Parked] = field(default_factory=dict)
     uploads: dict[str, Upload] = field(default_factory=dict)
     parts: dict[tuple[str, int], Part] = field(default_factory=dict)
-    principals: dict[str, Principal] = field(default_factory=dict)
-    credentials: dict[str, Credential] = field(default_factory=dict)
     tables: dict[str, TableRecord] = field(default_factory=dict)
     items: dict[tuple[str, bytes, bytes], ItemRecord] = field(default_factory=dict)
 
@@ -67,7 +65,7 @@ def _order(text: str) -> bytes:
     return text.encode()
 
 
-class _MemoryReader(WorkspaceReads, ReviewReads):
+class _MemoryReader(WorkspaceReads, ReviewReads, PrincipalReads):
     """Reads of one snapshot."""
 
     _maps: _Maps
@@ -186,24 +184,6 @@ class _MemoryReader(WorkspaceReads, ReviewReads):
         found = [part for (owner, number), part in self._maps.parts.items() if owner == upload_id and number > after]
         return sorted(found, key=lambda part: part.number)[:limit]
 
-    def principal(self, principal_id: str) -> Principal | None:
-        return self._maps.principals.get(principal_id)
-
-    def principal_named(self, name: str) -> Principal | None:
-        living = [each for each in self._maps.principals.values() if each.name == name and not each.revoked_at]
-        return min(living, key=lambda each: _order(each.id), default=None)
-
-    def principals(self, after: str = "", limit: int = 1000) -> Sequence[Principal]:
-        found = [each for each in self._maps.principals.values() if _order(each.id) > _order(after)]
-        return sorted(found, key=lambda each: _order(each.id))[:limit]
-
-    def credential(self, credential_id: str) -> Credential | None:
-        return self._maps.credentials.get(credential_id)
-
-    def credentials(self, principal_id: str) -> Sequence[Credential]:
-        found = [each for each in self._maps.credentials.values() if each.principal == principal_id]
-        return sorted(found, key=lambda each: _order(each.id))
-
     def table(self, name: str) -> TableRecord | None:
         return self._maps.tables.get(name)
 
@@ -241,7 +221,7 @@ class _MemoryReader(WorkspaceReads, ReviewReads):
         return sorted((name for name in names if _order(name) > _order(after)), key=_order)[:limit]
 
 
-class _MemoryTransaction(WorkspaceWrites, ReviewWrites, _MemoryReader):
+class _MemoryTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, _MemoryReader):
     """Writes to a copy."""
 
     def create_namespace(self, namespace: Namespace) -> None:
@@ -336,12 +316,6 @@ class _MemoryTransaction(WorkspaceWrites, ReviewWrites, _MemoryReader):
 
     def save_part(self, upload_id: str, part: Part) -> None:
         self._maps.parts[upload_id, part.number] = part
-
-    def save_principal(self, principal: Principal) -> None:
-        self._maps.principals[principal.id] = principal
-
-    def save_credential(self, credential: Credential) -> None:
-        self._maps.credentials[credential.id] = credential
 
     def save_table(self, table: TableRecord) -> None:
         self._maps.tables[table.name] = table

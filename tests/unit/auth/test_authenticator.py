@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from lockhouse.auth import keys
+from lockhouse.auth import keys, sessions
 from lockhouse.auth.authenticator import Authenticator
-from lockhouse.core.principals import Credential, Grant, Principal, Right
+from lockhouse.core.principals import Credential, Grant, Identity, Kind, Principal, Right
 from lockhouse.errors import CredentialExpired
-from lockhouse.service import access
+from lockhouse.service import access, teams
 from lockhouse.service.access import HOUSE, NewPrincipal
 from lockhouse.service.callers import Caller
 from lockhouse.storage.memory import MemoryStore
@@ -217,3 +218,76 @@ def test_when_a_credential_was_used_last_is_remembered(desk: Desk):
     assert desk.authenticator.last_used == {who.credential: desk.now}
     desk.authenticator.basic(key.id, "wrong")
     assert key.id not in desk.authenticator.last_used
+
+
+def test_a_scoped_credential_does_what_both_its_principal_and_its_scope_allow(desk: Desk):
+    alice, _, _ = desk.add("alice")
+    key, token = keys.new_access_key("", desk.now), keys.new_token("", desk.now)
+    narrow = (Grant("acme", "app/", (Right.READ, Right.WRITE)),)
+    for credential in (key, token.credential):
+        scoped = msgspec.structs.replace(credential, scope=narrow)
+        desk.store.write(lambda tx, each=scoped: access.add_credential(tx, desk.house, "alice", each))
+    expected = (Grant("acme", "app/", (Right.READ, Right.READ_OUTPUTS)),)
+    who = desk.authenticator.token(token.text)
+    found = desk.authenticator.access_key(key.id)
+    assert who is not None
+    assert found is not None
+    assert (who.principal, who.grants, found[1].grants) == (alice.id, expected, expected)
+    session = desk.authenticator.issue_session(found[1], seconds=900)
+    assert _of_session(desk, session).grants == expected
+
+
+def test_the_session_of_a_role_that_was_assumed_by_a_scoped_key_keeps_its_scope(desk: Desk):
+    desk.add("alice")
+    role, _, _ = desk.add("deploy", kind="role", trusted=("alice",))
+    key = msgspec.structs.replace(keys.new_access_key("", desk.now), scope=(Grant("acme", "app/", (Right.ADMIN,)),))
+    desk.store.write(lambda tx: access.add_credential(tx, desk.house, "alice", key))
+    found = desk.authenticator.access_key(key.id)
+    assert found is not None
+    session = desk.authenticator.issue_session(found[1], seconds=900, role=role, name="run-1")
+    assert _of_session(desk, session).grants == (Grant("acme", "app/", (Right.READ, Right.READ_OUTPUTS)),)
+
+
+def test_an_access_key_that_ends_takes_its_sessions_with_it(desk: Desk):
+    desk.add("alice")
+    key = msgspec.structs.replace(keys.new_access_key("", desk.now), expires_at=desk.now + 60)
+    desk.store.write(lambda tx: access.add_credential(tx, desk.house, "alice", key))
+    found = desk.authenticator.access_key(key.id)
+    assert found is not None
+    secret, who = found
+    session = desk.authenticator.issue_session(who, seconds=900)
+    desk.now += 60
+    for attempt in (
+        lambda: desk.authenticator.access_key(key.id),
+        lambda: desk.authenticator.basic(key.id, secret.decode()),
+        lambda: _of_session(desk, session),
+    ):
+        with pytest.raises(CredentialExpired):
+            attempt()
+
+
+def test_a_member_of_a_team_acts_with_its_grants_from_the_next_request_on(desk: Desk):
+    _, _, token = desk.add("alice")
+    team = NewPrincipal("T", "writers", MORE, Kind.TEAM)
+    desk.store.write(lambda tx: access.create(tx, desk.house, team))
+    assert desk.authenticator.token(token).grants == READ
+    desk.store.write(lambda tx: teams.add_member(tx, desk.house, "writers", "alice"))
+    desk.authenticator.changed()
+    assert desk.authenticator.token(token).grants == (Grant("acme", "", (Right.READ, Right.WRITE)),)
+    desk.store.write(lambda tx: access.revoke(tx, desk.house, "writers"))
+    desk.authenticator.changed()
+    assert desk.authenticator.token(token).grants == READ
+
+
+def test_a_team_has_tokens_of_its_own(desk: Desk):
+    token = keys.new_token("T", desk.now)
+    team = NewPrincipal("T", "writers", MORE, Kind.TEAM, (token.credential,))
+    desk.store.write(lambda tx: access.create(tx, desk.house, team))
+    who = desk.authenticator.token(token.text)
+    assert (who.principal, who.grants) == ("T", MORE)
+
+
+def _of_session(desk: Desk, session: sessions.SessionCredentials) -> Identity:
+    found = desk.authenticator.access_key(session.access_key_id, session.session_token)
+    assert found is not None
+    return found[1]

@@ -110,6 +110,17 @@ SQLITE: Sequence[Sequence[str]] = (
         "CREATE INDEX reviews_principal ON reviews (principal, root, seq)",
         "CREATE TABLE review_bodies (id TEXT PRIMARY KEY NOT NULL, body BLOB NOT NULL)",
     ),
+    (
+        """CREATE TABLE principal_links (
+            issuer TEXT NOT NULL, subject TEXT NOT NULL, principal TEXT NOT NULL, PRIMARY KEY (issuer, subject)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX principal_links_principal ON principal_links (principal)",
+        """CREATE TABLE memberships (
+            team TEXT NOT NULL, member TEXT NOT NULL, record BLOB NOT NULL, PRIMARY KEY (team, member)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX memberships_member ON memberships (member, team)",
+        "CREATE TABLE credential_uses (credential TEXT PRIMARY KEY NOT NULL, at REAL NOT NULL) WITHOUT ROWID",
+    ),
 )
 
 

@@ -14,9 +14,9 @@ import msgspec
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import FREE, LockRecord
 from lockhouse.core.ports import ItemRecord, LockEvent, Namespace, Parked, Part, StateRecord, TableRecord, Upload
-from lockhouse.core.principals import Credential, Principal
 from lockhouse.core.versions import Version
 from lockhouse.storage.sql import records
+from lockhouse.storage.sql.principals import PrincipalReads
 from lockhouse.storage.sql.records import STATE_COLUMNS, STATE_WIDTH, Row, after_byte_prefix, after_prefix
 from lockhouse.storage.sql.reviews import ReviewReads
 from lockhouse.storage.sql.settled import MISSING, Settled
@@ -39,7 +39,7 @@ class Session(Protocol):
         ...
 
 
-class SqlReader(WorkspaceReads, ReviewReads):
+class SqlReader(WorkspaceReads, ReviewReads, PrincipalReads):
     """`core.ports.Reader` over one session."""
 
     def __init__(self, session: Session, settled: Settled, generation: int) -> None:
@@ -190,26 +190,6 @@ class SqlReader(WorkspaceReads, ReviewReads):
             (upload_id, after, limit),
         )
         return [records.decode_part(row[0]) for row in rows]
-
-    def principal(self, principal_id: str) -> Principal | None:
-        rows = self._fetch("SELECT record FROM principals WHERE id = ?", (principal_id,))
-        return records.decode_principal(rows[0][0]) if rows else None
-
-    def principal_named(self, name: str) -> Principal | None:
-        rows = self._fetch("SELECT record FROM principals WHERE name = ? AND revoked = 0 ORDER BY id LIMIT 1", (name,))
-        return records.decode_principal(rows[0][0]) if rows else None
-
-    def principals(self, after: str = "", limit: int = 1000) -> Sequence[Principal]:
-        rows = self._fetch("SELECT record FROM principals WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
-        return [records.decode_principal(row[0]) for row in rows]
-
-    def credential(self, credential_id: str) -> Credential | None:
-        rows = self._fetch("SELECT record FROM credentials WHERE id = ?", (credential_id,))
-        return records.decode_credential(rows[0][0]) if rows else None
-
-    def credentials(self, principal_id: str) -> Sequence[Credential]:
-        rows = self._fetch("SELECT record FROM credentials WHERE principal = ? ORDER BY id", (principal_id,))
-        return [records.decode_credential(row[0]) for row in rows]
 
     def table(self, name: str) -> TableRecord | None:
         held = self._settled.get("table", name, self._generation)

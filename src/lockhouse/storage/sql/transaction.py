@@ -22,10 +22,10 @@ from lockhouse.core.ports import (
     TableRecord,
     Upload,
 )
-from lockhouse.core.principals import Credential, Principal
 from lockhouse.core.versions import Facts, Version
 from lockhouse.errors import StorageFull
 from lockhouse.storage.sql import records
+from lockhouse.storage.sql.principals import PrincipalWrites
 from lockhouse.storage.sql.reader import Session, SqlReader
 from lockhouse.storage.sql.records import Row, encode
 from lockhouse.storage.sql.reviews import ReviewWrites
@@ -50,7 +50,7 @@ def storage_full() -> StorageFull:
     )
 
 
-class SqlTransaction(WorkspaceWrites, ReviewWrites, SqlReader):
+class SqlTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, SqlReader):
     """`core.ports.Transaction` over one session; used for one command after the other."""
 
     def __init__(self, session: Session, settled: Settled) -> None:
@@ -224,20 +224,6 @@ class SqlTransaction(WorkspaceWrites, ReviewWrites, SqlReader):
             "INSERT INTO parts (upload_id, number, blob, record) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (upload_id, number) DO UPDATE SET blob = excluded.blob, record = excluded.record",
             (upload_id, part.number, part.body.blob, encode(part)),
-        )
-
-    def save_principal(self, principal: Principal) -> None:
-        self._change(
-            "INSERT INTO principals (id, name, revoked, record) VALUES (?, ?, ?, ?) ON CONFLICT (id) "
-            "DO UPDATE SET name = excluded.name, revoked = excluded.revoked, record = excluded.record",
-            (principal.id, principal.name, int(principal.revoked_at != 0), encode(principal)),
-        )
-
-    def save_credential(self, credential: Credential) -> None:
-        self._change(
-            "INSERT INTO credentials (id, principal, record) VALUES (?, ?, ?) ON CONFLICT (id) "
-            "DO UPDATE SET principal = excluded.principal, record = excluded.record",
-            (credential.id, credential.principal, encode(credential)),
         )
 
     def save_table(self, table: TableRecord) -> None:

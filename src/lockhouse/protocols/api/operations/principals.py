@@ -35,7 +35,7 @@ async def create_access_key(call: Call) -> wire.CreatedKey:
 
 
 async def list_keys(call: Call) -> wire.Principals:
-    return await _list(call, ("administrator", "key"))
+    return await _list(call, access.ACCOUNTS)
 
 
 async def list_roles(call: Call) -> wire.Principals:
