@@ -94,7 +94,7 @@ def create(tx: Transaction, caller: Caller, new: NewPrincipal) -> Principal:
     if tx.principal_named(new.name) is not None:
         raise PrincipalExists(
             f"cannot create {new.name}: another principal has this name",
-            hint="choose another, or: lockhouse access list",
+            hint="choose another, or: lockhouse key list",
         )
     if new.link is not None:
         refuse_taken(tx, new.link, new.id)
@@ -328,7 +328,7 @@ def not_found(name: str, what: str = "") -> PrincipalNotFound:
     """Nobody has this name, or somebody of another kind."""
     return PrincipalNotFound(
         f"cannot find {what + ' ' if what else ''}{name!r}: nobody of this kind has this name",
-        hint="lockhouse access list",
+        hint="lockhouse key list",
     )
 
 
@@ -371,7 +371,7 @@ def refuse_taken(tx: Reader, link: Link, for_id: str) -> None:
     if other is not None and not other.revoked_at and other.id != for_id:
         raise PrincipalExists(
             f"cannot create this: {other.name} is {link.subject} of {link.issuer} already",
-            hint=f"lockhouse access show {other.name}",
+            hint=f"lockhouse key show {other.name}",
         )
 
 

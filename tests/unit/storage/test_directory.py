@@ -12,6 +12,7 @@ import pytest
 from lockhouse.errors import StorageFull, StorageUnavailable
 from lockhouse.storage.directory import open_directory
 from lockhouse.storage.reserve import Reserve
+from lockhouse.storage.sql.migrations import SQLITE
 from tests.contract.samples import HOME, version, write_version
 
 REPOSITORY = Path(__file__).parents[3]
@@ -97,7 +98,7 @@ def test_newer_data_is_refused_and_the_directory_given_back(tmp_path: Path):
     for _ in range(2):
         with pytest.raises(StorageUnavailable, match="schema 99"):
             open_directory(tmp_path / "data")
-    connection.execute("UPDATE schema_version SET version = 3")
+    connection.execute("UPDATE schema_version SET version = ?", (len(SQLITE),))
     connection.close()
     open_directory(tmp_path / "data").close()
 

@@ -18,6 +18,7 @@ from lockhouse.core.locks import FREE, Facet, Release, release
 from lockhouse.core.ports import Delivery, Namespace, Reader, Transaction
 from lockhouse.errors import StorageFull, StorageUnavailable
 from lockhouse.storage.reserve import Reserve
+from lockhouse.storage.sql.migrations import SQLITE
 from lockhouse.storage.sql.sqlite import SqliteStore
 from tests.contract.samples import HOME, event, held, version, write_version
 from tests.unit.storage.broken_disk import BrokenDisk
@@ -217,7 +218,7 @@ def test_data_of_a_newer_lockhouse_is_refused_untouched(tmp_path: Path):
     other.execute("UPDATE schema_version SET version = 99")
     other.close()
     before = (tmp_path / "db").read_bytes()
-    with pytest.raises(StorageUnavailable, match=r"schema 99.*up to 3"):
+    with pytest.raises(StorageUnavailable, match=rf"schema 99.*up to {len(SQLITE)}"):
         SqliteStore(tmp_path / "db")
     assert (tmp_path / "db").read_bytes() == before
 

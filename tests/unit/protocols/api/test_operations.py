@@ -26,7 +26,7 @@ def test_a_new_key_works_at_once_and_a_revoked_one_no_more(desk: Desk):
     made = desk.ask("POST", "/keys", {"name": "ci"}).json
     assert list(made)[:3] == ["name", "access_key_id", "secret_access_key"]
     assert made["grants"] == [
-        {"namespace": "*", "prefix": "", "rights": ["read", "read-outputs", "write", "lock", "force-unlock"]}
+        {"namespace": "*", "prefix": "", "rights": ["read", "read-outputs", "plan", "write", "lock", "force-unlock"]}
     ]
     pair = base64.b64encode(f"{made['access_key_id']}:{made['secret_access_key']}".encode()).decode()
     basic = (("authorization", f"Basic {pair}"),)
