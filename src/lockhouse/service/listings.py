@@ -1,7 +1,7 @@
 """Listings of objects and versions, as S3 clients expect them: byte order, prefix, delimiter, complete, paged.
 
-Held locks are shown as `.tflock` objects among the keys. A page never reads more than it shows plus one seek for each
-common prefix, so the cost of a page does not grow with the namespace.
+Held locks are shown as `.tflock` objects among the keys. A page reads what it shows, one more, and a few for each
+common prefix that it seeks past, so the cost of a page does not grow with the namespace.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ from lockhouse.service.objects import Entry, Listing, VersionListing
 
 _LAST = "\U0010ffff"
 _PAGE = 1000
+_SOUGHT = 4
+"""Entries that are read after a common prefix, which is mostly followed by another; if they are not enough, twice as
+many come next."""
 
 
 def list_objects(
@@ -42,8 +45,9 @@ def list_objects(
         return Listing((), "")
     shown: list[Entry | str] = []
     position = after + _LAST if _is_common(after, prefix, delimiter) else after
-    objects = _Objects(tx, namespace, prefix, position)
-    locks = _Locks(tx, namespace, prefix, position)
+    first = _SOUGHT if delimiter else min(limit + 1, _PAGE)
+    objects = _Objects(tx, namespace, prefix, position, first)
+    locks = _Locks(tx, namespace, prefix, position, first)
     while True:
         entry = _first(objects.peek(), locks.peek())
         if entry is None:
@@ -82,7 +86,7 @@ def list_versions(
     if limit == 0:
         return VersionListing((), "", "")
     shown: list[tuple[str, Version, bool] | str] = []
-    for entry in _versions(tx, namespace, prefix, delimiter, after_key, after_seq):
+    for entry in _versions(tx, namespace, prefix, delimiter, after_key, after_seq, min(limit + 1, _PAGE)):
         if len(shown) == limit:
             last = shown[-1]
             if isinstance(last, str):
@@ -93,16 +97,17 @@ def list_versions(
 
 
 def _versions(
-    tx: Reader, namespace: str, prefix: str, delimiter: str, after_key: str, after_seq: int
+    tx: Reader, namespace: str, prefix: str, delimiter: str, after_key: str, after_seq: int, wanted: int
 ) -> Iterator[tuple[str, Version, bool] | str]:
     if after_seq:
         state = tx.state(Address(namespace, after_key))
         if state is not None:
-            yield from _history(tx, state, after_seq)
-    position = after_key
+            yield from _history(tx, state, after_seq, wanted)
+    position, take = after_key, _SOUGHT
     if not after_seq and _is_common(after_key, prefix, delimiter):
         position = after_key + _LAST
-    while page := tx.states(namespace, prefix, position, _PAGE, live_only=False):
+    while page := tx.states(namespace, prefix, position, take, live_only=False):
+        take = min(2 * take, _PAGE)
         for state, newest in page:
             key = state.address.key
             position = key
@@ -112,9 +117,9 @@ def _versions(
             if cut >= 0:
                 common = key[: cut + len(delimiter)]
                 yield common
-                position = common + _LAST
+                position, take = common + _LAST, _SOUGHT
                 break
-            yield from _history(tx, state, 0)
+            yield from _history(tx, state, 0, wanted)
 
 
 def _is_common(place: str, prefix: str, delimiter: str) -> bool:
@@ -125,8 +130,8 @@ def _is_common(place: str, prefix: str, delimiter: str) -> bool:
     return cut >= 0 and cut + len(delimiter) == len(place)
 
 
-def _history(tx: Reader, state: StateRecord, before: int) -> Iterator[tuple[str, Version, bool]]:
-    while page := tx.versions(state, before, _PAGE):
+def _history(tx: Reader, state: StateRecord, before: int, wanted: int) -> Iterator[tuple[str, Version, bool]]:
+    while page := tx.versions(state, before, wanted):
         for version in page:
             yield state.address.key, version, version.seq == state.current
         before = page[-1].seq
@@ -135,8 +140,10 @@ def _history(tx: Reader, state: StateRecord, before: int) -> Iterator[tuple[str,
 class _Cursor(ABC):
     """A sorted stream of entries that can be peeked at, stepped and moved forward."""
 
-    def __init__(self, tx: Reader, namespace: str, prefix: str, after: str) -> None:
+    def __init__(self, tx: Reader, namespace: str, prefix: str, after: str, first: int) -> None:
+        """`first`: how many entries to read at once to begin with."""
         self._tx = tx
+        self._take = first
         self._namespace = namespace
         self._prefix = prefix
         self._after = after
@@ -146,8 +153,9 @@ class _Cursor(ABC):
 
     def peek(self) -> Entry | None:
         while self._next >= len(self._page) and not self._ended:
-            self._page, self._after, self._ended = self._load(self._after)
+            self._page, self._after, self._ended = self._load(self._after, self._take)
             self._next = 0
+            self._take = min(2 * self._take, _PAGE)
         return self._page[self._next] if self._next < len(self._page) else None
 
     def skip(self, entry: Entry) -> None:
@@ -161,24 +169,25 @@ class _Cursor(ABC):
             self._next += 1
         if self._next >= len(self._page) and after > self._after:
             self._after = after
+            self._take = _SOUGHT
 
     @abstractmethod
-    def _load(self, after: str) -> tuple[list[Entry], str, bool]:
-        """The next entries after a key, the key after which to go on, and whether that was all."""
+    def _load(self, after: str, limit: int) -> tuple[list[Entry], str, bool]:
+        """About `limit` entries after a key, the key after which to go on, and whether that was all."""
 
 
 class _Objects(_Cursor):
-    def _load(self, after: str) -> tuple[list[Entry], str, bool]:
-        page = self._tx.states(self._namespace, self._prefix, after, _PAGE)
+    def _load(self, after: str, limit: int) -> tuple[list[Entry], str, bool]:
+        page = self._tx.states(self._namespace, self._prefix, after, limit)
         entries = [Entry(state.address.key, version) for state, version in page]
-        return entries, entries[-1].key if entries else after, len(page) < _PAGE
+        return entries, entries[-1].key if entries else after, len(page) < limit
 
 
 class _Locks(_Cursor):
     """Held locks as `.tflock` objects. A lock's key sorts as its state's key plus the suffix, so a state key up to the
     length of the suffix before the position may still have its lock object after it: such pages are filtered."""
 
-    def _load(self, after: str) -> tuple[list[Entry], str, bool]:
+    def _load(self, after: str, _limit: int) -> tuple[list[Entry], str, bool]:
         entries: list[Entry] = []
         position: Address | None = None
         while page := self._tx.held_locks(self._namespace, _stem(self._prefix), position, _PAGE):
