@@ -29,6 +29,7 @@ from lockhouse.bootstrap import BACKUP_FILES, first_start
 from lockhouse.bootstrap.certificates import development_certificate
 from lockhouse.config import Settings
 from lockhouse.console.app import Console
+from lockhouse.core.retention import DAY_SECONDS
 from lockhouse.edge.asgi import Application, adapt
 from lockhouse.edge.connection import Deadlines, connection_class
 from lockhouse.errors import SettingInvalid
@@ -114,7 +115,12 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         console = Console(house, authenticator, settings.public_url)
         handler = _front(gate, api, console, rooms | dict.fromkeys(tfe.PATHS, cloud))
         application = adapt(handler, max_body=settings.max_body)
-        chores = Chores(engine, lambda: sweep(directory.blobs, directory.store, now=now()))
+        chores = Chores(
+            engine,
+            lambda: sweep(directory.blobs, directory.store, now=now()),
+            restore_window=settings.restore_window * DAY_SECONDS,
+            retention_floor=settings.retention_floor * DAY_SECONDS,
+        )
     except BaseException:
         directory.close()
         raise

@@ -109,6 +109,10 @@ def _count(low: int, high: int) -> Callable[[Scalar], int]:
     return lambda value: int(_number(value, low, high))
 
 
+def _number_of_days(value: Scalar) -> float:
+    return _number(value, 0, 3650)
+
+
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
 _UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
@@ -221,6 +225,18 @@ class Settings:
         False,
         "Whether namespaces (buckets) made from now on refuse state writes without a lock.",
         "true or false",
+    )
+    restore_window: float = _setting(
+        _number_of_days,
+        30.0,
+        "How long a version that was deleted by its id, or by retention, can be had back from the trash.",
+        "days, 0 to 3650",
+    )
+    retention_floor: float = _setting(
+        _number_of_days,
+        1.0,
+        "How old a version must be before a retention policy may take it, whatever the policy says.",
+        "days, 0 to 3650",
     )
     account_id: str = _setting(
         _matching(r"\d{12}", "12 digits"),

@@ -17,7 +17,7 @@ import msgspec
 import lockhouse
 from lockhouse.core.reviews import Review
 from lockhouse.errors import Refusal, ServerUnreachable
-from lockhouse.protocols.api import wire
+from lockhouse.protocols.api import history_wire, wire
 
 D = TypeVar("D", bound=wire.Document)
 Query = Mapping[str, str | int | bool]
@@ -137,11 +137,11 @@ class Client:
 
     # States -----------------------------------------------------------------------------------------------------------
 
-    def states(self, namespace: str, prefix: str = "") -> list[wire.StateLine]:
+    def states(self, namespace: str, prefix: str = "", *, deleted: bool = False) -> list[wire.StateLine]:
         found: list[wire.StateLine] = []
         after = ""
         while True:
-            query: Query = {"prefix": prefix, "after": after, "limit": _PAGE}
+            query: Query = {"prefix": prefix, "deleted": deleted, "after": after, "limit": _PAGE}
             page = self._ask("GET", f"/namespaces/{_segment(namespace)}/states", wire.States, query=query)
             found += page.states
             if not page.next:
@@ -183,6 +183,53 @@ class Client:
 
     def delete_state(self, namespace: str, key: str, *, force: bool) -> wire.DeletedDocument:
         return self._ask("DELETE", _state(namespace), wire.DeletedDocument, query={"key": key, "force": force})
+
+    def undelete(self, namespace: str, key: str, version: str = "") -> wire.VersionDocument:
+        asked = history_wire.UndeleteAsk(key=key, version=version)
+        return self._ask("POST", f"{_state(namespace)}/undelete", wire.VersionDocument, asked)
+
+    def set_tags(self, namespace: str, key: str, version: str, tags: Mapping[str, str]) -> wire.VersionDocument:
+        asked = history_wire.TagsAsk(key=key, version=version, tags=dict(tags))
+        return self._ask("PUT", f"{_state(namespace)}/tags", wire.VersionDocument, asked)
+
+    def trash(self, namespace: str, key: str) -> list[history_wire.TrashedDocument]:
+        found: list[history_wire.TrashedDocument] = []
+        before = 0
+        while True:
+            query: Query = {"key": key, "before": before, "limit": _PAGE}
+            page = self._ask("GET", f"{_state(namespace)}/trash", history_wire.TrashDocument, query=query)
+            found += page.trash
+            if not page.next:
+                return found
+            before = page.next
+
+    def purge(self, namespace: str, key: str, version: str) -> history_wire.TrashedDocument:
+        query: Query = {"key": key, "version": version}
+        return self._ask("DELETE", f"{_state(namespace)}/trash", history_wire.TrashedDocument, query=query)
+
+    # Retention --------------------------------------------------------------------------------------------------------
+
+    def retention(self, namespace: str) -> history_wire.RetentionDocument:
+        return self._ask("GET", _retention(namespace), history_wire.RetentionDocument)
+
+    def set_retention(self, namespace: str, rule: history_wire.RuleAsk) -> history_wire.RetentionDocument:
+        return self._ask("PUT", _retention(namespace), history_wire.RetentionDocument, rule)
+
+    def remove_retention(self, namespace: str, prefix: str) -> history_wire.RetentionDocument:
+        return self._ask("DELETE", _retention(namespace), history_wire.RetentionDocument, query={"prefix": prefix})
+
+    def preview_retention(
+        self, namespace: str, rule: history_wire.RuleAsk | None = None
+    ) -> list[history_wire.DueDocument]:
+        found: list[history_wire.DueDocument] = []
+        after = ""
+        while True:
+            asked = history_wire.PreviewAsk(rule=rule, after=after)
+            page = self._ask("POST", f"{_retention(namespace)}/preview", history_wire.PreviewDocument, asked)
+            found += page.due
+            if not page.next:
+                return found
+            after = page.next
 
     # Parked writes ----------------------------------------------------------------------------------------------------
 
@@ -333,6 +380,10 @@ def _segment(text: str) -> str:
 
 def _state(namespace: str) -> str:
     return f"/namespaces/{_segment(namespace)}/state"
+
+
+def _retention(namespace: str) -> str:
+    return f"/namespaces/{_segment(namespace)}/retention"
 
 
 def _target(path: str, query: Query) -> str:

@@ -17,6 +17,7 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.principals import Credential, Membership, Principal
 from lockhouse.core.reviews import ReviewRecord
+from lockhouse.core.trash import TrashReader, TrashWriter
 from lockhouse.core.versions import Body, Facts, Origin, Version
 from lockhouse.core.workspaces import Project, StateUpload, Workspace
 
@@ -126,7 +127,7 @@ class ItemRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """0: never. Only a sweep looks at it."""
 
 
-class Reader(Protocol):
+class Reader(TrashReader, Protocol):
     """Consistent reads within one command or query. Everything paged is ordered by its key's bytes and bounded by
     `limit`; `after` is exclusive."""
 
@@ -251,18 +252,18 @@ class Reader(Protocol):
         ...
 
     def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
-        """Names of all blobs that any version, part or parked write refers to, in order."""
+        """Names of all blobs that any version (in the trash, too), part or parked write refers to, in order."""
         ...
 
 
-class Transaction(Reader, Protocol):
+class Transaction(Reader, TrashWriter, Protocol):
     """Reads and writes of one command."""
 
     def create_namespace(self, namespace: Namespace) -> None: ...
     def save_namespace(self, namespace: Namespace) -> None: ...
     def delete_namespace(self, name: str) -> None:
-        """Also removes its documents, workspaces, projects and addresses without versions. The caller has checked that
-        it is empty."""
+        """Also removes its documents, workspaces, projects and addresses without versions, with their trash. The
+        caller has checked that it is empty."""
         ...
 
     def set_document(self, namespace: str, kind: str, body: bytes | None) -> None:
@@ -278,7 +279,7 @@ class Transaction(Reader, Protocol):
     def set_facts(self, state: StateRecord, seq: int, facts: Facts) -> None: ...
     def set_tags(self, state: StateRecord, seq: int, tags: dict[str, str]) -> None: ...
     def delete_version(self, state: StateRecord, seq: int) -> None:
-        """The blob stays until a sweep finds that nothing refers to it."""
+        """For good, past the trash. The blob stays until a sweep finds that nothing refers to it."""
         ...
 
     def save_lock(self, state: StateRecord, record: LockRecord, expected_epoch: int) -> bool:

@@ -1,4 +1,4 @@
-"""Work that nobody waits for: orphaned blobs, expired items, abandoned uploads.
+"""Work that nobody waits for: orphaned blobs, expired items, abandoned uploads, retention, the end of the trash.
 
 Each round reads in small pages and writes in small commands, so it never holds anybody up. A chore that fails is logged
 and tried again in the next round.
@@ -10,22 +10,34 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from lockhouse.core.ports import Reader, Transaction
+from lockhouse.core.ports import Reader, StateRecord, Transaction
 from lockhouse.runtime.engine import Engine
+from lockhouse.service import retention, trash
 
 ROUND_SECONDS = 300.0
 UPLOAD_SECONDS = 7 * 24 * 3600.0
 """An upload that was not completed for a week is abandoned (S3 leaves this to a lifecycle rule)."""
 PAGE = 500
+SMALL = 50
+"""Versions moved or removed by one command."""
+STATES = 100
+"""States looked at by one query of retention."""
+PAUSE_SECONDS = 0.02
+"""Between two such queries."""
 _log = logging.getLogger("lockhouse.chores")
 
 
 class Chores:
     """Runs every chore at once after the start and then every `ROUND_SECONDS`."""
 
-    def __init__(self, engine: Engine, sweep: Callable[[], int]) -> None:
+    def __init__(
+        self, engine: Engine, sweep: Callable[[], int], *, restore_window: float, retention_floor: float
+    ) -> None:
+        """`restore_window` and `retention_floor` in seconds."""
         self._engine = engine
         self._sweep = sweep
+        self._restore_window = restore_window
+        self._retention_floor = retention_floor
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -42,6 +54,8 @@ class Chores:
         while True:
             await self._try("expire items", self.expire_items)
             await self._try("end abandoned uploads", self.end_uploads)
+            await self._try("apply retention", self.apply_retention)
+            await self._try("empty the trash", self.empty_trash)
             await self._try("sweep blobs", self.sweep_blobs)
             await asyncio.sleep(ROUND_SECONDS)
 
@@ -83,6 +97,53 @@ class Chores:
             await self._engine.write(forget(upload_id))
         return len(found)
 
+    async def apply_retention(self) -> int:
+        """Put what no policy keeps any more into the trash; how many versions."""
+        total = 0
+        for namespace in await self._engine.read(retention.with_policies):
+            after = ""
+            while page := await asyncio.to_thread(self._engine.store.read, self._retained(namespace, after)):
+                for verdict in page[0]:
+                    total += await self._retain(verdict)
+                after = page[1]
+                if not after:
+                    break
+                await asyncio.sleep(PAUSE_SECONDS)
+        return total
+
+    def _retained(self, namespace: str, after: str) -> Callable[[Reader], tuple[list[retention.Verdict], str]]:
+        now, floor = self._engine.now(), self._retention_floor
+
+        def query(tx: Reader) -> tuple[list[retention.Verdict], str]:
+            policy = retention.policy_of(tx, namespace)
+            page: list[StateRecord] = [
+                state for state, _ in tx.states(namespace, after=after, limit=STATES, live_only=False)
+            ]
+            verdicts = [retention.decide(tx, state, policy, now=now, floor=floor) for state in page]
+            return [each for each in verdicts if each.gone], page[-1].address.key if len(page) == STATES else ""
+
+        return query
+
+    async def _retain(self, verdict: retention.Verdict) -> int:
+        done = 0
+        left: retention.Verdict | None = verdict
+        while left is not None and left.gone:
+            done = len(verdict.gone) - len(left.gone)
+            left = await self._engine.write(_apply(left, self._engine.now()))
+        return len(verdict.gone) if left is not None else done
+
+    async def empty_trash(self) -> int:
+        """Purge versions whose time in the trash is over; how many."""
+        now, window = self._engine.now(), self._restore_window
+        total = 0
+        while count := await self._engine.write(lambda tx: trash.empty(tx, now=now, window=window, limit=SMALL)):
+            total += count
+        return total
+
     async def sweep_blobs(self) -> int:
         """Delete blobs that nothing refers to; how many."""
         return await asyncio.to_thread(self._sweep)
+
+
+def _apply(verdict: retention.Verdict, now: float) -> Callable[[Transaction], retention.Verdict | None]:
+    return lambda tx: retention.apply(tx, verdict, now=now, limit=SMALL)

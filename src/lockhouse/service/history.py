@@ -21,15 +21,27 @@ from lockhouse.service.objects import Put, Refused, Written
 
 
 def list_states(
-    tx: Reader, caller: Caller, namespace: str, prefix: str = "", after: str = "", limit: int = 1000
+    tx: Reader,
+    caller: Caller,
+    namespace: str,
+    prefix: str = "",
+    after: str = "",
+    limit: int = 1000,
+    *,
+    deleted: bool = False,
 ) -> Sequence[tuple[StateRecord, Version]]:
-    """Live states (no plain objects) in key order. Needs `read` on the prefix."""
+    """Live states (no plain objects) in key order; with `deleted` those whose newest version is a delete marker. Needs
+    `read` on the prefix."""
     namespaces.get(tx, caller, namespace)
     require(caller.who, Right.READ, namespace, prefix)
     found: list[tuple[StateRecord, Version]] = []
     while len(found) < limit:
-        page = tx.states(namespace, prefix, after, limit)
-        found.extend((state, version) for state, version in page if state.is_state and version is not None)
+        page = tx.states(namespace, prefix, after, limit, live_only=not deleted)
+        found.extend(
+            (state, version)
+            for state, version in page
+            if state.is_state and version is not None and version.is_delete_marker == deleted
+        )
         if len(page) < limit:
             break
         after = page[-1][0].address.key
@@ -52,6 +64,12 @@ def list_versions(
     """Versions and delete markers, newest first. Needs `read`. Errors: `state.not_found`."""
     state, _ = show_state(tx, caller, address)
     return state, tx.versions(state, before, limit)
+
+
+def find_version(tx: Reader, caller: Caller, address: Address, version_id: str) -> tuple[StateRecord, Version]:
+    """The version with this id, without its bytes. Needs `read`. Errors: `state.not_found`, `version.not_found`."""
+    state, _ = show_state(tx, caller, address)
+    return state, objects.find_version(tx, state, version_id)
 
 
 def find_serial(tx: Reader, caller: Caller, address: Address, serial: int) -> str:
@@ -87,7 +105,7 @@ def restore(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     state, _ = show_state(tx, caller, address)
     lock = tx.lock(state).lock
     if lock is None or not command.lock_id or not lock.has_id(command.lock_id):
-        _refuse_while_locked(tx, state)
+        refuse_while_locked(tx, state)
     return objects.put(tx, caller, msgspec.structs.replace(command, override=True, unconditional=True, mark="rollback"))
 
 
@@ -121,7 +139,7 @@ def accept_parked(tx: Transaction, caller: Caller, parked_id: str, nonce: str) -
     that are not a state."""
     parked = get_parked(tx, caller, parked_id)
     state = tx.ensure_state(parked.address)
-    _refuse_while_locked(tx, state)
+    refuse_while_locked(tx, state)
     if parked.facts is None:
         raise RequestInvalid(
             f"cannot accept parked write {parked_id}: its bytes are not a Terraform state",
@@ -156,7 +174,8 @@ def _forget(tx: Transaction, parked: Parked) -> None:
     tx.save_state(msgspec.structs.replace(state, parked=max(0, state.parked - 1)))
 
 
-def _refuse_while_locked(tx: Reader, state: StateRecord) -> None:
+def refuse_while_locked(tx: Reader, state: StateRecord) -> None:
+    """WriteLocked (`write.locked`) while anybody holds the lock."""
     lock = tx.lock(state).lock
     if lock is not None:
         address = state.address

@@ -17,6 +17,7 @@ from lockhouse.core.addresses import Address, check_key, is_state_key
 from lockhouse.core.locks import FREE
 from lockhouse.core.ports import Parked, Reader, StateRecord, Transaction
 from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body, Facts, Version, parse_version_id
 from lockhouse.core.writes import WriteVerdict
 from lockhouse.errors import (
@@ -283,7 +284,7 @@ def delete(
     version_id: str = "",
     conditions: Conditions | None = None,
 ) -> Deleted | None:
-    """Write a delete marker, or with a version id remove that version for good. None: there was nothing at all.
+    """Write a delete marker, or with a version id put that version into the trash. None: there was nothing at all.
 
     Needs `write` (a version: `admin` or `write`). Errors: `delete.locked` while any lock is held, the caller's own
     included (PROMISES, "Locks"), `version.not_found`, `access.denied`, `namespace.not_found`, `condition.failed`.
@@ -306,7 +307,7 @@ def delete(
         check_conditions(address, None if current.is_delete_marker else current, conditions)
     if version_id:
         version = find_version(tx, state, version_id)
-        _remove(tx, state, version)
+        remove(tx, state, version, Discarded(version, caller.now, reason="deleted", by=caller.who.name))
         return Deleted(version.id, version.is_delete_marker)
     marker = Version(seq=state.next_seq, nonce=nonce, at=caller.now, origin=caller.origin())
     tx.add_version(state, marker)
@@ -415,21 +416,25 @@ def _add(tx: Transaction, caller: Caller, state: StateRecord, command: Put, *, l
     return version
 
 
-def _remove(tx: Transaction, state: StateRecord, version: Version) -> None:
-    tx.delete_version(state, version.seq)
+def remove(tx: Transaction, state: StateRecord, version: Version, discarded: Discarded) -> StateRecord:
+    """Take a version out of the history, into the trash if it has bytes; the state's counters follow."""
+    if version.is_delete_marker:
+        tx.delete_version(state, version.seq)
+    else:
+        tx.discard_version(state.id, discarded)
     if version.seq != state.current:
-        tx.save_state(msgspec.structs.replace(state, versions=state.versions - 1))
-        return
-    rest = tx.versions(state, before=version.seq, limit=1)
-    newest = rest[0] if rest else None
-    tx.save_state(
-        msgspec.structs.replace(
+        state = msgspec.structs.replace(state, versions=state.versions - 1)
+    else:
+        rest = tx.versions(state, before=version.seq, limit=1)
+        newest = rest[0] if rest else None
+        state = msgspec.structs.replace(
             state,
             current=newest.seq if newest else 0,
             live=newest is not None and not newest.is_delete_marker,
             versions=state.versions - 1,
         )
-    )
+    tx.save_state(state)
+    return state
 
 
 def _head(state: StateRecord, live: Version | None, *, require_lock: bool) -> writes.Head:

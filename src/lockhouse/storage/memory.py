@@ -32,6 +32,7 @@ from lockhouse.core.ports import (
 from lockhouse.core.versions import Body, Facts, Version
 from lockhouse.storage.memory_principals import PrincipalMaps, PrincipalReads, PrincipalWrites
 from lockhouse.storage.memory_reviews import ReviewMaps, ReviewReads, ReviewWrites
+from lockhouse.storage.memory_trash import TrashMaps, TrashReads, TrashWrites
 from lockhouse.storage.memory_workspaces import WorkspaceMaps, WorkspaceReads, WorkspaceWrites
 
 T = TypeVar("T")
@@ -39,12 +40,11 @@ _replace = msgspec.structs.replace
 
 
 @dataclass
-class _Maps(WorkspaceMaps, ReviewMaps, PrincipalMaps):
+class _Maps(WorkspaceMaps, ReviewMaps, PrincipalMaps, TrashMaps):
     """Everything of record. Values are frozen, so copying the maps copies the store."""
 
     namespaces: dict[str, Namespace] = field(default_factory=dict)
     documents: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    versions: dict[tuple[int, int], Version] = field(default_factory=dict)
     locks: dict[int, LockRecord] = field(default_factory=dict)
     lock_events: dict[tuple[int, int], LockEvent] = field(default_factory=dict)
     parked: dict[str, Parked] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def _order(text: str) -> bytes:
     return text.encode()
 
 
-class _MemoryReader(WorkspaceReads, ReviewReads, PrincipalReads):
+class _MemoryReader(WorkspaceReads, ReviewReads, PrincipalReads, TrashReads):
     """Reads of one snapshot."""
 
     _maps: _Maps
@@ -215,13 +215,14 @@ class _MemoryReader(WorkspaceReads, ReviewReads, PrincipalReads):
 
     def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
         bodies: list[Body | None] = [version.body for version in self._maps.versions.values()]
+        bodies += [each.version.body for each in self._maps.trash.values()]
         bodies += [part.body for part in self._maps.parts.values()]
         bodies += [parked.body for parked in self._maps.parked.values()]
         names = {body.blob for body in bodies if body is not None and body.blob}
         return sorted((name for name in names if _order(name) > _order(after)), key=_order)[:limit]
 
 
-class _MemoryTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, _MemoryReader):
+class _MemoryTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, TrashWrites, _MemoryReader):
     """Writes to a copy."""
 
     def create_namespace(self, namespace: Namespace) -> None:
@@ -244,6 +245,8 @@ class _MemoryTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, _Memory
                 continue
             del self._maps.states[address]
             self._maps.locks.pop(state.id, None)
+            for place in [place for place in self._maps.trash if place[0] == state.id]:
+                del self._maps.trash[place]
             for state_id, seq in list(self._maps.lock_events):
                 if state_id == state.id:
                     del self._maps.lock_events[state_id, seq]

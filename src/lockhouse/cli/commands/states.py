@@ -30,12 +30,13 @@ def list_all(
     namespace: Namespace,
     *,
     prefix: Annotated[str, typer.Option("--prefix", help="Only keys that start with this.")] = "",
+    deleted: Annotated[bool, typer.Option("--deleted", help="Those that were deleted: state undelete.")] = False,
 ) -> None:
     """List the states of a namespace.
 
     Example: lockhouse state list terraform-state --prefix apps/
     """
-    found = run.client.states(namespace, prefix)
+    found = run.client.states(namespace, prefix, deleted=deleted)
     rows = [
         (
             each.key,
@@ -174,9 +175,9 @@ def delete(
     *,
     force: Annotated[bool, typer.Option("--force", help="Even while it describes resources.")] = False,
 ) -> None:
-    """Delete a state. Its versions stay and can be restored."""
+    """Delete a state. Its versions stay: `state undelete` brings it back."""
     deleted = run.client.delete_state(namespace, key, force=force)
-    run.show(deleted, f"deleted {namespace}/{key}; its versions stay: lockhouse state versions {namespace} {key}")
+    run.show(deleted, f"deleted {namespace}/{key}; to have it back: lockhouse state undelete {namespace} {key}")
 
 
 @command(parked_group, "list")

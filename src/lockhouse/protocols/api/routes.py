@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lockhouse.core.reviews import Review
-from lockhouse.protocols.api import wire
+from lockhouse.protocols.api import history_wire, wire
 from lockhouse.protocols.api.call import Call, Download
 from lockhouse.protocols.api.operations import (
     locks,
     namespaces,
     parked,
     principals,
+    retention,
     reviews,
     server,
     states,
@@ -171,7 +172,7 @@ ROUTES: tuple[Route, ...] = (
         C,
         "List states",
         wire.States,
-        query=("prefix", *_PAGE),
+        query=("prefix", "deleted", *_PAGE),
     ),
     Route("GET", _STATE, states.show, C, "Show a state", wire.StateDocument, query=("key",)),
     Route(
@@ -211,6 +212,78 @@ ROUTES: tuple[Route, ...] = (
         "Make an old version current again",
         wire.VersionDocument,
         body=wire.RestoreAsk,
+    ),
+    Route(
+        "POST",
+        f"{_STATE}/undelete",
+        retention.undelete,
+        C,
+        "Bring a deleted state back, or a version from the trash",
+        wire.VersionDocument,
+        body=history_wire.UndeleteAsk,
+    ),
+    Route(
+        "PUT",
+        f"{_STATE}/tags",
+        retention.set_tags,
+        C,
+        "Replace the tags of a version",
+        wire.VersionDocument,
+        body=history_wire.TagsAsk,
+    ),
+    Route(
+        "GET",
+        f"{_STATE}/trash",
+        retention.list_trash,
+        C,
+        "List what can be had back of a state",
+        history_wire.TrashDocument,
+        query=("key", "before", "limit"),
+    ),
+    Route(
+        "DELETE",
+        f"{_STATE}/trash",
+        retention.purge,
+        C,
+        "End a version in the trash for good",
+        history_wire.TrashedDocument,
+        query=("key", "version"),
+    ),
+    # Retention
+    Route(
+        "GET",
+        "/namespaces/{namespace}/retention",
+        retention.show,
+        C,
+        "Show which versions are kept",
+        history_wire.RetentionDocument,
+    ),
+    Route(
+        "PUT",
+        "/namespaces/{namespace}/retention",
+        retention.set_rule,
+        C,
+        "Set the retention rule of a prefix",
+        history_wire.RetentionDocument,
+        body=history_wire.RuleAsk,
+    ),
+    Route(
+        "DELETE",
+        "/namespaces/{namespace}/retention",
+        retention.remove_rule,
+        C,
+        "Remove the retention rule of a prefix",
+        history_wire.RetentionDocument,
+        query=("prefix",),
+    ),
+    Route(
+        "POST",
+        "/namespaces/{namespace}/retention/preview",
+        retention.preview,
+        C,
+        "List the versions that retention would take",
+        history_wire.PreviewDocument,
+        body=history_wire.PreviewAsk,
     ),
     # Parked writes
     Route(

@@ -67,6 +67,7 @@ def version(found: Version, current: int) -> wire.VersionDocument:
         agent=origin.agent,
         lock_id=origin.lock_id,
         mark=origin.mark,
+        tags=found.tags,
     )
 
 

@@ -210,6 +210,7 @@ class VersionDocument(Document, frozen=True, kw_only=True):
     lock_id: str
     mark: str
     """`unlocked`, `override`, `rollback`, `accepted` or empty."""
+    tags: dict[str, str] = {}
 
 
 class HolderDocument(Document, frozen=True, kw_only=True):

@@ -121,6 +121,15 @@ SQLITE: Sequence[Sequence[str]] = (
         "CREATE INDEX memberships_member ON memberships (member, team)",
         "CREATE TABLE credential_uses (credential TEXT PRIMARY KEY NOT NULL, at REAL NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # The bytes of a version in the trash stay in `bodies`, under the same state and number.
+        """CREATE TABLE trash (
+            state_id INTEGER NOT NULL, seq INTEGER NOT NULL, at REAL NOT NULL, blob TEXT NOT NULL DEFAULT '',
+            record BLOB NOT NULL, PRIMARY KEY (state_id, seq)
+        )""",
+        "CREATE INDEX trash_at ON trash (at, state_id, seq)",
+        "CREATE INDEX trash_blob ON trash (blob) WHERE blob <> ''",
+    ),
 )
 
 

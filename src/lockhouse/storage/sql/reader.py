@@ -20,13 +20,15 @@ from lockhouse.storage.sql.principals import PrincipalReads
 from lockhouse.storage.sql.records import STATE_COLUMNS, STATE_WIDTH, Row, after_byte_prefix, after_prefix
 from lockhouse.storage.sql.reviews import ReviewReads
 from lockhouse.storage.sql.settled import MISSING, Settled
+from lockhouse.storage.sql.trash import TrashReads
 from lockhouse.storage.sql.workspaces import WorkspaceReads
 
 _FOREVER = 2**62
 _BLOB_NAMES = (
     "SELECT blob FROM versions WHERE blob > ? AND blob <> '' "
     "UNION SELECT blob FROM parts WHERE blob > ? AND blob <> '' "
-    "UNION SELECT blob FROM parked WHERE blob > ? AND blob <> ''"
+    "UNION SELECT blob FROM parked WHERE blob > ? AND blob <> '' "
+    "UNION SELECT blob FROM trash WHERE blob > ? AND blob <> ''"
 )
 
 
@@ -39,7 +41,7 @@ class Session(Protocol):
         ...
 
 
-class SqlReader(WorkspaceReads, ReviewReads, PrincipalReads):
+class SqlReader(WorkspaceReads, ReviewReads, PrincipalReads, TrashReads):
     """`core.ports.Reader` over one session."""
 
     def __init__(self, session: Session, settled: Settled, generation: int) -> None:
@@ -272,7 +274,7 @@ class SqlReader(WorkspaceReads, ReviewReads, PrincipalReads):
         ]
 
     def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
-        rows = self._fetch(f"{_BLOB_NAMES} ORDER BY blob LIMIT ?", (after, after, after, limit))
+        rows = self._fetch(f"{_BLOB_NAMES} ORDER BY blob LIMIT ?", (after, after, after, after, limit))
         return [row[0] for row in rows]
 
 

@@ -30,6 +30,7 @@ from lockhouse.storage.sql.reader import Session, SqlReader
 from lockhouse.storage.sql.records import Row, encode
 from lockhouse.storage.sql.reviews import ReviewWrites
 from lockhouse.storage.sql.settled import UNSETTLED, Settled
+from lockhouse.storage.sql.trash import TrashWrites
 from lockhouse.storage.sql.workspaces import WorkspaceWrites
 
 _SAVE_STATE = (
@@ -50,7 +51,7 @@ def storage_full() -> StorageFull:
     )
 
 
-class SqlTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, SqlReader):
+class SqlTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, TrashWrites, SqlReader):
     """`core.ports.Transaction` over one session; used for one command after the other."""
 
     def __init__(self, session: Session, settled: Settled) -> None:
@@ -122,6 +123,8 @@ class SqlTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, SqlReader):
         for (state_id,) in self._fetch(_EMPTY_ADDRESSES, (name,)):
             self._change("DELETE FROM lock_events WHERE state_id = ?", (state_id,))
             self._change("DELETE FROM locks WHERE state_id = ?", (state_id,))
+            self._change("DELETE FROM trash WHERE state_id = ?", (state_id,))
+            self._change("DELETE FROM bodies WHERE state_id = ?", (state_id,))
             self._change("DELETE FROM states WHERE id = ?", (state_id,))
 
     def set_document(self, namespace: str, kind: str, body: bytes | None) -> None:

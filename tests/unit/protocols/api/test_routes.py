@@ -10,7 +10,7 @@ from openapi_spec_validator import validate
 
 from lockhouse.core.reviews import Review
 from lockhouse.errors import ALL_PROBLEMS
-from lockhouse.protocols.api import openapi, wire
+from lockhouse.protocols.api import history_wire, openapi, wire
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Access, Route
 from tests.unit.protocols.api.desk import NAMESPACE, Desk, state
 
@@ -26,6 +26,10 @@ _BODIES: dict[type[wire.Ask | Review], object] = {
     wire.TokenAsk: {"name": "administrator"},
     wire.RestoreAsk: {"key": "app.tfstate", "version": "1.x"},
     wire.StateChange: {"require_lock": True},
+    history_wire.UndeleteAsk: {"key": "app.tfstate"},
+    history_wire.TagsAsk: {"key": "app.tfstate", "tags": {"a": "b"}},
+    history_wire.RuleAsk: {"keep_versions": 3},
+    history_wire.PreviewAsk: {},
     Review: {
         "schema": "lockhouse.review/1",
         "root": "/src/app",

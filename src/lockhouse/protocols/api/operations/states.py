@@ -15,9 +15,10 @@ _MAX_SEQ = 2**62
 async def list_all(call: Call) -> wire.States:
     limit = call.limit()
     prefix, after = call.query.get("prefix", ""), call.query.get("after", "")
+    deleted = call.switch("deleted")
 
     def query(tx: Reader) -> wire.States:
-        found = history.list_states(tx, call.caller, call.path["namespace"], prefix, after, limit)
+        found = history.list_states(tx, call.caller, call.path["namespace"], prefix, after, limit, deleted=deleted)
         return wire.States(
             states=tuple(views.state_line(state, newest, tx.lock(state).lock) for state, newest in found),
             next=found[-1][0].address.key if len(found) == limit else "",

@@ -1,0 +1,58 @@
+"""The trash: versions that were deleted by id or by retention, and can be had back for a while.
+
+No protocol sees them. They keep their number, id and bytes until they are recovered or purged. Delete markers have no
+bytes and are not kept here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from lockhouse.core.versions import Version
+
+
+class Discarded(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One version in the trash."""
+
+    version: Version
+    at: float
+    """When it was discarded, in seconds since 1970."""
+    reason: str = ""
+    """`deleted` by its id, or `retention`."""
+    by: str = ""
+    """The name of who deleted it; empty: a retention policy."""
+
+
+class TrashReader(Protocol):
+    """The part of `ports.Reader` about the trash."""
+
+    def discarded(self, state_id: int, seq: int) -> Discarded | None:
+        """Without packed bytes."""
+        ...
+
+    def trash(self, state_id: int, before: int = 0, limit: int = 1000) -> Sequence[Discarded]:
+        """Of one address, the highest seq first, without packed bytes; with `before` > 0 only seq < before."""
+        ...
+
+    def trash_due(self, until: float, limit: int = 1000) -> Sequence[tuple[int, int]]:
+        """(state id, seq) of what was discarded at `until` or earlier, the oldest first."""
+        ...
+
+
+class TrashWriter(Protocol):
+    """The part of `ports.Transaction` about the trash. The caller keeps the state's counters."""
+
+    def discard_version(self, state_id: int, discarded: Discarded) -> None:
+        """Move a version from the history into the trash; its bytes stay where they are."""
+        ...
+
+    def recover_version(self, state_id: int, seq: int) -> None:
+        """Move it back, unchanged."""
+        ...
+
+    def purge_version(self, state_id: int, seq: int) -> None:
+        """Out of the trash for good. A blob stays until a sweep finds that nothing refers to it."""
+        ...

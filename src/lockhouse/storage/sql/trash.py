@@ -1,0 +1,79 @@
+"""The trash in SQL. Specification: `core.trash`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from lockhouse.core.trash import Discarded
+from lockhouse.core.versions import Version
+from lockhouse.storage.sql.records import Row, encode, version_record, without_bytes
+
+_decode = msgspec.msgpack.Decoder(Discarded).decode
+_FOREVER = 2**62
+
+
+class TrashReads:
+    """The part of `Reader` about the trash."""
+
+    _fetch: Callable[..., list[Row]]
+
+    def discarded(self, state_id: int, seq: int) -> Discarded | None:
+        rows = self._fetch("SELECT record FROM trash WHERE state_id = ? AND seq = ?", (state_id, seq))
+        return _decode(rows[0][0]) if rows else None
+
+    def trash(self, state_id: int, before: int = 0, limit: int = 1000) -> Sequence[Discarded]:
+        rows = self._fetch(
+            "SELECT record FROM trash WHERE state_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
+            (state_id, before if before > 0 else _FOREVER, limit),
+        )
+        return [_decode(row[0]) for row in rows]
+
+    def trash_due(self, until: float, limit: int = 1000) -> Sequence[tuple[int, int]]:
+        rows = self._fetch(
+            "SELECT state_id, seq FROM trash WHERE at <= ? ORDER BY at, state_id, seq LIMIT ?", (until, limit)
+        )
+        return [(row[0], row[1]) for row in rows]
+
+
+class TrashWrites(TrashReads):
+    """The part of `Transaction` about the trash."""
+
+    _change: Callable[[str, Row], int]
+
+    def discard_version(self, state_id: int, discarded: Discarded) -> None:
+        version = _bare(discarded.version)
+        if not self._change("DELETE FROM versions WHERE state_id = ? AND seq = ?", (state_id, version.seq)):
+            raise ValueError(f"version {version.seq} of state {state_id} is not there")
+        self._change(
+            "INSERT INTO trash (state_id, seq, at, blob, record) VALUES (?, ?, ?, ?, ?)",
+            (
+                state_id,
+                version.seq,
+                discarded.at,
+                version.body.blob if version.body else "",
+                encode(msgspec.structs.replace(discarded, version=version)),
+            ),
+        )
+
+    def recover_version(self, state_id: int, seq: int) -> None:
+        found = self.discarded(state_id, seq)
+        if found is None:
+            raise ValueError(f"version {seq} of state {state_id} is not in the trash")
+        version = found.version
+        self._change("DELETE FROM trash WHERE state_id = ? AND seq = ?", (state_id, seq))
+        self._change(
+            "INSERT INTO versions (state_id, seq, blob, record) VALUES (?, ?, ?, ?)",
+            (state_id, seq, version.body.blob if version.body else "", version_record(version)),
+        )
+
+    def purge_version(self, state_id: int, seq: int) -> None:
+        if self._change("DELETE FROM trash WHERE state_id = ? AND seq = ?", (state_id, seq)):
+            self._change("DELETE FROM bodies WHERE state_id = ? AND seq = ?", (state_id, seq))
+
+
+def _bare(version: Version) -> Version:
+    if version.body is None or not version.body.packed:
+        return version
+    return msgspec.structs.replace(version, body=without_bytes(version.body))
