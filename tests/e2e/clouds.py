@@ -183,13 +183,16 @@ class Lockhouse:
         flags: tuple[str, ...] = (),
         authority: Path | None = None,
         listen: str = "127.0.0.1:0",
+        prefix: tuple[str, ...] = (),
     ) -> None:
-        """Start it and wait for its line; `settings` are environment variables such as `LOCKHOUSE_LOCK_WAIT`."""
+        """Start it and wait for its line; `settings` are environment variables such as `LOCKHOUSE_LOCK_WAIT`. `prefix`
+        stands before the command, to run it elsewhere."""
         self.directory = directory
         self.data = directory / "data"
         self.log = directory / "lockhouse.log"
         self._settings = dict(settings or {})
         self._flags = flags
+        self._prefix = prefix
         self._authority = authority
         directory.mkdir(parents=True, exist_ok=True)
         self.start(listen)
@@ -197,7 +200,7 @@ class Lockhouse:
     def start(self, listen: str = "127.0.0.1:0") -> None:
         """Serve; the first start makes the administrator's credentials."""
         self.child = Child(
-            [lockhouse_program(), "serve", "--data", str(self.data), "--listen", listen, *self._flags],
+            [*self._prefix, lockhouse_program(), "serve", "--data", str(self.data), "--listen", listen, *self._flags],
             environment=client_environment() | self._settings,
             directory=self.directory,
             log=self.log,

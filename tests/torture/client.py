@@ -26,6 +26,8 @@ class Refused(Exception):
 class Client:
     """One connection. OSError or HTTPException: nobody knows what became of the request."""
 
+    table = TABLE
+
     def __init__(self, access: Mapping[str, str]) -> None:
         self._endpoint = access["endpoint"]
         self._credentials = Credentials(access["access_key_id"], access["secret_access_key"])
@@ -45,7 +47,7 @@ class Client:
     def create_table(self) -> None:
         self._dynamodb(
             "CreateTable",
-            TableName=TABLE,
+            TableName=self.table,
             KeySchema=[{"AttributeName": "LockID", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "LockID", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
@@ -54,7 +56,7 @@ class Client:
     def lock(self, lock_id: str, info: str) -> None:
         self._dynamodb(
             "PutItem",
-            TableName=TABLE,
+            TableName=self.table,
             Item={"LockID": {"S": lock_id}, "Info": {"S": info}},
             ConditionExpression="attribute_not_exists(LockID)",
         )
@@ -63,7 +65,7 @@ class Client:
         """The lock document; empty when the lock is free."""
         answer = self._dynamodb(
             "GetItem",
-            TableName=TABLE,
+            TableName=self.table,
             Key={"LockID": {"S": lock_id}},
             ProjectionExpression="LockID, Info",
             ConsistentRead=True,
@@ -71,7 +73,7 @@ class Client:
         return answer["Item"]["Info"]["S"] if answer.get("Item") else ""
 
     def unlock(self, lock_id: str) -> None:
-        self._dynamodb("DeleteItem", TableName=TABLE, Key={"LockID": {"S": lock_id}})
+        self._dynamodb("DeleteItem", TableName=self.table, Key={"LockID": {"S": lock_id}})
 
     def _s3(
         self, method: str, namespace: str, key: str, body: bytes = b"", query: str = ""
