@@ -45,8 +45,10 @@ from lockhouse.protocols.web import Handler, Request, Response
 from lockhouse.runtime.chores import Chores
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
-from lockhouse.storage.backup import backup
 from lockhouse.storage.blobs.sweep import sweep
+from lockhouse.storage.carry import backup
+from lockhouse.storage.carry.carrying import check_served
+from lockhouse.storage.carry.place import serving
 from lockhouse.storage.directory import DataDirectory, open_directory
 
 _OWN_PATHS = (b"/lockhouse/", b"/healthz", b"/readyz", b"/metrics")
@@ -79,6 +81,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
     """Open everything. Errors: StorageUnavailable (`storage.unavailable`) when the data directory cannot be used."""
     directory = open_directory(settings.data)
     try:
+        directory.store.read(check_served)
         master = open_master_key(directory.path)
         first = first_start.begin(
             directory.store,
@@ -108,7 +111,9 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             house,
             authenticator,
             settings,
-            backup=lambda target, at: backup(directory, target, now=at, files=BACKUP_FILES),
+            backup=lambda target, at, with_keys: backup.create(
+                serving(directory), target, now=at, files=BACKUP_FILES if with_keys else ()
+            ),
         )
         rooms = {b"/http/": HttpRoom(house, authenticator, now)}
         cloud = tfe.TfeRoom(house, authenticator, master, now, public_url=settings.public_url)

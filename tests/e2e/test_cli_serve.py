@@ -130,11 +130,13 @@ def test_a_backup_made_while_serving_is_restored_and_served(start_lockhouse: Sta
     assert Path(made["path"]).parent == tmp_path / "backups"
     server.cloud.sdk("s3").put_object(Bucket=server.namespace, Key="later.tfstate", Body=raw)
     server.stop()
+    assert made["files"] == []
     again = run("restore", made["path"], "--data", str(server.data), directory=tmp_path)
     assert again.code == 2
     assert "it exists already" in again.stderr
+    keys = server.data
     server.data = tmp_path / "restored"
-    run("restore", made["path"], "--data", str(server.data), directory=tmp_path).ok()
+    run("restore", made["path"], "--data", str(server.data), "--keys", str(keys), directory=tmp_path).ok()
     server.start()
     assert [each["key"] for each in server.json("state", "list", server.namespace)] == ["app.tfstate"]
     assert server.cloud.sdk("s3").get_object(Bucket=server.namespace, Key="app.tfstate")["Body"].read() == raw

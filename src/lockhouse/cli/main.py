@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from lockhouse.cli.commands import backups, here, keys, locks, namespaces, retention, serve, states, trash, workspaces
+from lockhouse.cli.commands import (
+    backups,
+    here,
+    keys,
+    locks,
+    moves,
+    namespaces,
+    retention,
+    serve,
+    states,
+    trash,
+    workspaces,
+)
 from lockhouse.review import command as review
 
 app = typer.Typer(
@@ -23,7 +35,7 @@ def _root() -> None:
     """Keep the program a group of commands even while it has one."""
 
 
-for _commands in (serve, keys, namespaces, states, trash, retention, workspaces, locks, backups, here, review):
+for _commands in (serve, keys, namespaces, states, trash, retention, workspaces, locks, backups, moves, here, review):
     _commands.register(app)
 
 

@@ -56,9 +56,9 @@ class Client:
     def status(self) -> wire.Status:
         return self._ask("GET", "/status", wire.Status)
 
-    def backup(self) -> wire.BackupDocument:
+    def backup(self, *, with_keys: bool = False) -> wire.BackupDocument:
         """Returns when the backup is complete and verified, however long that takes."""
-        return self._ask("POST", "/backup", wire.BackupDocument, patient=True)
+        return self._ask("POST", "/backup", wire.BackupDocument, wire.BackupAsk(with_keys=with_keys), patient=True)
 
     # Namespaces -------------------------------------------------------------------------------------------------------
 

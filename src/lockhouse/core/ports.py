@@ -251,6 +251,10 @@ class Reader(TrashReader, Protocol):
         `newest_only`: of each root only the newest of this sender (of all)."""
         ...
 
+    def notices(self, prefix: str = "") -> Sequence[tuple[str, bytes]]:
+        """(name, body) of what was noted about the data as a whole, in name order: a copy being made, a move."""
+        ...
+
     def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Names of all blobs that any version (in the trash, too), part or parked write refers to, in order."""
         ...
@@ -338,6 +342,9 @@ class Transaction(Reader, TrashWriter, Protocol):
         ...
 
     def delete_review(self, review_id: str) -> None: ...
+    def set_notice(self, name: str, body: bytes | None) -> None:
+        """None removes it. Notices are about this place alone: no backup and no move takes them along."""
+        ...
 
     def expire_items(self, now: float, limit: int = 1000) -> int:
         """Remove items whose time has come; answers how many."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from pathlib import Path
 
-import apsw
 import pytest
 import zstandard
 from msgspec.structs import replace
@@ -16,8 +16,12 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.ports import Namespace, Reader, Transaction
 from lockhouse.core.versions import Body, Origin
 from lockhouse.errors import RequestInvalid, StorageUnavailable
-from lockhouse.storage.backup import MANIFEST, Progress, backup, read_manifest, restore
 from lockhouse.storage.blobs.sweep import sweep
+from lockhouse.storage.carry.archive import MANIFEST, Manifest, read_manifest
+from lockhouse.storage.carry.backup import check, create, drill
+from lockhouse.storage.carry.backup import restore_directory as restore
+from lockhouse.storage.carry.carrying import Progress
+from lockhouse.storage.carry.place import serving
 from lockhouse.storage.directory import DataDirectory, open_directory
 from lockhouse.storage.verify import verify
 from tests.contract.samples import HOME, held, parked, version, write_version
@@ -48,6 +52,10 @@ def filled(path: Path) -> DataDirectory:
     return directory
 
 
+def backup(directory: DataDirectory, target: Path, **options) -> Manifest:
+    return create(serving(directory), target, **options)
+
+
 def contents(reader: Reader) -> list[object]:
     state = reader.state(HOME)
     versions = [reader.version(state, seq) for seq in range(1, 9)]
@@ -59,8 +67,9 @@ def test_a_restored_backup_serves_the_same_data(tmp_path: Path):
     manifest = backup(directory, tmp_path / "copy", now=5.0, files=("master.key", "credentials.json"))
     before = directory.store.read(contents)
     directory.close()
-    assert (manifest.versions, manifest.parked, manifest.blobs, manifest.files) == (8, 1, 4, ("master.key",))
-    assert restore(tmp_path / "copy", tmp_path / "again") == manifest
+    assert (manifest.versions, manifest.parked, manifest.blobs) == (8, 1, 4)
+    assert [each.name for each in manifest.files] == ["master.key"]
+    assert restore(tmp_path / "copy", tmp_path / "again").tables == manifest.tables
     again = open_directory(tmp_path / "again")
     assert again.store.read(contents) == before
     assert verify(again.store, again.blobs).problems == []
@@ -88,7 +97,7 @@ def test_a_backup_made_while_writing_has_every_blob_of_its_versions(tmp_path: Pa
             put(directory, address, seq, os.urandom(200_000), as_blob=True)
             if seq > 3:
                 directory.store.write(lambda tx, seq=seq: tx.delete_version(tx.ensure_state(address), seq - 3))
-            sweep(directory.blobs, directory.store, now=4e9, grace=0.0)
+            sweep(directory.blobs, directory.store, now=time.time() + 1, grace=0.0)
             written.append(seq)
 
     writer = threading.Thread(target=write)
@@ -109,8 +118,8 @@ def test_progress_is_told(tmp_path: Path):
     told: list[Progress] = []
     backup(directory, tmp_path / "copy", now=5.0, progress=told.append)
     directory.close()
-    assert [each.what for each in told][:2] == ["database", "database"]
-    assert Progress("bodies", 4, 4) in told
+    assert told[0] == Progress("rows of bodies", 0, 0)
+    assert Progress("bodies", 4, 0) in told
     assert told[-1] == Progress("verify", 9, 0)
 
 
@@ -164,15 +173,20 @@ def _lose_blob(copy: Path) -> None:
     next(path for path in (copy / "blobs").rglob("*") if path.is_file()).unlink()
 
 
-def _cut_database(copy: Path) -> None:
-    data = (copy / "lockhouse.db").read_bytes()
-    (copy / "lockhouse.db").write_bytes(data[: len(data) // 2])
+def _cut_table(copy: Path) -> None:
+    file = copy / "tables" / "versions.jsonl.zst"
+    file.write_bytes(file.read_bytes()[:-20])
 
 
 def _lose_version(copy: Path) -> None:
-    connection = apsw.Connection(str(copy / "lockhouse.db"))
-    connection.execute("DELETE FROM versions WHERE seq = 1")
-    connection.close()
+    file = copy / "tables" / "versions.jsonl.zst"
+    lines = zstandard.ZstdDecompressor().stream_reader(file.read_bytes()).read().splitlines(keepends=True)
+    file.write_bytes(zstandard.compress(b"".join(lines[1:])))
+
+
+def _flip_manifest(copy: Path) -> None:
+    file = copy / MANIFEST
+    file.write_bytes(file.read_bytes().replace(b'"versions": 8', b'"versions": 9'))
 
 
 def _lose_manifest(copy: Path) -> None:
@@ -180,12 +194,12 @@ def _lose_manifest(copy: Path) -> None:
 
 
 def _lose_key(copy: Path) -> None:
-    (copy / "master.key").unlink()
+    (copy / "files" / "master.key").unlink()
 
 
 @pytest.mark.parametrize(
     "damage",
-    [_flip_blob, _lose_blob, _cut_database, _lose_version, _lose_manifest, _lose_key],
+    [_flip_blob, _lose_blob, _cut_table, _lose_version, _flip_manifest, _lose_manifest, _lose_key],
     ids=lambda f: f.__name__,
 )
 def test_a_damaged_backup_is_refused_and_nothing_is_made(tmp_path: Path, damage):
@@ -195,7 +209,42 @@ def test_a_damaged_backup_is_refused_and_nothing_is_made(tmp_path: Path, damage)
     damage(tmp_path / "copy")
     with pytest.raises((StorageUnavailable, RequestInvalid)):
         restore(tmp_path / "copy", tmp_path / "again")
+    with pytest.raises((StorageUnavailable, RequestInvalid)):
+        check(tmp_path / "copy")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "data"]
+
+
+def test_a_sound_backup_is_found_sound_and_is_not_changed_by_it(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+    manifest = backup(directory, tmp_path / "copy", now=5.0)
+    directory.close()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "copy").rglob("*")}
+    assert check(tmp_path / "copy") == (manifest, True)
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "copy").rglob("*")} == before
+
+
+def test_a_drill_restores_compares_and_leaves_nothing(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+    manifest = backup(directory, tmp_path / "copy", now=5.0)
+    directory.close()
+    (tmp_path / "room").mkdir()
+    done = drill(tmp_path / "copy", tmp_path / "room")
+    assert (done.versions, done.parked, done.blobs, done.bytes) == (8, 1, 4, manifest.bytes)
+    assert (done.tables, done.opened) == (manifest.tables, True)
+    assert list((tmp_path / "room").iterdir()) == []
+
+
+def test_numbers_that_were_given_once_are_not_given_again_after_a_restore(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+    address = Address("acme", "gone.tfstate")
+    gone = directory.store.write(lambda tx: tx.ensure_state(address))
+    directory.store.write(lambda tx: tx.delete_namespace("acme"))
+    backup(directory, tmp_path / "copy", now=5.0)
+    directory.close()
+    restore(tmp_path / "copy", tmp_path / "again")
+    again = open_directory(tmp_path / "again")
+    assert again.store.write(lambda tx: tx.ensure_state(Address("acme", "new.tfstate"))).id > gone.id
+    again.close()
 
 
 def test_names_that_leave_the_directory_are_refused(tmp_path: Path):

@@ -34,7 +34,7 @@ from lockhouse.protocols.api.routes import PREFIX, ROUTES, Route
 from lockhouse.protocols.web import Request, Response, unescape
 from lockhouse.runtime.house import House
 from lockhouse.service.callers import Caller
-from lockhouse.storage.backup import Manifest
+from lockhouse.storage.carry.archive import Manifest
 
 PROTOCOL = "api"
 _JSON = (b"content-type", b"application/json")
@@ -51,7 +51,7 @@ class Api:
         house: House,
         authenticator: Authenticator,
         settings: Settings,
-        backup: Callable[[Path, float], Manifest] | None = None,
+        backup: Callable[[Path, float, bool], Manifest] | None = None,
     ) -> None:
         self._backing = Backing(house, authenticator, settings, backup)
         self._routes = _by_shape()

@@ -15,7 +15,7 @@ from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.web import Stream
 from lockhouse.runtime.house import House
 from lockhouse.service.callers import Caller
-from lockhouse.storage.backup import Manifest
+from lockhouse.storage.carry.archive import Manifest
 
 T = TypeVar("T")
 PAGE = 200
@@ -24,12 +24,13 @@ MAX_PAGE = 1000
 
 @dataclass(frozen=True)
 class Backing:
-    """What the handlers work with. `backup` (target, now) copies everything while the server serves; it blocks."""
+    """What the handlers work with. `backup` (target, now, with keys) copies everything while the server serves; it
+    blocks."""
 
     house: House
     authenticator: Authenticator
     settings: Settings
-    backup: Callable[[Path, float], Manifest] | None = None
+    backup: Callable[[Path, float, bool], Manifest] | None = None
     copying: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a backup is made."""
 

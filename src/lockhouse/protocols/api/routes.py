@@ -72,6 +72,7 @@ ROUTES: tuple[Route, ...] = (
         Access.ADMINISTRATOR,
         "Copy everything into the server's directory for backups",
         wire.BackupDocument,
+        body=wire.BackupAsk,
     ),
     # Namespaces
     Route("GET", "/namespaces", namespaces.list_all, C, "List namespaces", wire.Namespaces, query=_PAGE),

@@ -71,6 +71,11 @@ class Status(Document, frozen=True, kw_only=True):
     """Among what the caller may see; at most 1000 are counted."""
 
 
+class BackupAsk(Ask, frozen=True, kw_only=True):
+    with_keys: bool = False
+    """Whether the master key and the other files that open the data are to be in it."""
+
+
 class BackupDocument(Document, frozen=True, kw_only=True):
     path: str
     """On the server's machine."""
@@ -80,6 +85,10 @@ class BackupDocument(Document, frozen=True, kw_only=True):
     blobs: int
     bytes: int
     """Of all bodies, as clients sent them."""
+    keys: tuple[str, ...]
+    """Names of the keys that bodies are sealed with."""
+    files: tuple[str, ...]
+    """Small files of the data directory that are in it: the keys, if they were asked for."""
 
 
 class NamespaceAsk(Ask, frozen=True, kw_only=True):

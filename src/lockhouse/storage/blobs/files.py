@@ -13,7 +13,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lockhouse.errors import StorageFull, StorageUnavailable
@@ -44,13 +44,26 @@ class FileBlobs:
         """Held by whoever removes blobs, and by whoever copies them and must find all that a snapshot refers to."""
         if read_only:
             return
-        self._incoming.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for directory in (root, self._incoming):  # `parents` would make them readable for others
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in self._incoming.iterdir():
             left.unlink()
         sync_directory(root)
 
     def create(self) -> FileBlobWriter:
         return FileBlobWriter(self)
+
+    def put(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Beyond the port, for whoever carries blobs here from elsewhere: durable under the name that it had there."""
+        self._place(name)
+        writer = self.create()
+        try:
+            for piece in pieces:
+                writer.write(piece)
+        except BaseException:
+            writer.abort()
+            raise
+        writer.finish(name)
 
     def open(self, name: str) -> FileBlobReader:
         return FileBlobReader(self._place(name), name)
@@ -93,8 +106,7 @@ class FileBlobs:
         if self._reserve is not None and self._reserve.given_up:
             raise _full()
 
-    def _keep(self, incoming: Path) -> str:
-        name = secrets.token_hex(16)
+    def _keep(self, incoming: Path, name: str) -> str:
         place = self._place(name)
         with self._noting:
             self._finished[name] = time.monotonic()
@@ -132,12 +144,12 @@ class FileBlobWriter:
             while rest:
                 rest = rest[os.write(self._file, rest) :]
 
-    def finish(self) -> str:
+    def finish(self, name: str = "") -> str:
         with self._using, self._undone(), _refusals():
             if self._blobs._durable:  # noqa: SLF001 - as above
                 sync_file(self._file)
             self._close()
-            return self._blobs._keep(self._path)  # noqa: SLF001 - as above
+            return self._blobs._keep(self._path, name or secrets.token_hex(16))  # noqa: SLF001 - as above
 
     def abort(self) -> None:
         with self._using:

@@ -13,6 +13,7 @@ from itertools import islice
 
 from lockhouse.core.ports import Store
 from lockhouse.storage.blobs.files import FileBlobs
+from lockhouse.storage.holds import is_held
 
 GRACE_SECONDS = 24 * 3600.0
 _BATCH = 500
@@ -23,7 +24,7 @@ def sweep(
 ) -> int:
     """Remove orphans, in small batches; answers how many. `stop` is asked between batches. `now` in seconds since 1970.
 
-    Returns early when a backup is copying blobs: the next sweep will find the same orphans.
+    Returns early while a copy is being made (`storage.holds`): the next sweep will find the same orphans.
     """
     removed = 0
     old = (name for name, at in blobs.names() if now - at >= grace and not blobs.finished_within(name, grace))
@@ -32,6 +33,8 @@ def sweep(
             return removed
         try:
             referred = set(_referred(store, batch))
+            if is_held(store, now):
+                return removed
             for name in batch:
                 if name not in referred:
                     blobs.delete(name)

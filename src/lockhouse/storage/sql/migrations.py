@@ -130,6 +130,7 @@ SQLITE: Sequence[Sequence[str]] = (
         "CREATE INDEX trash_at ON trash (at, state_id, seq)",
         "CREATE INDEX trash_blob ON trash (blob) WHERE blob <> ''",
     ),
+    ("CREATE TABLE notices (name TEXT PRIMARY KEY NOT NULL, body BLOB NOT NULL)",),
 )
 
 

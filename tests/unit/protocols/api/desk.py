@@ -25,7 +25,8 @@ from lockhouse.runtime.house import House
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock
 from lockhouse.service.objects import Put
-from lockhouse.storage.backup import backup
+from lockhouse.storage.carry import backup
+from lockhouse.storage.carry.place import serving
 from lockhouse.storage.directory import open_directory
 
 NAMESPACE = "acme-states"
@@ -74,7 +75,9 @@ class Desk:
             self.house,
             self.authenticator,
             settings,
-            backup=lambda target, at: backup(self.directory, target, now=at, files=BACKUP_FILES),
+            backup=lambda target, at, with_keys: backup.create(
+                serving(self.directory), target, now=at, files=BACKUP_FILES if with_keys else ()
+            ),
         )
         self._runner.run(self._start())
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lockhouse.errors import SerialConflict, WriteFenced
-from lockhouse.storage.backup import read_manifest
+from lockhouse.storage.carry.archive import read_manifest
 from tests.unit.protocols.api.desk import NAMESPACE, NOW, Desk, state
 
 KEY = "team one/app.tfstate"
@@ -248,4 +248,11 @@ def test_a_backup_is_complete_and_only_for_administrators(desk: Desk):
     assert desk.ask("POST", "/backup", token=token).code == "access.denied"
     made = desk.ask("POST", "/backup").json
     assert (made["versions"], made["at"]) == (1, "2027-01-15T08:00:00Z")
-    assert set(read_manifest(Path(made["path"])).files) == {"master.key", "credentials.json"}
+    assert read_manifest(Path(made["path"])).files == ()
+    assert not list(Path(made["path"]).rglob("master.key"))
+
+
+def test_the_keys_are_in_a_backup_when_they_are_asked_for(desk: Desk):
+    made = desk.ask("POST", "/backup", {"with_keys": True}).json
+    assert set(made["files"]) == {"master.key", "credentials.json"}
+    assert {each.name for each in read_manifest(Path(made["path"])).files} == {"master.key", "credentials.json"}

@@ -16,6 +16,7 @@ from tests.unit.protocols.api.desk import NAMESPACE, Desk, state
 
 ROWS = [pytest.param(route, id=f"{route.method} {route.path}") for route in ROUTES]
 _BODIES: dict[type[wire.Ask | Review], object] = {
+    wire.BackupAsk: {},
     wire.NamespaceAsk: {"name": "another"},
     wire.NamespaceChange: {"require_lock": True},
     wire.WorkspaceAsk: {"key": "app.tfstate"},

@@ -30,18 +30,18 @@ async def status(call: Call) -> wire.Status:
 
 
 async def backup(call: Call) -> wire.BackupDocument:
-    """On the server's own disk: a backup holds the master key and every state, so it is not sent anywhere."""
+    """On the server's own disk: a backup holds every state, so it is not sent anywhere."""
     access.require_administrator(call.caller)
     copy = call.api.backup
     if copy is None:
         raise OperationUnsupported("cannot make a backup: this server keeps its records elsewhere")
     if call.api.copying.locked():
         raise SlowDown("cannot make a backup: another one is being made", hint="wait for it", retry_after=10)
-    now = call.caller.now
+    now, with_keys = call.caller.now, call.document(wire.BackupAsk).with_keys
     stamp = wire.when(float(int(now))).replace("-", "").replace(":", "")
     target = call.api.settings.backups_directory / f"lockhouse-{stamp}"
     async with call.api.copying:
-        made = await asyncio.to_thread(copy, target, now)
+        made = await asyncio.to_thread(copy, target, now, with_keys)
     return wire.BackupDocument(
         path=str(target.absolute()),
         at=wire.when(made.at),
@@ -49,4 +49,6 @@ async def backup(call: Call) -> wire.BackupDocument:
         parked=made.parked,
         blobs=made.blobs,
         bytes=made.bytes,
+        keys=made.keys,
+        files=tuple(each.name for each in made.files),
     )

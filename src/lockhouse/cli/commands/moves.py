@@ -1,0 +1,102 @@
+"""`lockhouse move`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lockhouse.cli.frame import Run, command
+from lockhouse.cli.places import opened
+from lockhouse.cli.printing import columns, facts, size
+from lockhouse.cli.progress import Meter
+from lockhouse.errors import RequestInvalid
+
+if TYPE_CHECKING:
+    from lockhouse.storage.carry.place import Place
+
+_PLACE = "a data directory, or postgresql://…"
+
+
+def move(
+    run: Run,
+    *,
+    source: Annotated[str, typer.Option("--from", metavar="PLACE", help=f"Where everything is: {_PLACE}")] = "",
+    target: Annotated[str, typer.Option("--to", metavar="PLACE", help=f"Where it is to be: {_PLACE}")] = "",
+    from_blobs: Annotated[str, typer.Option("--from-blobs", metavar="URL", help="Where the large bodies are.")] = "",
+    to_blobs: Annotated[str, typer.Option("--to-blobs", metavar="URL", help="Where they are to be.")] = "",
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            envvar="LOCKHOUSE_DATA",
+            help="The data directory with the keys, where neither PLACE is one; large bodies without a URL are in it.",
+        ),
+    ] = "",
+    undo: Annotated[
+        str, typer.Option("--undo", metavar="PLACE", help="Let a place that was moved be served again.")
+    ] = "",
+) -> None:
+    """Move everything between the embedded store and a database with a blob store, in either direction.
+
+    Stop the servers first. Interrupted, run the same again: it goes on where it ended. All rows and bodies are compared
+    before it says that it is done. The source keeps its data and is marked, so that no server serves it by accident.
+
+    Example: lockhouse move --from /var/lib/lockhouse --to postgresql://lockhouse@db/lockhouse --to-blobs s3://bodies
+    Example: lockhouse move --undo /var/lib/lockhouse
+    """
+    from lockhouse.storage.carry import moving
+
+    if undo:
+        if source or target:
+            raise RequestInvalid("cannot move and undo a move at once")
+        with _place(undo, from_blobs, data) as place:
+            was = moving.undo(place)
+        run.done(place=place.name, moved_to=was, text=f"{place.name} may be served again")
+        return
+    if not source or not target:
+        raise RequestInvalid("cannot tell what to move where", hint="lockhouse move --from PLACE --to PLACE")
+    with (
+        _place(source, from_blobs, data) as old,
+        _place(target, to_blobs, data, create=True) as new,
+        Meter() as meter,
+    ):
+        made = moving.move(old, new, progress=meter.progress)
+    rows = [(name, str(table.rows), "equal") for name, table in made.tables.items()]
+    found = made.found
+    run.show(
+        {
+            "from": old.name,
+            "to": new.name,
+            "tables": made.tables,
+            "blobs": made.blobs,
+            "versions": found.versions if found else 0,
+            "bytes": found.bytes if found else 0,
+        },
+        columns(("table", "rows", "compared"), rows, "no tables")
+        + facts(
+            (
+                ("from", f"{old.name} (it is kept, and no server will serve it)"),
+                ("to", new.name),
+                ("bodies moved", str(made.blobs)),
+                ("versions read", f"{found.versions} ({size(found.bytes)})" if found else ""),
+            )
+        ),
+    )
+
+
+@contextmanager
+def _place(text: str, blobs: str, data: str, *, create: bool = False) -> Iterator[Place]:
+    if "://" in text:
+        with opened(data, text, blobs, create=create) as place:
+            yield place
+        return
+    with opened(str(Path(text).expanduser()), "", blobs, create=create) as place:
+        yield place
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "move", connects=False)(move)

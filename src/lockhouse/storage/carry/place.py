@@ -1,0 +1,135 @@
+"""Places: where all data of a Lockhouse is kept, opened for carrying and not for serving.
+
+A `Place` is a data directory that no server uses, or the open parts of the server that carries (`serving`): then others
+write while it is read. What `path` and URL mean is decided in `open_place`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from lockhouse.core.ports import BlobReader, Blobs, Store
+from lockhouse.errors import RequestInvalid, StorageUnavailable
+from lockhouse.storage.blobs.files import FileBlobs, sync_directory
+from lockhouse.storage.carry.rows import Loader, Snapshot
+from lockhouse.storage.carry.sqlite_rows import SqliteLoader, SqliteSnapshot
+from lockhouse.storage.directory import BLOBS, DATABASE, LOCK, DataDirectory
+from lockhouse.storage.holds import held
+from lockhouse.storage.sql.sqlite import SqliteStore
+
+
+class StoredBlobs(Protocol):
+    """Blobs as the bytes that are stored, under the names that rows refer to."""
+
+    def open(self, name: str) -> BlobReader: ...
+    def put(self, name: str, pieces: Iterable[bytes]) -> None:
+        """Durable under this name, whole or not at all; the same name again replaces it."""
+        ...
+
+    def names(self) -> Iterator[tuple[str, float]]: ...
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where all data is."""
+
+    name: str
+    """For people; without a password."""
+    blobs: StoredBlobs
+    plain: Blobs
+    """The same blobs as the server reads them."""
+    snapshot: Callable[[], Snapshot]
+    loader: Callable[[], Loader]
+    store: Callable[[], AbstractContextManager[Store]]
+    """The records as the server reads them. Makes the tables where there are none."""
+    directory: Path | None = None
+    """Where its small files are."""
+    empty: bool = False
+    """There is nothing in it yet, not even tables."""
+
+    @contextmanager
+    def unswept(self) -> Iterator[None]:
+        """Nobody removes a blob while the block runs."""
+        with self.store() as store, held(store):
+            yield
+
+
+def serving(directory: DataDirectory) -> Place:
+    """The data directory of the server that this process is."""
+
+    def loader() -> Loader:
+        raise RequestInvalid("cannot write into a data directory that is being served")
+
+    return Place(
+        str(directory.path),
+        directory.blobs,
+        directory.blobs,
+        lambda: SqliteSnapshot(directory.path / DATABASE),
+        loader,
+        lambda: contextlib.nullcontext(directory.store),
+        directory.path,
+    )
+
+
+@contextmanager
+def open_directory_place(path: Path, *, create: bool = False) -> Iterator[Place]:
+    """A data directory, taken so that no server can use it meanwhile.
+
+    Errors: `storage.unavailable` (a server uses it, it cannot be read), `request.invalid` (there is no data in it)."""
+    database = path / DATABASE
+    empty = not database.is_file()
+    if empty and not create:
+        raise RequestInvalid(f"cannot find a Lockhouse in {path}", hint="name its data directory")
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = _take(path)
+    except OSError as error:
+        raise StorageUnavailable(f"cannot use {path}: {os.strerror(error.errno or 0)}") from error
+    try:
+        yield directory_place(path, empty=empty)
+    finally:
+        os.close(lock)
+
+
+def directory_place(path: Path, *, empty: bool = False, durable: bool = True, blobs: Path | None = None) -> Place:
+    """A data directory that is the caller's alone; with `blobs`, its bodies are there and are not changed."""
+    kept = FileBlobs(blobs, read_only=True) if blobs else FileBlobs(path / BLOBS, durable=durable)
+
+    @contextmanager
+    def store() -> Iterator[Store]:
+        opened = SqliteStore(path / DATABASE, synchronous="FULL" if durable else "OFF")
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+    return Place(
+        str(path),
+        kept,
+        kept,
+        lambda: SqliteSnapshot(path / DATABASE),
+        lambda: SqliteLoader(path / DATABASE, synchronous="FULL" if durable else "OFF"),
+        store,
+        path,
+        empty,
+    )
+
+
+def _take(path: Path) -> int:
+    file = os.open(path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        raise StorageUnavailable(
+            f"cannot use {path}: a Lockhouse server is using this data directory", hint="stop that server first"
+        ) from None
+    sync_directory(path)
+    return file
