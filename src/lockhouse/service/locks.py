@@ -15,11 +15,14 @@ from lockhouse.core import locks as rule
 from lockhouse.core.addresses import Address, check_key
 from lockhouse.core.locks import FREE, Facet, Hold, Lock, LockRecord, Outcome, Verdict
 from lockhouse.core.ports import LockEvent, Reader, StateRecord, Transaction
-from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.principals import Identity, Right, allows, require
 from lockhouse.errors import AccessDenied, LockHeld, LockMismatch, LockNotFound, StorageUnavailable
 from lockhouse.service import namespaces
 from lockhouse.service.callers import Caller
 
+PLANNING = frozenset({"", "OperationTypePlan", "OperationTypeInvalid", "migration source state"})
+"""What a client may name as the operation of a lock that is taken with the right to plan. `OperationTypeInvalid` is
+what Terraform calls `console`, `graph` and `import`; a workspace lock names none. All others write."""
 _CLIENT = re.compile(r"(?:Terraform|OpenTofu)/([0-9][0-9A-Za-z.+-]{0,30})")
 
 
@@ -136,13 +139,13 @@ def take(tx: Transaction, caller: Caller, command: TakeLock, *, behind: bool = F
 
     With `behind`, others wait in front of the caller: a free lock is left for them and the answer is None.
 
-    Needs `lock` there. Errors: `access.denied`, `namespace.not_found`, `request.invalid` (key, empty lock id).
+    Needs `lock` there, or `plan` for what does not write. Errors: `access.denied`, `namespace.not_found`, `request.invalid` (key, empty lock id).
     """
     address = command.address
     namespaces.address_in(tx, caller, address)
     check_key(address.key)
-    require(caller.who, Right.LOCK, address.namespace, address.key)
     document = read_document(command.info)
+    _require_locking(caller, address, document.operation)
     lock_id = command.id or document.id
     state = tx.ensure_state(address)
     record = tx.lock(state)
@@ -202,7 +205,7 @@ def release(
     who = caller.who
     may_force = allows(who.grants, Right.FORCE_UNLOCK, address.namespace, address.key)
     if not may_force:
-        require(who, Right.LOCK, address.namespace, address.key)
+        require_locking(who, address)
     state, record = found or (tx.state(address), None)
     if state is None:
         return Verdict.NOTHING
@@ -324,6 +327,31 @@ def held(address: Address, lock: Lock) -> LockHeld:
         hint=f"wait, or: lockhouse lock force-unlock {address.namespace} {address.key} --reason TEXT",
         holder=lock.name,
     )
+
+
+def may_lock(who: Identity, address: Address) -> bool:
+    """Whether the caller may take and release a lock of its own there, be it only to plan."""
+    return any(allows(who.grants, right, *address) for right in (Right.LOCK, Right.PLAN))
+
+
+def require_locking(who: Identity, address: Address) -> None:
+    """AccessDenied (`access.denied`) unless `may_lock`."""
+    if not may_lock(who, address):
+        require(who, Right.LOCK, *address)
+
+
+def _require_locking(caller: Caller, address: Address, operation: str) -> None:
+    """A lock for something that writes is refused to who may only plan: else Terraform would change resources first and
+    learn only afterwards that it cannot save what it did."""
+    if allows(caller.who.grants, Right.LOCK, *address) or not allows(caller.who.grants, Right.PLAN, *address):
+        require(caller.who, Right.LOCK, *address)
+    elif operation not in PLANNING:
+        raise AccessDenied(
+            f"cannot lock {address.lock_id} for {operation[:80]}: {caller.who.name} may plan there and not write",
+            hint=f"an administrator can grant it: lockhouse access grant {caller.who.name} --role writer "
+            f"--on {address.lock_id}",
+            right=str(Right.LOCK),
+        )
 
 
 def _require_sight(caller: Caller, address: Address) -> None:

@@ -17,7 +17,7 @@ from lockhouse.core.principals import Credential, Identity, Principal, Right, al
 from lockhouse.core.versions import Version, parse_version_id
 from lockhouse.core.workspaces import Project, StateUpload, Workspace
 from lockhouse.protocols.tfe.wire import Json, moment, resource, to_many, to_one
-from lockhouse.service.locks import read_document
+from lockhouse.service.locks import may_lock, read_document
 from lockhouse.service.workspaces import View
 
 UPLOAD_MARK = "u"
@@ -49,7 +49,8 @@ def permissions(who: Identity, address: Address) -> Json:
     def may(right: Right) -> bool:
         return allows(who.grants, right, *address)
 
-    read, write, lock, force = (may(right) for right in (Right.READ, Right.WRITE, Right.LOCK, Right.FORCE_UNLOCK))
+    read, write, force = (may(right) for right in (Right.READ, Right.WRITE, Right.FORCE_UNLOCK))
+    lock = may_lock(who, address)
     return {
         "can-update": write,
         "can-destroy": write,
@@ -61,7 +62,7 @@ def permissions(who: Identity, address: Address) -> Json:
         "can-force-unlock": force,
         "can-read-settings": True,
         "can-read-state-versions": read,
-        "can-read-state-outputs": read or may(Right.READ_OUTPUTS),
+        "can-read-state-outputs": may(Right.READ_OUTPUTS),
         "can-create-state-versions": write,
         "can-read-variable": read,
         "can-update-variable": False,

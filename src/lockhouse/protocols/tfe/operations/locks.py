@@ -15,7 +15,15 @@ from lockhouse.protocols.tfe.call import Call
 from lockhouse.protocols.tfe.operations.workspaces import by_id, respond_view
 from lockhouse.protocols.web import Response
 from lockhouse.service import state_uploads
-from lockhouse.service.locks import LockDocument, TakeLock, Unlock, read_document, timestamp, write_document
+from lockhouse.service.locks import (
+    LockDocument,
+    TakeLock,
+    Unlock,
+    read_document,
+    require_locking,
+    timestamp,
+    write_document,
+)
 from lockhouse.service.workspaces import View
 
 REPEAT_SECONDS = 30.0
@@ -60,7 +68,7 @@ async def unlock(call: Call) -> Response:
         await call.house.release_lock(call.caller, Unlock(address, Facet.WORKSPACE, id=hold.id))
         await _discard_pending(call, view)
         return await respond_view(call, await by_id(call))
-    require(who, Right.LOCK, *view.workspace.address)
+    require_locking(who, view.workspace.address)
     released_lately = any(
         stone.credential == who.credential
         and stone.hold.facet is Facet.WORKSPACE
