@@ -45,6 +45,7 @@ from lockhouse.protocols.web import Handler, Request, Response
 from lockhouse.runtime.chores import Chores
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
+from lockhouse.runtime.uses import Uses
 from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.carry import backup
 from lockhouse.storage.carry.carrying import check_served
@@ -73,6 +74,7 @@ class Server:
     application: Application
     api: Api
     chores: Chores
+    uses: Uses
     first: bool
     """Whether this start made the administrator."""
 
@@ -126,10 +128,11 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             restore_window=settings.restore_window * DAY_SECONDS,
             retention_floor=settings.retention_floor * DAY_SECONDS,
         )
+        uses = Uses(engine, authenticator.take_uses)
     except BaseException:
         directory.close()
         raise
-    return Server(settings, directory, authenticator, house, application, api, chores, first)
+    return Server(settings, directory, authenticator, house, application, api, chores, uses, first)
 
 
 def run(settings: Settings, announce: Announce) -> None:
@@ -220,6 +223,7 @@ class _Process(uvicorn.Server):
         assert sockets is not None
         endpoint = _endpoint(server.settings, sockets[0])
         server.chores.start()
+        server.uses.start()
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
@@ -230,6 +234,7 @@ class _Process(uvicorn.Server):
         self._server.house.waiting.end_all()
         await super().shutdown(sockets)
         await self._server.chores.stop()
+        await self._server.uses.stop()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

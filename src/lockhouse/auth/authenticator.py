@@ -46,6 +46,7 @@ class Authenticator:
         self._roles: dict[str, tuple[int, Principal]] = {}
         self.last_used: dict[str, float] = {}
         """When each credential was last presented with success, since this process began."""
+        self._unsaved: set[str] = set()
 
     def changed(self) -> None:
         """A change of principals, grants or credentials was committed: everything known is read anew."""
@@ -116,6 +117,11 @@ class Authenticator:
             expires_at=float(int(self._clock() + seconds)),
         )
 
+    def take_uses(self) -> dict[str, float]:
+        """When credentials were last used, of those used since this was last asked: to be written down."""
+        taken, self._unsaved = self._unsaved, set()
+        return {each: self.last_used[each] for each in taken if each in self.last_used}
+
     def seen(self, who: Identity) -> None:
         """A signature of this caller was verified."""
         self._used(who)
@@ -180,7 +186,9 @@ class Authenticator:
     def _used(self, who: Identity) -> Identity:
         if len(self.last_used) >= _MAX_CACHED:
             self.last_used.clear()
-        self.last_used[who.base or who.credential] = self._clock()
+        credential = who.base or who.credential
+        self.last_used[credential] = self._clock()
+        self._unsaved.add(credential)
         return who
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lockhouse.core.grants import ROLE_RIGHTS, Role
 from lockhouse.core.principals import Right
 from lockhouse.errors import RequestInvalid
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 Namespace = Annotated[str, typer.Argument(metavar="NAMESPACE", help="The namespace (bucket).", show_default=False)]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The key of the state in it.", show_default=False)]
-KeyName = Annotated[str, typer.Argument(metavar="NAME", help="The key's or role's name.", show_default=False)]
+KeyName = Annotated[str, typer.Argument(metavar="NAME", help="Whose name it is.", show_default=False)]
 ParkedId = Annotated[str, typer.Argument(metavar="ID", help="The parked write.", show_default=False)]
 Rights = Annotated[
     list[str],
@@ -22,6 +23,15 @@ Rights = Annotated[
         "--rights",
         metavar="RIGHT[,RIGHT…]",
         help=f"What may be done: {', '.join(Right)}. May be given several times.",
+        show_default=False,
+    ),
+]
+Roles = Annotated[
+    list[str],
+    typer.Option(
+        "--role",
+        metavar="ROLE",
+        help=f"A named set of rights: {', '.join(Role)}. May be given several times.",
         show_default=False,
     ),
 ]
@@ -38,18 +48,22 @@ Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Wri
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
-def grants(rights: list[str], on: list[str]) -> list[GrantAsk]:
-    """All rights on all places. Errors: `request.invalid`."""
+def grants(rights: list[str], on: list[str], roles: list[str]) -> list[GrantAsk]:
+    """All rights and those of all roles on all places. Errors: `request.invalid`."""
     from lockhouse.protocols.api.wire import GrantAsk
 
     names = [name.strip() for text in rights for name in text.split(",") if name.strip()]
+    strange = [name for name in roles if name not in set(Role)]
+    if strange:
+        raise RequestInvalid(f"cannot use the role {strange[0]!r}", hint=f"roles are: {', '.join(Role)}")
+    names += [right for role in roles for right in ROLE_RIGHTS[Role(role)]]
     unknown = [name for name in names if name not in set(Right)]
     if unknown:
         raise RequestInvalid(f"cannot use the right {unknown[0]!r}", hint=f"rights are: {', '.join(Right)}")
     if bool(names) != bool(on):
-        raise RequestInvalid("cannot tell what is granted: give both --rights and --on")
+        raise RequestInvalid("cannot tell what is granted: give --rights or --role, and --on")
     return [
-        GrantAsk(namespace=namespace, prefix=prefix, rights=tuple(Right(name) for name in names))
+        GrantAsk(namespace=namespace, prefix=prefix, rights=tuple(dict.fromkeys(Right(name) for name in names)))
         for namespace, _, prefix in (place.partition("/") for place in on)
     ]
 

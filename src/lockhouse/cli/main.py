@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from lockhouse.cli.commands import (
+    access,
     backups,
     here,
     keys,
@@ -35,7 +36,21 @@ def _root() -> None:
     """Keep the program a group of commands even while it has one."""
 
 
-for _commands in (serve, keys, namespaces, states, trash, retention, workspaces, locks, backups, moves, here, review):
+for _commands in (
+    serve,
+    access,
+    keys,
+    namespaces,
+    states,
+    trash,
+    retention,
+    workspaces,
+    locks,
+    backups,
+    moves,
+    here,
+    review,
+):
     _commands.register(app)
 
 

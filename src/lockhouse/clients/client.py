@@ -129,8 +129,40 @@ class Client:
         asked = wire.TrustAsk(names=tuple(names))
         return self._ask("PUT", f"/roles/{_segment(role)}/trust", wire.PrincipalDocument, asked)
 
-    def create_token(self, name: str = "", expires_in: float | None = None) -> wire.CreatedToken:
-        return self._ask("POST", "/tokens", wire.CreatedToken, wire.TokenAsk(name=name, expires_in=expires_in))
+    def create_token(self, asked: wire.TokenAsk) -> wire.CreatedToken:
+        return self._ask("POST", "/tokens", wire.CreatedToken, asked)
+
+    def create_scoped_access_key(self, asked: wire.AccessKeyAsk) -> wire.CreatedKey:
+        return self._ask("POST", "/access-keys", wire.CreatedKey, asked)
+
+    def rotate(self, credential: str, grace: float) -> wire.RotatedCredential:
+        path = f"/credentials/{_segment(credential)}/rotate"
+        return self._ask("POST", path, wire.RotatedCredential, wire.RotateAsk(grace=grace))
+
+    # Principals of every kind -----------------------------------------------------------------------------------------
+
+    def create_principal(self, asked: wire.PrincipalAsk) -> wire.PrincipalDocument:
+        return self._ask("POST", "/principals", wire.PrincipalDocument, asked)
+
+    def principals(self, kind: str = "") -> list[wire.PrincipalDocument]:
+        query = {"kind": kind} if kind else {}
+        return list(self._ask("GET", "/principals", wire.Principals, query=query).principals)
+
+    def link(self, name: str, link: wire.LinkAsk) -> wire.PrincipalDocument:
+        return self._ask("PUT", f"/principals/{_segment(name)}/link", wire.PrincipalDocument, link)
+
+    def set_teams(self, name: str, teams: Sequence[str]) -> wire.PrincipalDocument:
+        asked = wire.TeamsAsk(teams=tuple(teams))
+        return self._ask("PUT", f"/principals/{_segment(name)}/teams", wire.PrincipalDocument, asked)
+
+    def members(self, team: str) -> wire.Members:
+        return self._ask("GET", f"/teams/{_segment(team)}/members", wire.Members)
+
+    def add_member(self, team: str, name: str) -> wire.Members:
+        return self._ask("PUT", f"/teams/{_segment(team)}/members/{_segment(name)}", wire.Members)
+
+    def remove_member(self, team: str, name: str) -> wire.Members:
+        return self._ask("DELETE", f"/teams/{_segment(team)}/members/{_segment(name)}", wire.Members)
 
     def revoke_credential(self, credential: str) -> wire.Revoked:
         return self._ask("DELETE", f"/credentials/{_segment(credential)}", wire.Revoked)

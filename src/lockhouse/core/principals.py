@@ -169,6 +169,6 @@ def require(who: Identity, right: Right, namespace: str, key: str = "") -> None:
         where = f"{namespace}/{key}" if key else namespace
         raise AccessDenied(
             f"cannot {_VERBS.get(right, right)} {where}: {who.name} has no grant of '{right}' there",
-            hint=f"an administrator can grant it: lockhouse key grant {who.name} --rights {right} --on {where}",
+            hint=f"an administrator can grant it: lockhouse access grant {who.name} --rights {right} --on {where}",
             right=str(right),
         )

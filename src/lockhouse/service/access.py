@@ -63,6 +63,8 @@ class Member(msgspec.Struct, frozen=True):
     uses: dict[str, float] = {}
     """When each credential was last used, as far as that was written down."""
     teams: tuple[Principal, ...] = ()
+    effective: tuple[Grant, ...] = ()
+    """Its own grants and those of its teams."""
 
 
 def default_grants() -> tuple[Grant, ...]:
@@ -94,7 +96,7 @@ def create(tx: Transaction, caller: Caller, new: NewPrincipal) -> Principal:
     if tx.principal_named(new.name) is not None:
         raise PrincipalExists(
             f"cannot create {new.name}: another principal has this name",
-            hint="choose another, or: lockhouse key list",
+            hint="choose another, or: lockhouse access list",
         )
     if new.link is not None:
         refuse_taken(tx, new.link, new.id)
@@ -324,12 +326,9 @@ def named(tx: Reader, name: str, caller: Caller | None = None) -> Principal:
     raise not_found(name)
 
 
-def not_found(name: str, what: str = "") -> PrincipalNotFound:
+def not_found(name: str, what: str = "principal") -> PrincipalNotFound:
     """Nobody has this name, or somebody of another kind."""
-    return PrincipalNotFound(
-        f"cannot find {what + ' ' if what else ''}{name!r}: nobody of this kind has this name",
-        hint="lockhouse key list",
-    )
+    return PrincipalNotFound(f"cannot find a {what} named {name!r}", hint="lockhouse access list")
 
 
 def name_of(tx: Reader, caller: Caller) -> str:
@@ -371,7 +370,7 @@ def refuse_taken(tx: Reader, link: Link, for_id: str) -> None:
     if other is not None and not other.revoked_at and other.id != for_id:
         raise PrincipalExists(
             f"cannot create this: {other.name} is {link.subject} of {link.issuer} already",
-            hint=f"lockhouse key show {other.name}",
+            hint=f"lockhouse access show {other.name}",
         )
 
 
@@ -394,6 +393,7 @@ def _member(tx: Reader, principal: Principal) -> Member:
         tuple(each for each in tx.credentials(principal.id) if not each.revoked_at),
         tx.uses(principal.id),
         tuple(sums.teams_of(tx, principal)),
+        sums.effective(tx, principal),
     )
 
 

@@ -139,7 +139,8 @@ def take(tx: Transaction, caller: Caller, command: TakeLock, *, behind: bool = F
 
     With `behind`, others wait in front of the caller: a free lock is left for them and the answer is None.
 
-    Needs `lock` there, or `plan` for what does not write. Errors: `access.denied`, `namespace.not_found`, `request.invalid` (key, empty lock id).
+    Needs `lock` there, or `plan` for what does not write. Errors: `access.denied`, `namespace.not_found`,
+    `request.invalid` (key, empty lock id).
     """
     address = command.address
     namespaces.address_in(tx, caller, address)

@@ -37,7 +37,7 @@ def sign_in(tx: Transaction, link: Link, new_id: str, now: float) -> Principal:
     if found.revoked_at or found.kind != Kind.USER:
         raise AccessDenied(
             f"cannot sign in as {found.name}: an administrator ended this user",
-            hint=f"lockhouse key create --name NAME --issuer {link.issuer} --subject {link.subject}",
+            hint=f"lockhouse access create --kind user --name NAME --issuer {link.issuer} --subject {link.subject}",
             right="sign-in",
         )
     if found.link != link:

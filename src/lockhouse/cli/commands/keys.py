@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lockhouse.cli.arguments import KeyName, On, Rights, grants
+from lockhouse.cli.arguments import KeyName, On, Rights, Roles, grants
+from lockhouse.cli.commands.access import principal_facts, principal_rows, shown_grants
 from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, facts, short
+from lockhouse.errors import RequestInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from lockhouse.protocols.api.wire import CreatedKey, GrantDocument, PrincipalDocument
+    from lockhouse.protocols.api.wire import CreatedKey
 
 keys = typer.Typer(no_args_is_help=True, help="Access keys: who may do what.")
 roles = typer.Typer(no_args_is_help=True, help="Roles: sets of grants that a key assumes, one session for each run.")
@@ -24,14 +24,21 @@ Names = Annotated[list[str], typer.Option("--by", metavar="NAME", help="Who may 
 
 
 @command(keys, "create")
-def create(run: Run, *, name: Name, rights: Rights = [], on: On = []) -> None:  # noqa: B006 - Typer copies it
+def create(
+    run: Run,
+    *,
+    name: Name,
+    rights: Rights = [],  # noqa: B006 - Typer copies it
+    role: Roles = [],  # noqa: B006 - as above
+    on: On = [],  # noqa: B006 - as above
+) -> None:
     """Create a key: an access key id and its secret, which is shown this once.
 
     Without --rights and --on it may read, write, lock and force-unlock everywhere.
 
     Example: lockhouse key create --name ci --rights read,write,lock --on terraform-state/apps/
     """
-    made = run.client.create_key(name, grants(rights, on))
+    made = run.client.create_key(name, grants(rights, on, role))
     run.show(made, _secret(made))
 
 
@@ -39,14 +46,14 @@ def create(run: Run, *, name: Name, rights: Rights = [], on: On = []) -> None:  
 def list_keys(run: Run) -> None:
     """List keys, their grants and when they were last used."""
     found = run.client.keys()
-    run.show(found, _principals(found, "no keys"))
+    run.show(found, principal_rows(found, "no keys"))
 
 
 @command(keys, "show")
 def show(run: Run, name: KeyName) -> None:
     """Show one key or role."""
     found = run.client.key(name)
-    run.show(found, _principal(found))
+    run.show(found, principal_facts(found))
 
 
 @command(keys, "revoke")
@@ -61,43 +68,54 @@ def revoke(run: Run, name: KeyName) -> None:
 
 @command(keys, "rotate")
 def rotate(run: Run, name: KeyName) -> None:
-    """Make one more access key of the same name; later, end the old one with `lockhouse token revoke ID`."""
+    """Make one more access key of the same name; later, end the old one with `lockhouse token revoke ID`.
+
+    `lockhouse token rotate ID` does both: the old one ends after a while by itself.
+    """
     made = run.client.create_access_key(name)
     run.show(made, _secret(made))
 
 
 @command(keys, "grant")
-def grant(run: Run, name: KeyName, *, rights: Rights, on: On) -> None:
+def grant(run: Run, name: KeyName, *, rights: Rights = [], role: Roles = [], on: On) -> None:  # noqa: B006 - as above
     """Add rights to a key or role.
 
     Example: lockhouse key grant ci --rights force-unlock --on terraform-state
     """
-    found = run.client.grant(name, grants(rights, on))
-    run.show(found, _principal(found))
+    found = run.client.grant(name, grants(rights, on, role))
+    run.show(found, principal_facts(found))
 
 
 @command(keys, "ungrant")
-def ungrant(run: Run, name: KeyName, *, rights: Rights, on: On) -> None:
+def ungrant(run: Run, name: KeyName, *, rights: Rights = [], role: Roles = [], on: On) -> None:  # noqa: B006 - as above
     """Take rights away, on exactly the places where they were granted."""
-    found = run.client.ungrant(name, grants(rights, on))
-    run.show(found, _principal(found))
+    found = run.client.ungrant(name, grants(rights, on, role))
+    run.show(found, principal_facts(found))
 
 
 @command(roles, "create")
-def create_role(run: Run, *, name: Name, rights: Rights, on: On, by: Names = []) -> None:  # noqa: B006 - as above
+def create_role(
+    run: Run,
+    *,
+    name: Name,
+    rights: Rights = [],  # noqa: B006 - as above
+    role: Roles = [],  # noqa: B006 - as above
+    on: On,
+    by: Names = [],  # noqa: B006 - as above
+) -> None:
     """Create a role. Sessions of it (AssumeRole) are holders of their own, so one run cannot write for another.
 
     Example: lockhouse role create --name deploy --rights read,write,lock --on terraform-state --by ci
     """
-    made = run.client.create_role(name, grants(rights, on), by)
-    run.show(made, facts((("role", made.name), ("arn", made.arn), ("grants", _grants(made.grants)))))
+    made = run.client.create_role(name, grants(rights, on, role), by)
+    run.show(made, facts((("role", made.name), ("arn", made.arn), ("grants", shown_grants(made.grants)))))
 
 
 @command(roles, "list")
 def list_roles(run: Run) -> None:
     """List roles and who may assume them."""
     found = run.client.roles()
-    rows = [(each.name, _grants(each.grants), ", ".join(each.trusted)) for each in found]
+    rows = [(each.name, shown_grants(each.grants), ", ".join(each.trusted)) for each in found]
     run.show(found, columns(("name", "grants", "assumed by"), rows, "no roles"))
 
 
@@ -108,7 +126,7 @@ def trust(run: Run, name: KeyName, *, by: Names) -> None:
     Example: lockhouse role trust deploy --by ci --by release
     """
     found = run.client.trust(name, by)
-    run.show(found, _principal(found))
+    run.show(found, principal_facts(found))
 
 
 @command(roles, "revoke")
@@ -122,15 +140,56 @@ def revoke_role(run: Run, name: KeyName) -> None:
 def create_token(
     run: Run,
     *,
-    name: Annotated[str, typer.Option("--name", help="Of which key; without it, of your own.")] = "",
+    name: Annotated[str, typer.Option("--name", help="Whose; without it, your own.")] = "",
     days: Annotated[float, typer.Option("--days", help="How long it lasts; 0: until it is revoked.", min=0)] = 0,
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="token, or access-key.")] = "token",
+    description: Annotated[str, typer.Option("--description", help="What it is for.")] = "",
+    rights: Rights = [],  # noqa: B006 - as above
+    role: Roles = [],  # noqa: B006 - as above
+    on: On = [],  # noqa: B006 - as above
 ) -> None:
-    """Create an API token, which is shown this once.
+    """Create an API token (or an access key), which is shown this once.
 
-    Example: lockhouse token create --name ci --days 90
+    With --rights or --role and --on it may do only that, of all that its owner may.
+
+    Example: lockhouse token create --name ci --days 90 --role planner --on terraform-state/apps/
     """
-    made = run.client.create_token(name, days * 86_400 or None)
-    run.show(made, made.token)
+    from lockhouse.protocols.api.wire import AccessKeyAsk, TokenAsk
+
+    scope = tuple(grants(rights, on, role)) or None
+    lasting = days * 86_400 or None
+    if kind == "token":
+        made = run.client.create_token(TokenAsk(name=name, expires_in=lasting, scope=scope, description=description))
+        run.show(made, made.token)
+    elif kind == "access-key":
+        asked = AccessKeyAsk(name=name, expires_in=lasting, scope=scope, description=description)
+        key = run.client.create_scoped_access_key(asked)
+        run.show(key, _secret(key))
+    else:
+        raise RequestInvalid(f"cannot create a {kind}", hint="--kind token, or --kind access-key")
+
+
+@command(tokens, "rotate")
+def rotate_token(
+    run: Run,
+    credential: Annotated[str, typer.Argument(metavar="ID", help="As `token list` shows it.")],
+    *,
+    grace: Annotated[float, typer.Option("--grace", help="Hours for which the old one still works.", min=0)] = 1.0,
+) -> None:
+    """Put a new token or access key in the place of one, with the same scope; it is shown this once.
+
+    Example: lockhouse token rotate LHKEXAMPLEEXAMPLE234 --grace 24
+    """
+    made = run.client.rotate(credential, grace * 3600)
+    pairs = (
+        ("name", made.name),
+        ("access key id" if made.secret_access_key else "id", made.id),
+        ("secret access key", made.secret_access_key),
+        ("token", made.token),
+        ("expires", short(made.expires_at)),
+        ("the old one ends", short(made.old_ends_at)),
+    )
+    run.show(made, facts(pairs))
 
 
 @command(tokens, "list")
@@ -140,10 +199,19 @@ def list_tokens(
     """List the access keys and tokens of a key."""
     found = run.client.key(name or run.client.status().name).credentials
     rows = [
-        (each.id, each.kind.replace("_", " "), short(each.created_at), short(each.expires_at), short(each.last_used_at))
+        (
+            each.id,
+            each.kind.replace("_", " "),
+            short(each.created_at),
+            short(each.expires_at),
+            short(each.last_used_at),
+            "" if each.scope is None else shown_grants(each.scope) or "nothing",
+            f"replaced by {each.replaced_by}" if each.replaced_by else each.description,
+        )
         for each in found
     ]
-    run.show(found, columns(("id", "kind", "created", "expires", "last used"), rows, "no tokens"))
+    titles = ("id", "kind", "created", "expires", "last used", "scope", "note")
+    run.show(found, columns(titles, rows, "no tokens"))
 
 
 @command(tokens, "revoke")
@@ -161,40 +229,7 @@ def _secret(made: CreatedKey) -> str:
             ("name", made.name),
             ("access key id", made.access_key_id),
             ("secret access key", made.secret_access_key),
-            ("grants", _grants(made.grants)),
-        )
-    )
-
-
-def _grants(given: Sequence[GrantDocument]) -> str:
-    return "; ".join(
-        f"{','.join(each.rights)} on {each.namespace}{'/' if each.prefix else ''}{each.prefix}" for each in given
-    )
-
-
-def _principals(found: Sequence[PrincipalDocument], nothing: str) -> str:
-    rows = [
-        (
-            each.name,
-            each.kind,
-            short(each.created_at),
-            short(max((one.last_used_at for one in each.credentials), default="")),
-            _grants(each.grants),
-        )
-        for each in found
-    ]
-    return columns(("name", "kind", "created", "last used", "grants"), rows, nothing)
-
-
-def _principal(found: PrincipalDocument) -> str:
-    return facts(
-        (
-            ("name", found.name),
-            ("kind", found.kind),
-            ("created", short(found.created_at)),
-            ("grants", _grants(found.grants) or "none"),
-            ("assumed by", ", ".join(found.trusted)),
-            ("credentials", ", ".join(each.id for each in found.credentials)),
+            ("grants", shown_grants(made.grants)),
         )
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Fence, Lock, LockRecord
 from lockhouse.core.ports import LockEvent, Namespace, Parked, StateRecord
-from lockhouse.core.principals import Credential
+from lockhouse.core.principals import Credential, Membership, Principal
 from lockhouse.core.reviews import Change, ReviewRecord
 from lockhouse.core.traffic import Tally
 from lockhouse.core.versions import Facts, Version
@@ -22,13 +22,16 @@ def namespace(found: Namespace) -> wire.NamespaceDocument:
     )
 
 
-def credential(found: Credential, last_used: Mapping[str, float]) -> wire.CredentialDocument:
+def credential(found: Credential, last_used: Mapping[str, float], uses: Mapping[str, float]) -> wire.CredentialDocument:
     return wire.CredentialDocument(
         id=found.id,
         kind=found.kind,
         created_at=wire.when(found.at),
         expires_at=wire.when(found.expires_at),
-        last_used_at=wire.when(last_used.get(found.id, 0.0)),
+        last_used_at=wire.when(max(last_used.get(found.id, 0.0), uses.get(found.id, 0.0))),
+        description=found.description,
+        scope=None if found.scope is None else wire.grant_documents(found.scope),
+        replaced_by=found.replaced_by,
     )
 
 
@@ -39,8 +42,33 @@ def principal(member: Member, last_used: Mapping[str, float], trusted: tuple[str
         kind=found.kind,
         created_at=wire.when(found.at),
         grants=wire.grant_documents(found.grants),
-        credentials=tuple(credential(each, last_used) for each in member.credentials),
+        credentials=tuple(credential(each, last_used, member.uses) for each in member.credentials),
         trusted=trusted,
+        teams=tuple(team.name for team in member.teams),
+        effective=wire.grant_documents(member.effective),
+        link=link(found),
+        namespace=found.namespace,
+    )
+
+
+def link(found: Principal) -> wire.LinkDocument | None:
+    if found.link is None:
+        return None
+    return wire.LinkDocument(
+        issuer=found.link.issuer,
+        subject=found.link.subject,
+        email=found.link.email,
+        display_name=found.link.display_name,
+    )
+
+
+def members(team: str, found: Sequence[tuple[Principal, Membership]]) -> wire.Members:
+    return wire.Members(
+        team=team,
+        members=tuple(
+            wire.MemberDocument(name=who.name, kind=who.kind, since=wire.when(each.at), source=each.source)
+            for who, each in found
+        ),
     )
 
 

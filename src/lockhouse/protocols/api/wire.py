@@ -12,7 +12,8 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
-from lockhouse.core.principals import Grant, Principal, Right
+from lockhouse.core.grants import ROLE_RIGHTS, Role, role_of
+from lockhouse.core.principals import Grant, Kind, Link, Principal, Right
 from lockhouse.core.reviews import Review
 from lockhouse.errors import DocumentMalformed, Problem
 from lockhouse.service.locks import timestamp
@@ -49,14 +50,27 @@ class GrantAsk(Ask, frozen=True, kw_only=True):
     """Rights on the keys of `namespace` (`*`: all namespaces) that start with `prefix`."""
 
     namespace: Annotated[str, msgspec.Meta(max_length=255)]
-    rights: tuple[Right, ...]
+    rights: tuple[Right, ...] = ()
     prefix: Key = ""
+    role: Role | None = None
+    """A named set of rights, beside or in place of `rights`."""
 
 
 class GrantDocument(Document, frozen=True, kw_only=True):
     namespace: str
     prefix: str
     rights: tuple[Right, ...]
+    role: str = ""
+    """The role that has exactly these rights; empty: none has."""
+
+
+class LinkDocument(Document, frozen=True, kw_only=True):
+    """Who a user, or a team, is at an identity provider."""
+
+    issuer: str
+    subject: str
+    email: str
+    display_name: str
 
 
 class Status(Document, frozen=True, kw_only=True):
@@ -128,7 +142,12 @@ class CredentialDocument(Document, frozen=True, kw_only=True):
     expires_at: str
     """Empty: never."""
     last_used_at: str
-    """Empty: not since the server was started."""
+    """Empty: never, as far as is known: uses are written down once a minute."""
+    description: str = ""
+    scope: tuple[GrantDocument, ...] | None = None
+    """What the principal's grants are narrowed to; null: not at all."""
+    replaced_by: str = ""
+    """Id of the credential that was made by rotating this one."""
 
 
 class PrincipalDocument(Document, frozen=True, kw_only=True):
@@ -136,9 +155,71 @@ class PrincipalDocument(Document, frozen=True, kw_only=True):
     kind: str
     created_at: str
     grants: tuple[GrantDocument, ...]
+    """Its own."""
     credentials: tuple[CredentialDocument, ...]
     trusted: tuple[str, ...]
     """Roles: names of who may assume it."""
+    teams: tuple[str, ...] = ()
+    effective: tuple[GrantDocument, ...] = ()
+    """Its own and those of its teams."""
+    link: LinkDocument | None = None
+    namespace: str = ""
+    """Teams: the organization; empty: the whole server."""
+
+
+class LinkAsk(Ask, frozen=True, kw_only=True):
+    """Both empty: the link is taken away."""
+
+    issuer: Text = ""
+    subject: Text = ""
+    email: Annotated[str, msgspec.Meta(max_length=320)] = ""
+    display_name: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class PrincipalAsk(Ask, frozen=True, kw_only=True):
+    """A principal without credentials."""
+
+    name: Annotated[str, msgspec.Meta(max_length=128)]
+    kind: Kind
+    grants: Annotated[tuple[GrantAsk, ...], msgspec.Meta(max_length=200)] = ()
+    link: LinkAsk | None = None
+    namespace: NamespaceName = ""
+    """Teams: the organization; the name is then `NAMESPACE:TEAM`."""
+
+
+class TeamsAsk(Ask, frozen=True, kw_only=True):
+    teams: Annotated[tuple[Annotated[str, msgspec.Meta(max_length=128)], ...], msgspec.Meta(max_length=500)]
+
+
+class MemberDocument(Document, frozen=True, kw_only=True):
+    name: str
+    kind: str
+    since: str
+    source: str
+    """The issuer whose directory says so; empty where a person did."""
+
+
+class Members(Document, frozen=True, kw_only=True):
+    team: str
+    members: tuple[MemberDocument, ...]
+
+
+class RotateAsk(Ask, frozen=True, kw_only=True):
+    grace: Annotated[float, msgspec.Meta(ge=0, le=30 * 86_400)] = 3600.0
+    """Seconds for which the old one still works; 0: it ends at once."""
+
+
+class RotatedCredential(Document, frozen=True, kw_only=True):
+    """The new secret is shown here and never again: `token`, or `secret_access_key` of the access key `id`."""
+
+    name: str
+    id: str
+    kind: str
+    token: str
+    secret_access_key: str
+    expires_at: str
+    old: str
+    old_ends_at: str
 
 
 class Principals(Document, frozen=True, kw_only=True):
@@ -179,6 +260,13 @@ class TokenAsk(Ask, frozen=True, kw_only=True):
     """Of the key or administrator whose token it is; empty: of the caller."""
     expires_in: Annotated[float, msgspec.Meta(ge=60, le=10 * 366 * 86_400)] | None = None
     """Seconds; without it the token lasts until it is revoked."""
+    scope: Annotated[tuple[GrantAsk, ...], msgspec.Meta(max_length=50)] | None = None
+    """What the token may do of all that its principal may; without it: all."""
+    description: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class AccessKeyAsk(TokenAsk, frozen=True, kw_only=True):
+    """As a token, but an access key comes of it."""
 
 
 class CreatedToken(Document, frozen=True, kw_only=True):
@@ -583,11 +671,27 @@ def when(at: float) -> str:
 
 
 def grants_of(asked: Sequence[GrantAsk]) -> tuple[Grant, ...]:
-    return tuple(Grant(each.namespace, each.prefix, each.rights) for each in asked)
+    return tuple(
+        Grant(each.namespace, each.prefix, (*each.rights, *(ROLE_RIGHTS[each.role] if each.role else ())))
+        for each in asked
+    )
+
+
+def link_of(asked: LinkAsk | None) -> Link | None:
+    if asked is None or not (asked.issuer or asked.subject):
+        return None
+    if not (asked.issuer and asked.subject):
+        raise DocumentMalformed("cannot link: both issuer and subject are needed", argument="link")
+    return Link(asked.issuer, asked.subject, asked.email, asked.display_name)
 
 
 def grant_documents(grants: Sequence[Grant]) -> tuple[GrantDocument, ...]:
-    return tuple(GrantDocument(namespace=each.namespace, prefix=each.prefix, rights=each.rights) for each in grants)
+    return tuple(
+        GrantDocument(
+            namespace=each.namespace, prefix=each.prefix, rights=each.rights, role=str(role_of(each.rights) or "")
+        )
+        for each in grants
+    )
 
 
 def role_arn(account_id: str, role: Principal) -> str:

@@ -19,14 +19,19 @@ STATE = f"/namespaces/{NAMESPACE}/state"
 def test_status_says_who_asks(desk: Desk):
     found = desk.ask("GET", "/status").json
     assert (found["name"], found["kind"], found["held_locks"]) == ("administrator", "administrator", 0)
-    assert found["grants"] == [{"namespace": "*", "prefix": "", "rights": ["admin"]}]
+    assert found["grants"] == [{"namespace": "*", "prefix": "", "rights": ["admin"], "role": "administrator"}]
 
 
 def test_a_new_key_works_at_once_and_a_revoked_one_no_more(desk: Desk):
     made = desk.ask("POST", "/keys", {"name": "ci"}).json
     assert list(made)[:3] == ["name", "access_key_id", "secret_access_key"]
     assert made["grants"] == [
-        {"namespace": "*", "prefix": "", "rights": ["read", "read-outputs", "plan", "write", "lock", "force-unlock"]}
+        {
+            "namespace": "*",
+            "prefix": "",
+            "rights": ["read", "read-outputs", "plan", "write", "lock", "force-unlock"],
+            "role": "operator",
+        }
     ]
     pair = base64.b64encode(f"{made['access_key_id']}:{made['secret_access_key']}".encode()).decode()
     basic = (("authorization", f"Basic {pair}"),)

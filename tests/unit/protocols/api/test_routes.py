@@ -25,6 +25,11 @@ _BODIES: dict[type[wire.Ask | Review], object] = {
     wire.RoleAsk: {"name": "another", "grants": [{"namespace": "acme", "rights": ["read"]}]},
     wire.TrustAsk: {"names": []},
     wire.TokenAsk: {"name": "administrator"},
+    wire.PrincipalAsk: {"name": "another", "kind": "team", "grants": [{"namespace": "acme", "role": "planner"}]},
+    wire.LinkAsk: {"issuer": "https://id.example", "subject": "1"},
+    wire.TeamsAsk: {"teams": ["administrator"]},
+    wire.AccessKeyAsk: {"name": "administrator", "scope": [{"namespace": "acme", "role": "reader"}]},
+    wire.RotateAsk: {"grace": 0},
     wire.RestoreAsk: {"key": "app.tfstate", "version": "1.x"},
     wire.StateChange: {"require_lock": True},
     history_wire.UndeleteAsk: {"key": "app.tfstate"},
@@ -41,12 +46,12 @@ _BODIES: dict[type[wire.Ask | Review], object] = {
     },
     wire.ForceUnlockAsk: {"key": "app.tfstate", "reason": "because"},
 }
-OWN = {"/status", "/namespaces", "/keys", "/roles", "/parked", "/locks", "/reviews", "/traffic/locks"}
+OWN = {"/status", "/namespaces", "/keys", "/principals", "/roles", "/parked", "/locks", "/reviews", "/traffic/locks"}
 """Lists that answer everybody with what they may see: nothing, here."""
 
 
 def call(desk: Desk, route: Route, token: str | None = None):
-    path = route.path.format(namespace=NAMESPACE, name="administrator", id="nothing")
+    path = route.path.format(namespace=NAMESPACE, name="administrator", id="nothing", member="administrator")
     query = {"key": "app.tfstate"} if "key" in route.query and "{namespace}" in route.path else {}
     return desk.ask(route.method, path, _BODIES[route.body] if route.body else None, token=token, **query)
 

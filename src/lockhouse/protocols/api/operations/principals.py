@@ -1,16 +1,22 @@
-"""Keys, roles, their grants, and tokens. Whatever changes access tells the authenticator after the commit."""
+"""Principals of every kind, their grants, teams and credentials.
+
+Whatever changes access tells the authenticator after the commit.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TypeVar
 
+import msgspec
+
 from lockhouse.auth import keys as credentials
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Credential, Principal
+from lockhouse.core.principals import Credential, Kind, Principal
+from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.api import views, wire
 from lockhouse.protocols.api.call import Call
-from lockhouse.service import access
+from lockhouse.service import access, teams
 from lockhouse.service.access import Member, NewPrincipal
 
 T = TypeVar("T")
@@ -40,6 +46,61 @@ async def list_keys(call: Call) -> wire.Principals:
 
 async def list_roles(call: Call) -> wire.Principals:
     return await _list(call, _ROLES)
+
+
+async def create(call: Call) -> wire.PrincipalDocument:
+    """A principal without credentials: users sign in, and others are given tokens and keys."""
+    asked = call.document(wire.PrincipalAsk)
+    if asked.kind in (Kind.ROLE, Kind.ADMINISTRATOR, Kind.KEY):
+        raise RequestInvalid(
+            f"cannot create a principal of the kind {asked.kind} here",
+            hint="lockhouse role create, or lockhouse key create",
+            argument="kind",
+        )
+    new = NewPrincipal(
+        id=credentials.new_principal_id(),
+        name=asked.name,
+        grants=wire.grants_of(asked.grants),
+        kind=asked.kind,
+        link=wire.link_of(asked.link),
+        namespace=asked.namespace,
+    )
+    await _change(call, lambda tx: access.create(tx, call.caller, new))
+    return await call.house.read(lambda tx: _document(call, tx, access.show(tx, call.caller, new.name)))
+
+
+async def list_all(call: Call) -> wire.Principals:
+    kind = call.query.get("kind", "")
+    if kind and kind not in set(Kind):
+        raise RequestInvalid(f"cannot list the kind {kind[:40]!r}: there is none", argument="kind")
+    return await _list(call, (kind,) if kind else tuple(Kind))
+
+
+async def link(call: Call) -> wire.PrincipalDocument:
+    wanted = wire.link_of(call.document(wire.LinkAsk))
+    await _change(call, lambda tx: teams.link(tx, call.caller, call.path["name"], wanted))
+    return await show(call)
+
+
+async def set_teams(call: Call) -> wire.PrincipalDocument:
+    names = call.document(wire.TeamsAsk).teams
+    await _change(call, lambda tx: teams.set_memberships(tx, call.caller, call.path["name"], names))
+    return await show(call)
+
+
+async def list_members(call: Call) -> wire.Members:
+    team = call.path["name"]
+    return views.members(team, await call.house.read(lambda tx: teams.members(tx, call.caller, team)))
+
+
+async def add_member(call: Call) -> wire.Members:
+    await _change(call, lambda tx: teams.add_member(tx, call.caller, call.path["name"], call.path["member"]))
+    return await list_members(call)
+
+
+async def remove_member(call: Call) -> wire.Members:
+    await _change(call, lambda tx: teams.remove_member(tx, call.caller, call.path["name"], call.path["member"]))
+    return await list_members(call)
 
 
 async def show(call: Call) -> wire.PrincipalDocument:
@@ -86,22 +147,68 @@ async def trust(call: Call) -> wire.PrincipalDocument:
 
 
 async def create_token(call: Call) -> wire.CreatedToken:
-    asked = call.document(wire.TokenAsk)
-    now = call.caller.now
-    token = credentials.new_token("", now, now + asked.expires_in if asked.expires_in else 0.0)
-    name = asked.name or await call.house.read(lambda tx: access.name_of(tx, call.caller))
-    owner = await _change(call, lambda tx: access.add_credential(tx, call.caller, name, token.credential))
-    return wire.CreatedToken(
+    token = credentials.new_token("", call.caller.now)
+    owner, made = await _add(call, token.credential)
+    return wire.CreatedToken(name=owner.name, id=made.id, token=token.text, expires_at=wire.when(made.expires_at))
+
+
+async def create_scoped_access_key(call: Call) -> wire.CreatedKey:
+    """An access key that may be narrower than its principal and may end."""
+    owner, made = await _add(call, credentials.new_access_key("", call.caller.now))
+    return _created(call, owner, made)
+
+
+async def rotate(call: Call) -> wire.RotatedCredential:
+    """A new credential in the place of one."""
+    grace, wanted = call.document(wire.RotateAsk).grace, call.path["id"]
+    old, _ = await call.house.read(lambda tx: access.credential_by_id(tx, call.caller, wanted))
+    token = credentials.new_token("", call.caller.now)
+    is_token = old.kind == credentials.TOKEN
+    new = token.credential if is_token else credentials.new_access_key("", call.caller.now)
+
+    def command(tx: Transaction) -> tuple[Principal, Credential, Credential]:
+        made = access.rotate(tx, call.caller, wanted, new, grace)
+        owner, ended = tx.principal(made.principal), tx.credential(wanted)
+        assert owner is not None
+        assert ended is not None
+        return owner, made, ended
+
+    owner, made, ended = await _change(call, command)
+    return wire.RotatedCredential(
         name=owner.name,
-        id=token.credential.id,
-        token=token.text,
-        expires_at=wire.when(token.credential.expires_at),
+        id=made.id,
+        kind=made.kind,
+        token=token.text if is_token else "",
+        secret_access_key="" if is_token else call.api.authenticator.secret_access_key(made),
+        expires_at=wire.when(made.expires_at),
+        old=ended.id,
+        old_ends_at=wire.when(ended.revoked_at or ended.expires_at),
     )
 
 
 async def revoke_credential(call: Call) -> wire.Revoked:
     ended = await _change(call, lambda tx: access.revoke_credential(tx, call.caller, call.path["id"]))
     return wire.Revoked(id=ended.id)
+
+
+async def _add(call: Call, bare: Credential) -> tuple[Principal, Credential]:
+    """The credential with what was asked for it, stored."""
+    asked = call.document(wire.TokenAsk)
+    wanted = msgspec.structs.replace(
+        bare,
+        expires_at=call.caller.now + asked.expires_in if asked.expires_in else 0.0,
+        scope=None if asked.scope is None else wire.grants_of(asked.scope),
+        description=asked.description,
+    )
+    name = asked.name or await call.house.read(lambda tx: access.name_of(tx, call.caller))
+
+    def command(tx: Transaction) -> tuple[Principal, Credential]:
+        owner = access.add_credential(tx, call.caller, name, wanted)
+        made = tx.credential(wanted.id)
+        assert made is not None
+        return owner, made
+
+    return await _change(call, command)
 
 
 def _created(call: Call, owner: Principal, key: Credential) -> wire.CreatedKey:

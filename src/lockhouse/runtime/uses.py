@@ -1,0 +1,54 @@
+"""When credentials were last used, written down once a minute: never once for each request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from lockhouse.core.ports import Transaction
+from lockhouse.runtime.engine import Engine
+
+USE_SECONDS = 60.0
+_log = logging.getLogger("lockhouse.uses")
+
+
+class Uses:
+    """Writes uses down every `USE_SECONDS` and at the end. `take` answers those since it was last asked."""
+
+    def __init__(self, engine: Engine, take: Callable[[], dict[str, float]]) -> None:
+        self._engine = engine
+        self._take = take
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; call from the event loop."""
+        self._task = asyncio.create_task(self._rounds())
+
+    async def stop(self) -> None:
+        """Write down what is left and end."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            await self.save()
+
+    async def _rounds(self) -> None:
+        while True:
+            await asyncio.sleep(USE_SECONDS)
+            await self.save()
+
+    async def save(self) -> None:
+        """Write down the newest uses. What fails is lost until the next use: nothing is decided by it."""
+        uses = self._take()
+
+        def command(tx: Transaction) -> None:
+            for credential, at in sorted(uses.items()):
+                tx.save_use(credential, at)
+
+        try:
+            if uses:
+                await self._engine.write(command)
+        except Exception:  # noqa: BLE001 - the next round tries again with newer ones
+            _log.exception("Cannot write down when credentials were last used")
