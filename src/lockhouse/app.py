@@ -23,6 +23,8 @@ from typing import Protocol
 
 import uvicorn
 
+from lockhouse.audit import segments
+from lockhouse.audit.signing import Signer
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.auth.master import open_master_key
 from lockhouse.bootstrap import BACKUP_FILES, first_start
@@ -45,6 +47,7 @@ from lockhouse.protocols.web import Handler, Request, Response
 from lockhouse.runtime.chores import Chores
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
+from lockhouse.runtime.journal import Journal
 from lockhouse.runtime.uses import Uses
 from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.carry import backup
@@ -74,6 +77,7 @@ class Server:
     application: Application
     api: Api
     chores: Chores
+    journal: Journal
     uses: Uses
     first: bool
     """Whether this start made the administrator."""
@@ -109,6 +113,13 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             query_service("iam", house, authenticator, settings.account_id),
         )
         gate = Gate({service.name: service for service in services}, authenticator, now)
+        signer = Signer(master)
+        journal = Journal(
+            engine,
+            lambda after, raws: segments.build(after, raws, now(), signer),
+            retention_days=settings.audit_retention,
+            reads=settings.audit_reads,
+        )
         api = Api(
             house,
             authenticator,
@@ -116,11 +127,12 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             backup=lambda target, at, with_keys: backup.create(
                 serving(directory), target, now=at, files=BACKUP_FILES if with_keys else ()
             ),
+            audit_key=signer.public_key,
         )
         rooms = {b"/http/": HttpRoom(house, authenticator, now)}
         cloud = tfe.TfeRoom(house, authenticator, master, now, public_url=settings.public_url)
         console = Console(house, authenticator, settings.public_url)
-        handler = _front(gate, api, console, rooms | dict.fromkeys(tfe.PATHS, cloud))
+        handler = _front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud))
         application = adapt(handler, max_body=settings.max_body)
         chores = Chores(
             engine,
@@ -132,7 +144,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
     except BaseException:
         directory.close()
         raise
-    return Server(settings, directory, authenticator, house, application, api, chores, uses, first)
+    return Server(settings, directory, authenticator, house, application, api, chores, journal, uses, first)
 
 
 def run(settings: Settings, announce: Announce) -> None:
@@ -146,7 +158,7 @@ def run(settings: Settings, announce: Announce) -> None:
         server.directory.close()
 
 
-def _front(gate: Handler, api: Api, console: Console, rooms: dict[bytes, Handler]) -> Handler:
+def _front(gate: Handler, api: Api, console: Console, journal: Journal, rooms: dict[bytes, Handler]) -> Handler:
     """Our own addresses and those of `rooms`, unless the request is signed for AWS; everything else is AWS's."""
     prefixes = tuple(rooms)
 
@@ -162,6 +174,15 @@ def _front(gate: Handler, api: Api, console: Console, rooms: dict[bytes, Handler
         began = time.perf_counter()
         response = await handler(request)
         api.metrics.observe(name, response.status, time.perf_counter() - began)
+        journal.saw(
+            request.trail,
+            method=request.method,
+            protocol=request.trail.protocol or name,
+            peer=request.peer,
+            agent=request.headers.get("user-agent") or "",
+            request=request.request_id,
+            status=response.status,
+        )
         return response
 
     return front
@@ -223,6 +244,7 @@ class _Process(uvicorn.Server):
         assert sockets is not None
         endpoint = _endpoint(server.settings, sockets[0])
         server.chores.start()
+        server.journal.start()
         server.uses.start()
         gc.collect()
         gc.freeze()
@@ -235,6 +257,7 @@ class _Process(uvicorn.Server):
         await super().shutdown(sockets)
         await self._server.chores.stop()
         await self._server.uses.stop()
+        await self._server.journal.stop()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

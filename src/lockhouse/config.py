@@ -279,6 +279,12 @@ class Settings:
     body_deadline: float = _setting(
         _seconds(1, 600), 60.0, "How long a client may pause while it sends a body.", "seconds, 1 to 600"
     )
+    audit_reads: bool = _setting(
+        _switch, True, "Whether the audit log tells of requests that were allowed and changed nothing.", "true or false"
+    )
+    audit_retention: int = _setting(
+        _count(0, 36_500), 0, "How long entries of the audit log are kept; 0 keeps them for ever.", "days"
+    )
     drain: float = _setting(_seconds(0, 600), 20.0, "How long requests may go on after SIGTERM.", "seconds, 0 to 600")
     log_level: str = _setting(
         _one_of("debug", "info", "warning", "error"), "info", "The least important line that is logged.", "level"

@@ -407,6 +407,13 @@ class DataInvalid(LocalProblem):
     code = "data.invalid"
 
 
+class AuditBroken(LocalProblem):
+    """The audit log, or an export of it, was changed, cut off or put together differently. Details: `number` of the
+    first entry that cannot be trusted."""
+
+    code = "audit.broken"
+
+
 class ServerUnreachable(LocalProblem):
     """The command found no server, or the server did not answer like one."""
 

@@ -90,6 +90,7 @@ _CONFLICT = (
     "write.serial",
 )
 _FAILED = (
+    "audit.broken",
     "body.digest",
     "body.incomplete",
     "data.invalid",

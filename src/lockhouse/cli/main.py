@@ -6,6 +6,7 @@ import typer
 
 from lockhouse.cli.commands import (
     access,
+    audit,
     backups,
     here,
     keys,
@@ -46,6 +47,7 @@ for _commands in (
     retention,
     workspaces,
     locks,
+    audit,
     backups,
     moves,
     here,

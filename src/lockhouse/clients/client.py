@@ -15,9 +15,10 @@ import httpx
 import msgspec
 
 import lockhouse
+from lockhouse.core.audit import Segment
 from lockhouse.core.reviews import Review
 from lockhouse.errors import Refusal, ServerUnreachable
-from lockhouse.protocols.api import history_wire, wire
+from lockhouse.protocols.api import history_wire, wire, wire_audit
 
 D = TypeVar("D", bound=wire.Document)
 Query = Mapping[str, str | int | bool]
@@ -334,6 +335,35 @@ class Client:
     def traffic_locks(self, days: int = 30) -> wire.LockTrafficDocument:
         """Who locked through which facet in the last days: rows of the facet `table` still need the lock table."""
         return self._ask("GET", "/traffic/locks", wire.LockTrafficDocument, query={"days": days})
+
+    # The audit log ----------------------------------------------------------------------------------------------------
+
+    def audit(self, query: Query, limit: int) -> list[wire_audit.EntryDocument]:
+        """The newest `limit` entries that match."""
+        found: list[wire_audit.EntryDocument] = []
+        before = 0
+        while len(found) < limit:
+            asked: Query = {**query, "before": before, "limit": min(_PAGE, limit - len(found))}
+            page = self._ask("GET", "/audit", wire_audit.Entries, query=asked)
+            found += page.entries
+            if not page.next:
+                break
+            before = page.next
+        return found[:limit]
+
+    def audit_segments(self) -> Iterator[tuple[Segment, bytes]]:
+        """(sealed segment, the server's public key), oldest first."""
+        after = 0
+        while True:
+            page = self._ask("GET", "/audit/segments", wire_audit.Segments, query={"after": after})
+            for each in page.segments:
+                yield each, bytes.fromhex(page.public_key)
+            if not page.next:
+                return
+            after = page.next
+
+    def audit_checkpoint(self) -> wire_audit.CheckpointDocument:
+        return self._ask("GET", "/audit/checkpoint", wire_audit.CheckpointDocument)
 
     # The wire ---------------------------------------------------------------------------------------------------------
 

@@ -114,6 +114,7 @@ class Console:
         try:
             response = await self._answer(request)
         except Problem as problem:
+            request.trail.code = problem.code
             shown = Message("This did not work", problem.message, problem.hint)
             response = self._page(shown, None, _STATUSES.get(problem.code, 400))
         except Exception:  # noqa: BLE001 - everything else is internal, and one request must not end the server
@@ -142,7 +143,8 @@ class Console:
         form: dict[str, str] = {}
         if method == "POST":
             form = await self._believed(request, visitor)
-        who = self._who(visitor, now)
+        who = request.trail.who = self._who(visitor, now)
+        request.trail.action = f"{route.method} {route.path}"
         if route.access is Access.SIGNED_IN and who is None:
             if method == "POST":
                 return _see(SIGN_IN)

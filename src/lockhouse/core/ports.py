@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.audit import Segment
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.principals import Credential, Membership, Principal
 from lockhouse.core.reviews import ReviewRecord
@@ -255,6 +256,19 @@ class Reader(TrashReader, Protocol):
         """(name, body) of what was noted about the data as a whole, in name order: a copy being made, a move."""
         ...
 
+    def unsealed(self, limit: int = 1000, *, newest_first: bool = False) -> Sequence[tuple[int, bytes]]:
+        """(id, entry) of audit entries that have no place in the chain yet, in the order in which they were written."""
+        ...
+
+    def last_segment(self) -> Segment | None: ...
+    def segments(self, after: int = 0, limit: int = 100) -> Sequence[Segment]:
+        """Sealed audit entries in order, whose first entry has a number above `after`."""
+        ...
+
+    def segments_before(self, before: int = 0, limit: int = 100) -> Sequence[Segment]:
+        """Newest first; with `before` > 0 only those whose first entry has a lower number."""
+        ...
+
     def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Names of all blobs that any version (in the trash, too), part or parked write refers to, in order."""
         ...
@@ -344,6 +358,18 @@ class Transaction(Reader, TrashWriter, Protocol):
     def delete_review(self, review_id: str) -> None: ...
     def set_notice(self, name: str, body: bytes | None) -> None:
         """None removes it. Notices are about this place alone: no backup and no move takes them along."""
+        ...
+
+    def add_entry(self, raw: bytes) -> None:
+        """Append to the audit log. Works on a full disk as long as anything does."""
+        ...
+
+    def seal(self, segment: Segment, ids: Sequence[int]) -> None:
+        """Keep the segment in place of the entries with these ids. A first number is given once."""
+        ...
+
+    def delete_segments(self, before: int) -> None:
+        """Those whose first entry has a number below `before`; never the newest."""
         ...
 
     def expire_items(self, now: float, limit: int = 1000) -> int:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
 
+from lockhouse.runtime.journal import Trail
 from lockhouse.runtime.streams import Stream
 
 __all__ = ["Chunks", "Handler", "Headers", "RawHeaders", "Request", "Response", "Stream", "split_query", "unescape"]
@@ -66,6 +67,8 @@ class Request:
     """Call once: the body's chunks. Raises BodyIncomplete if the client leaves before the end."""
     disconnected: Callable[[], Awaitable[None]]
     """Returns when the client has closed the connection; await it only after the body was read."""
+    trail: Trail = field(default_factory=Trail)
+    """What a room finds out about this request, for the audit log."""
     query: list[tuple[str, str]] = field(init=False)
     """Decoded query parameters in order; a parameter without `=` has the value ``""``."""
 

@@ -23,6 +23,7 @@ from lockhouse.errors import (
     PrincipalNotFound,
     RequestInvalid,
 )
+from lockhouse.service import audit
 from lockhouse.service.callers import Caller
 
 ANYWHERE = "*"
@@ -107,6 +108,7 @@ def create(tx: Transaction, caller: Caller, new: NewPrincipal) -> Principal:
     tx.save_principal(principal)
     for credential in new.credentials:
         tx.save_credential(credential)
+    audit.note(tx, caller, "principal.create", subject=new.name, detail=f"{new.kind} {_words(grants)}".rstrip())
     return principal
 
 
@@ -174,6 +176,7 @@ def revoke(tx: Transaction, caller: Caller, name: str) -> Principal:
             tx.save_credential(msgspec.structs.replace(credential, revoked_at=caller.now))
     for membership in (*tx.memberships_of(principal.id), *tx.members_of(principal.id)):
         tx.delete_membership(membership.team, membership.member)
+    audit.note(tx, caller, "principal.revoke", subject=name)
     return revoked
 
 
@@ -181,6 +184,7 @@ def grant(tx: Transaction, caller: Caller, name: str, added: Sequence[Grant]) ->
     """Add rights. Errors: `principal.not_found`, `access.denied`, `request.invalid` (too many)."""
     principal = named(tx, name, caller)
     _require_over(caller, check_grants(added))
+    audit.note(tx, caller, "principal.grant", subject=name, detail=_words(added))
     return _save_grants(tx, principal, merge((*principal.grants, *added)))
 
 
@@ -198,6 +202,7 @@ def ungrant(tx: Transaction, caller: Caller, name: str, removed: Sequence[Grant]
         if rights:
             left.append(Grant(each.namespace, each.prefix, rights))
     _refuse_last_administrator(tx, principal, tuple(left))
+    audit.note(tx, caller, "principal.ungrant", subject=name, detail=_words(removed))
     return _save_grants(tx, principal, tuple(left))
 
 
@@ -225,6 +230,7 @@ def add_credential(tx: Transaction, caller: Caller, name: str, credential: Crede
     if in_use >= MAX_CREDENTIALS:
         raise RequestInvalid(f"cannot give {name} more than {MAX_CREDENTIALS} credentials", argument="name")
     tx.save_credential(msgspec.structs.replace(credential, principal=principal.id, by=who.principal))
+    audit.note(tx, caller, "credential.create", subject=credential.id, detail=f"{credential.kind} of {name}")
     return principal
 
 
@@ -234,6 +240,7 @@ def revoke_credential(tx: Transaction, caller: Caller, credential_id: str) -> Cr
     credential, _ = credential_by_id(tx, caller, credential_id)
     ended = msgspec.structs.replace(credential, revoked_at=caller.now)
     tx.save_credential(ended)
+    audit.note(tx, caller, "credential.revoke", subject=credential_id)
     return ended
 
 
@@ -284,6 +291,7 @@ def rotate(tx: Transaction, caller: Caller, credential_id: str, new: Credential,
         by=who.principal,
     )
     tx.save_credential(made)
+    audit.note(tx, caller, "credential.rotate", subject=old.id, detail=f"replaced by {made.id}")
     ends = min(old.expires_at or caller.now + grace, caller.now + grace)
     tx.save_credential(
         msgspec.structs.replace(old, replaced_by=made.id, expires_at=ends)
@@ -299,6 +307,7 @@ def trust(tx: Transaction, caller: Caller, role_name: str, names: Sequence[str])
     require_over(tx, caller, role)
     role = msgspec.structs.replace(role, trusted=tuple(named(tx, name).id for name in names))
     tx.save_principal(role)
+    audit.note(tx, caller, "principal.trust", subject=role_name, detail=", ".join(names))
     return role
 
 
@@ -401,6 +410,10 @@ def _save_grants(tx: Transaction, principal: Principal, grants: tuple[Grant, ...
     principal = msgspec.structs.replace(principal, grants=grants)
     tx.save_principal(principal)
     return principal
+
+
+def _words(grants: Sequence[Grant]) -> str:
+    return "; ".join(f"{'+'.join(each.rights)} on {each.namespace}/{each.prefix}*" for each in grants)
 
 
 def _require_over(caller: Caller, grants: tuple[Grant, ...]) -> None:

@@ -15,7 +15,7 @@ from lockhouse.core.ports import Parked, Reader, StateRecord, Transaction
 from lockhouse.core.principals import Right, allows, require
 from lockhouse.core.versions import Version
 from lockhouse.errors import ParkedNotFound, RequestInvalid, StateNotFound, VersionNotFound, WriteLocked
-from lockhouse.service import namespaces, objects
+from lockhouse.service import audit, namespaces, objects
 from lockhouse.service.callers import Caller
 from lockhouse.service.objects import Put, Refused, Written
 
@@ -94,6 +94,7 @@ def set_require_lock(tx: Transaction, caller: Caller, address: Address, *, requi
     require(caller.who, Right.ADMIN, address.namespace, address.key)
     state = msgspec.structs.replace(tx.ensure_state(address), require_lock=required, is_state=True)
     tx.save_state(state)
+    audit.note(tx, caller, "state.change", address, detail=f"require_lock={required}".lower())
     return state
 
 
@@ -157,6 +158,7 @@ def accept_parked(tx: Transaction, caller: Caller, parked_id: str, nonce: str) -
     )
     result = objects.put(tx, caller, put)
     _forget(tx, parked)
+    audit.note(tx, caller, "parked.accept", parked.address, subject=parked_id)
     return result
 
 
@@ -165,6 +167,7 @@ def drop_parked(tx: Transaction, caller: Caller, parked_id: str) -> Parked:
     parked = get_parked(tx, caller, parked_id)
     require(caller.who, Right.WRITE, parked.address.namespace, parked.address.key)
     _forget(tx, parked)
+    audit.note(tx, caller, "parked.drop", parked.address, subject=parked_id)
     return parked
 
 

@@ -17,7 +17,7 @@ from lockhouse.core.locks import FREE, Facet, Hold, Lock, LockRecord, Outcome, V
 from lockhouse.core.ports import LockEvent, Reader, StateRecord, Transaction
 from lockhouse.core.principals import Identity, Right, allows, require
 from lockhouse.errors import AccessDenied, LockHeld, LockMismatch, LockNotFound, StorageUnavailable
-from lockhouse.service import namespaces
+from lockhouse.service import audit, namespaces
 from lockhouse.service.callers import Caller
 
 PLANNING = frozenset({"", "OperationTypePlan", "OperationTypeInvalid", "migration source state"})
@@ -178,9 +178,8 @@ def take(tx: Transaction, caller: Caller, command: TakeLock, *, behind: bool = F
         tx.save_state(msgspec.structs.replace(state, is_state=True))
     if outcome.changed:
         verb = "taken" if outcome.verdict is Verdict.GRANTED else "joined"
-        _apply(
-            tx, state, record, outcome, _event(caller, lock, lock.holds[-1], verb, version=_version(document, caller))
-        )
+        event = _event(caller, lock, lock.holds[-1], verb, version=_version(document, caller))
+        _apply(tx, caller, state, record, outcome, event)
     return Taken(outcome.verdict, lock)
 
 
@@ -254,7 +253,8 @@ def release(
             reason = command.reason
             if outcome.verdict is Verdict.FORCED and not reason:
                 reason = f"unlocked through {command.facet} by {who.name}"
-            _apply(tx, state, record, outcome, _event(caller, lock, lock.holds[0], verb, reason, command.facet))
+            event = _event(caller, lock, lock.holds[0], verb, reason, command.facet)
+            _apply(tx, caller, state, record, outcome, event)
         case _:
             raise AssertionError(outcome.verdict)
     return outcome.verdict
@@ -271,7 +271,7 @@ def withdraw(tx: Transaction, caller: Caller, address: Address, epoch: int) -> N
         return
     free = msgspec.structs.replace(record, lock=None)
     if tx.save_lock(state, free, record.epoch):
-        tx.add_lock_event(state, _event(caller, lock, lock.holds[0], "withdrawn", "the client had gone"))
+        _tell(tx, caller, state, _event(caller, lock, lock.holds[0], "withdrawn", "the client had gone"))
 
 
 def show(tx: Reader, caller: Caller, address: Address, facet: Facet) -> tuple[str, bytes] | None:
@@ -401,9 +401,16 @@ def _event(
     )
 
 
-def _apply(tx: Transaction, state: StateRecord, record: LockRecord, outcome: Outcome, event: LockEvent) -> None:
+def _apply(
+    tx: Transaction, caller: Caller, state: StateRecord, record: LockRecord, outcome: Outcome, event: LockEvent
+) -> None:
     _save(tx, state, record, outcome.record)
+    _tell(tx, caller, state, event)
+
+
+def _tell(tx: Transaction, caller: Caller, state: StateRecord, event: LockEvent) -> None:
     tx.add_lock_event(state, event)
+    audit.note(tx, caller, f"lock.{event.verb}", state.address, subject=event.lock_id, detail=event.reason)
 
 
 def _save(tx: Transaction, state: StateRecord, record: LockRecord, changed: LockRecord) -> None:

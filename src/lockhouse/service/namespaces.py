@@ -17,6 +17,7 @@ from lockhouse.errors import (
     NamespaceNotEmpty,
     NamespaceNotFound,
 )
+from lockhouse.service import audit
 from lockhouse.service.callers import Caller
 
 _UPLOADS_SHOWN = 1
@@ -38,6 +39,7 @@ def create(tx: Transaction, caller: Caller, name: str, region: str = "", *, requ
     _refuse_if_items_match(tx, name)
     namespace = Namespace(name=name, at=caller.now, region=region, require_lock=require_lock)
     tx.create_namespace(namespace)
+    audit.note(tx, caller, "namespace.create", namespace=name)
     return namespace
 
 
@@ -94,6 +96,7 @@ def delete(tx: Transaction, caller: Caller, name: str) -> None:
             f"cannot delete {name}: a multipart upload is unfinished", hint="aws s3api list-multipart-uploads"
         )
     tx.delete_namespace(name)
+    audit.note(tx, caller, "namespace.delete", namespace=name)
 
 
 def set_require_lock(tx: Transaction, caller: Caller, name: str, *, required: bool) -> Namespace:
@@ -102,6 +105,7 @@ def set_require_lock(tx: Transaction, caller: Caller, name: str, *, required: bo
     require(caller.who, Right.ADMIN, name)
     namespace = msgspec.structs.replace(namespace, require_lock=required)
     tx.save_namespace(namespace)
+    audit.note(tx, caller, "namespace.change", namespace=name, detail=f"require_lock={required}".lower())
     return namespace
 
 
@@ -120,6 +124,7 @@ def set_document(tx: Transaction, caller: Caller, name: str, kind: str, body: by
     get(tx, caller, name)
     require(caller.who, Right.ADMIN, name)
     tx.set_document(name, kind, body)
+    audit.note(tx, caller, "namespace.change", namespace=name, detail=f"{kind} {'removed' if body is None else 'set'}")
 
 
 def address_in(tx: Reader, caller: Caller, address: Address) -> Namespace:

@@ -35,7 +35,7 @@ from lockhouse.errors import (
     WriteLocked,
     WriteUnlocked,
 )
-from lockhouse.service import namespaces
+from lockhouse.service import audit, namespaces
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import timestamp
 
@@ -308,6 +308,7 @@ def delete(
     if version_id:
         version = find_version(tx, state, version_id)
         remove(tx, state, version, Discarded(version, caller.now, reason="deleted", by=caller.who.name))
+        audit.note(tx, caller, "version.delete", address, subject=version.id)
         return Deleted(version.id, version.is_delete_marker)
     marker = Version(seq=state.next_seq, nonce=nonce, at=caller.now, origin=caller.origin())
     tx.add_version(state, marker)
@@ -316,6 +317,7 @@ def delete(
             state, current=marker.seq, live=False, next_seq=marker.seq + 1, versions=state.versions + 1
         )
     )
+    audit.note(tx, caller, "state.delete", address, subject=marker.id)
     return Deleted(marker.id, marker=True)
 
 
@@ -331,6 +333,7 @@ def set_tags(tx: Transaction, caller: Caller, address: Address, version_id: str,
     if version is None or version.is_delete_marker:
         raise StateDeleted(f"cannot tag {address.lock_id}: it was deleted", version_id=version.id if version else "")
     tx.set_tags(state, version.seq, tags)
+    audit.note(tx, caller, "version.tag", address, subject=version.id)
     return version
 
 
@@ -368,6 +371,7 @@ def save_parked(tx: Transaction, caller: Caller, state: StateRecord, command: Pu
         content_type=command.content_type,
     )
     tx.add_parked(parked)
+    audit.note(tx, caller, "version.park", state.address, subject=parked.id, code=problem.code)
     tx.save_state(msgspec.structs.replace(state, parked=state.parked + 1, is_state=True))
     return parked.id
 
@@ -403,6 +407,7 @@ def _add(tx: Transaction, caller: Caller, state: StateRecord, command: Put, *, l
     )
     tx.add_version(state, version)
     serial = command.facts.serial if command.facts is not None else 0
+    audit.note(tx, caller, "version.write", state.address, subject=version.id, detail=_told(command, serial, mark))
     tx.save_state(
         msgspec.structs.replace(
             state,
@@ -414,6 +419,11 @@ def _add(tx: Transaction, caller: Caller, state: StateRecord, command: Put, *, l
         )
     )
     return version
+
+
+def _told(command: Put, serial: int, mark: str) -> str:
+    told = f"serial {serial}, {command.body.size} bytes" if command.facts is not None else f"{command.body.size} bytes"
+    return f"{told}, {mark}" if mark else told
 
 
 def remove(tx: Transaction, state: StateRecord, version: Version, discarded: Discarded) -> StateRecord:

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from lockhouse.core.addresses import Address
 from lockhouse.core.ports import Reader, StateRecord, Transaction
 from lockhouse.core.principals import Right, require
 from lockhouse.core.retention import Claims, Judge, Policy, Rule, with_rule, without_rule
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Version
 from lockhouse.errors import DocumentNotFound
-from lockhouse.service import namespaces, objects
+from lockhouse.service import audit, namespaces, objects
 from lockhouse.service.callers import Caller
 
 KIND = "lockhouse-retention"
@@ -46,6 +47,7 @@ def set_rule(tx: Transaction, caller: Caller, namespace: str, rule: Rule) -> Pol
     require(caller.who, Right.ADMIN, namespace, rule.prefix)
     policy = with_rule(policy_of(tx, namespace), rule)
     tx.set_document(namespace, KIND, _encode(policy))
+    audit.note(tx, caller, "retention.set", Address(namespace, rule.prefix))
     return policy
 
 
@@ -62,6 +64,7 @@ def remove_rule(tx: Transaction, caller: Caller, namespace: str, prefix: str) ->
             kind="retention",
         )
     tx.set_document(namespace, KIND, _encode(after) if after.rules else None)
+    audit.note(tx, caller, "retention.remove", Address(namespace, prefix))
     return after
 
 
@@ -136,6 +139,9 @@ def apply(tx: Transaction, verdict: Verdict, *, now: float, limit: int) -> Verdi
         return None
     for version in reversed(now_gone):
         state = objects.remove(tx, state, version, Discarded(version, now, reason="retention"))
+    if now_gone:
+        ids = f"{now_gone[-1].id} to {now_gone[0].id}"
+        audit.note_own(tx, now, "retention.delete", address, detail=ids, count=len(now_gone))
     return msgspec.structs.replace(verdict, state=state, gone=rest)
 
 

@@ -12,6 +12,7 @@ from lockhouse.core import reviews
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.reviews import Act, ReviewRecord
 from lockhouse.errors import AccessDenied, RequestInvalid, ReviewNotFound
+from lockhouse.service import audit
 from lockhouse.service.callers import Caller
 
 _PAGE = 100
@@ -23,6 +24,7 @@ def send(tx: Transaction, caller: Caller, record: ReviewRecord, body: bytes) -> 
     `body`: the compressed bytes. Needs `write` anywhere. Errors: `access.denied`."""
     require_sender(caller)
     kept = tx.add_review(record, body)
+    audit.note(tx, caller, "review.send", subject=record.id)
     _trim(tx, reviews.MAX_PER_ROOT, kept.principal, kept.root)
     _trim(tx, reviews.MAX_PER_SENDER, kept.principal)
     return kept
@@ -81,6 +83,7 @@ def delete(tx: Transaction, caller: Caller, review_id: str) -> ReviewRecord:
             right="admin",
         )
     tx.delete_review(review_id)
+    audit.note(tx, caller, "review.delete", subject=review_id)
     return found
 
 

@@ -25,7 +25,7 @@ from lockhouse.errors import (
     WriteFenced,
     WriteUnlocked,
 )
-from lockhouse.service import objects, workspaces
+from lockhouse.service import audit, objects, workspaces
 from lockhouse.service.callers import Caller
 from lockhouse.service.objects import Put, Refused, Written
 
@@ -93,6 +93,7 @@ def announce(
         force=said.force,
     )
     tx.save_state_upload(upload)
+    audit.note(tx, caller, "upload.announce", workspace.address, subject=upload_id, detail=f"serial {said.serial}")
     return workspace, upload
 
 

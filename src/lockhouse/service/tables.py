@@ -33,7 +33,7 @@ from lockhouse.core.ports import ItemRecord, Reader, Transaction
 from lockhouse.core.principals import Right, allows
 from lockhouse.core.updates import Change, apply
 from lockhouse.errors import AccessDenied, RequestInvalid, TableExists, TableNotFound
-from lockhouse.service import namespaces
+from lockhouse.service import audit, namespaces
 from lockhouse.service.callers import Caller
 
 _BATCH = 256
@@ -81,6 +81,7 @@ def create(tx: Transaction, caller: Caller, table: Table) -> Table:
         raise TableExists(f"Table already exists: {table.name}", hint="aws dynamodb describe-table")
     table = msgspec.structs.replace(table, at=caller.now, owner=caller.who.principal)
     tx.save_table(encode_table(table))
+    audit.note(tx, caller, "table.create", subject=table.name)
     return table
 
 
@@ -111,6 +112,7 @@ def change(tx: Transaction, caller: Caller, name: str, edit: Callable[[Table], T
     changed = edit(table)
     if changed != table:
         tx.save_table(encode_table(changed))
+        audit.note(tx, caller, "table.change", subject=name)
     return changed
 
 
@@ -144,6 +146,7 @@ def delete(tx: Transaction, caller: Caller, name: str) -> Table:
             "first."
         )
     tx.delete_table(name)
+    audit.note(tx, caller, "table.delete", subject=name)
     return table
 
 
@@ -197,6 +200,7 @@ def delete_item(
         return Written(applied=False, old=old)
     if old is not None:
         tx.delete_item(table.name, place.hash, place.range)
+        audit.note(tx, caller, "item.delete", subject=table.name, detail=_key_text(table, key))
     return Written(applied=True, old=old)
 
 
@@ -284,6 +288,7 @@ def _load(tx: Reader, table: Table, place: ItemKey) -> Item | None:
 def _save(tx: Transaction, caller: Caller, table: Table, place: ItemKey, item: Item) -> None:
     ends = expires_at(table, item, caller.now)
     tx.put_item(table.name, ItemRecord(place.hash, place.range, encode_item(item), ends))
+    audit.note(tx, caller, "item.write", subject=table.name, detail=_key_text(table, item))
 
 
 def _key_text(table: Table, key: Item) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Kind, Link, Membership, Principal
 from lockhouse.errors import AccessDenied, RequestInvalid
-from lockhouse.service import access
+from lockhouse.service import access, audit
 from lockhouse.service.callers import Caller
 
 MAX_TEAMS = 500
@@ -81,6 +81,7 @@ def set_memberships(tx: Transaction, caller: Caller, name: str, teams: Sequence[
             tx.save_membership(Membership(team_id, member.id, caller.now))
         else:
             tx.delete_membership(team_id, member.id)
+    audit.note(tx, caller, "team.change", subject=name, detail=f"in {', '.join(teams)}")
     return sorted(wanted.values(), key=lambda each: each.name)
 
 
@@ -94,6 +95,7 @@ def add_member(tx: Transaction, caller: Caller, team_name: str, name: str) -> Pr
     if len(tx.memberships_of(member.id)) >= MAX_TEAMS:
         raise RequestInvalid(f"cannot put {name} into more than {MAX_TEAMS} teams", argument="name")
     tx.save_membership(Membership(team.id, member.id, caller.now))
+    audit.note(tx, caller, "team.join", subject=team_name, detail=name)
     return team
 
 
@@ -103,6 +105,7 @@ def remove_member(tx: Transaction, caller: Caller, team_name: str, name: str) ->
     team = team_named(tx, caller, team_name)
     access.require_over(tx, caller, team)
     tx.delete_membership(team.id, _member(tx, caller, name).id)
+    audit.note(tx, caller, "team.leave", subject=team_name, detail=name)
     return team
 
 
@@ -141,6 +144,8 @@ def link(tx: Transaction, caller: Caller, name: str, wanted: Link | None) -> Pri
         access.refuse_taken(tx, wanted, found.id)
     found = msgspec.structs.replace(found, link=wanted)
     tx.save_principal(found)
+    linked = f"{wanted.issuer} {wanted.subject}" if wanted is not None else "nobody"
+    audit.note(tx, caller, "principal.link", subject=name, detail=linked)
     return found
 
 

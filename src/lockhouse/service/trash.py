@@ -17,7 +17,7 @@ from lockhouse.core.principals import Right, require
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Version, parse_version_id
 from lockhouse.errors import RequestInvalid, StateNotFound, VersionNotFound
-from lockhouse.service import history, namespaces
+from lockhouse.service import audit, history, namespaces
 from lockhouse.service.callers import Caller
 
 
@@ -36,7 +36,9 @@ def undelete(tx: Transaction, caller: Caller, address: Address, version_id: str 
     Needs `write`. Errors: `write.locked` while anybody holds the lock, `state.not_found`, `version.not_found`,
     `request.invalid` where the state is not deleted."""
     state = _writable(tx, caller, address)
-    return _from_trash(tx, state, version_id) if version_id else _without_markers(tx, state)
+    done = _from_trash(tx, state, version_id) if version_id else _without_markers(tx, state)
+    audit.note(tx, caller, "version.undelete", address, subject=done[1].id)
+    return done
 
 
 def purge(tx: Transaction, caller: Caller, address: Address, version_id: str) -> Discarded:
@@ -48,6 +50,7 @@ def purge(tx: Transaction, caller: Caller, address: Address, version_id: str) ->
     state, _ = history.show_state(tx, caller, address)
     found = _find(tx, state, version_id)
     tx.purge_version(state.id, found.version.seq)
+    audit.note(tx, caller, "version.purge", address, subject=version_id)
     return found
 
 
@@ -56,6 +59,8 @@ def empty(tx: Transaction, *, now: float, window: float, limit: int) -> int:
     due = tx.trash_due(now - window, limit)
     for state_id, seq in due:
         tx.purge_version(state_id, seq)
+    if due:
+        audit.note_own(tx, now, "trash.empty", count=len(due))
     return len(due)
 
 

@@ -14,7 +14,7 @@ from lockhouse.core.addresses import Address, check_key
 from lockhouse.core.ports import Part, Reader, Transaction, Upload
 from lockhouse.core.principals import Right, require
 from lockhouse.errors import AccessDenied, RequestInvalid, UploadNotFound, UploadPartInvalid
-from lockhouse.service import namespaces, objects
+from lockhouse.service import audit, namespaces, objects
 from lockhouse.service.callers import Caller
 from lockhouse.service.objects import Put, Refused, Written
 
@@ -52,6 +52,7 @@ def create(tx: Transaction, caller: Caller, address: Address, upload_id: str, te
     require(caller.who, Right.WRITE, address.namespace, address.key)
     upload = Upload(upload_id, address, caller.now, caller.who.principal, _encode(template))
     tx.add_upload(upload)
+    audit.note(tx, caller, "upload.begin", address, subject=upload_id)
     return upload
 
 
@@ -81,6 +82,7 @@ def put_part(tx: Transaction, caller: Caller, address: Address, upload_id: str, 
             f"cannot use part number {part.number}: it must be between 1 and {MAX_PARTS}", argument="partNumber"
         )
     tx.save_part(upload_id, part)
+    audit.note(tx, caller, "upload.part", address, subject=upload_id, detail=f"part {part.number}")
 
 
 def list_parts(
@@ -153,3 +155,4 @@ def abort(tx: Transaction, caller: Caller, address: Address, upload_id: str) -> 
     """Forget the upload and its parts. Errors as `get`."""
     get(tx, caller, address, upload_id)
     tx.delete_upload(upload_id)
+    audit.note(tx, caller, "upload.abort", address, subject=upload_id)

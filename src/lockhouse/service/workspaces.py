@@ -39,7 +39,7 @@ from lockhouse.errors import (
     WorkspaceExists,
     WorkspaceNotFound,
 )
-from lockhouse.service import namespaces, objects
+from lockhouse.service import audit, namespaces, objects
 from lockhouse.service.callers import Caller
 
 MAX_TAGS = 200
@@ -105,6 +105,7 @@ def adopt(tx: Transaction, caller: Caller, namespace: str, name: str, new_id: st
         raise _ambiguous(caller, namespace, name, found.keys)
     workspace = Workspace(new_id, Address(namespace, found.keys[0]), name, caller.now, caller.now)
     tx.save_workspace(workspace)
+    _tell(tx, caller, "workspace.create", workspace)
     return workspace
 
 
@@ -116,7 +117,9 @@ def unadopted(tx: Reader, namespace: str) -> bool:
 def adopt_all(tx: Transaction, caller: Caller, namespace: str, new_id: Callable[[], str]) -> None:
     """Make the workspaces of all states whose suggested names are unique."""
     for key, name in _adoptable(tx, namespace):
-        tx.save_workspace(Workspace(new_id(), Address(namespace, key), name, caller.now, caller.now))
+        workspace = Workspace(new_id(), Address(namespace, key), name, caller.now, caller.now)
+        tx.save_workspace(workspace)
+        _tell(tx, caller, "workspace.create", workspace)
 
 
 def get(tx: Reader, caller: Caller, namespace: str, name: str) -> View:
@@ -196,6 +199,7 @@ def create(tx: Transaction, caller: Caller, namespace: str, new: NewWorkspace) -
     state = tx.ensure_state(address)
     tx.save_state(msgspec.structs.replace(state, is_state=True))
     tx.save_workspace(workspace)
+    _tell(tx, caller, "workspace.create", workspace)
     return view(tx, workspace)
 
 
@@ -222,6 +226,7 @@ def change(tx: Transaction, caller: Caller, workspace_id: str, wanted: Change) -
         updated_at=caller.now,
     )
     tx.save_workspace(workspace)
+    _tell(tx, caller, "workspace.change", workspace)
     return view(tx, workspace)
 
 
@@ -242,6 +247,7 @@ def name_state(tx: Transaction, caller: Caller, address: Address, name: str, new
         raise WorkspaceExists(f"cannot name {address.lock_id} {name}: another state has this name", name=name)
     workspace = Workspace(new_id, address, name, caller.now, caller.now)
     tx.save_workspace(workspace)
+    _tell(tx, caller, "workspace.create", workspace)
     return view(tx, workspace)
 
 
@@ -249,6 +255,7 @@ def set_tags(tx: Transaction, caller: Caller, workspace_id: str, tags: Sequence[
     """Replace the tags. Needs `write` there."""
     workspace = msgspec.structs.replace(_writable(tx, caller, workspace_id), tags=_tags(tags), updated_at=caller.now)
     tx.save_workspace(workspace)
+    _tell(tx, caller, "workspace.change", workspace)
     return view(tx, workspace)
 
 
@@ -259,6 +266,7 @@ def add_bindings(tx: Transaction, caller: Caller, workspace_id: str, bindings: d
         workspace, bindings=_bindings(workspace.bindings | bindings), updated_at=caller.now
     )
     tx.save_workspace(workspace)
+    _tell(tx, caller, "workspace.change", workspace)
     return view(tx, workspace)
 
 
@@ -269,6 +277,7 @@ def set_consumers(tx: Transaction, caller: Caller, workspace_id: str, ids: Seque
         get_by_id(tx, caller, each)
     workspace = msgspec.structs.replace(workspace, consumers=tuple(dict.fromkeys(ids)), updated_at=caller.now)
     tx.save_workspace(workspace)
+    _tell(tx, caller, "workspace.change", workspace)
     return view(tx, workspace)
 
 
@@ -295,6 +304,7 @@ def delete(tx: Transaction, caller: Caller, workspace_id: str, nonce: str, *, gu
         # Nothing was ever written: without this the empty address would be adopted again at once.
         tx.save_state(msgspec.structs.replace(shown.state, is_state=False))
     tx.delete_workspace(workspace.id)
+    _tell(tx, caller, "workspace.delete", workspace)
 
 
 def list_projects(tx: Reader, caller: Caller, namespace: str) -> list[Project]:
@@ -329,6 +339,7 @@ def create_project(tx: Transaction, caller: Caller, project: Project) -> Project
     require(caller.who, Right.WRITE, project.namespace)
     _check_project_name(tx, caller, project)
     tx.save_project(project)
+    audit.note(tx, caller, "project.create", namespace=project.namespace, subject=project.name)
     return project
 
 
@@ -338,6 +349,7 @@ def change_project(tx: Transaction, caller: Caller, project: Project) -> Project
     _refuse_default(project)
     _check_project_name(tx, caller, project)
     tx.save_project(project)
+    audit.note(tx, caller, "project.change", namespace=project.namespace, subject=project.name)
     return project
 
 
@@ -349,6 +361,11 @@ def delete_project(tx: Transaction, caller: Caller, project_id: str) -> None:
     if any(each.project == project_id for each in _named(tx, project.namespace)):
         raise ProjectExists(f"cannot delete the project {project.name}: workspaces are in it")
     tx.delete_project(project_id)
+    audit.note(tx, caller, "project.delete", namespace=project.namespace, subject=project.name)
+
+
+def _tell(tx: Transaction, caller: Caller, action: str, workspace: Workspace) -> None:
+    audit.note(tx, caller, action, workspace.address, subject=workspace.name)
 
 
 def _refuse_default(project: Project) -> None:

@@ -30,6 +30,7 @@ from lockhouse.core.ports import (
     Upload,
 )
 from lockhouse.core.versions import Body, Facts, Version
+from lockhouse.storage.memory_audit import AuditMaps, AuditReads, AuditWrites
 from lockhouse.storage.memory_notices import NoticeMaps, NoticeReads, NoticeWrites
 from lockhouse.storage.memory_principals import PrincipalMaps, PrincipalReads, PrincipalWrites
 from lockhouse.storage.memory_reviews import ReviewMaps, ReviewReads, ReviewWrites
@@ -41,7 +42,7 @@ _replace = msgspec.structs.replace
 
 
 @dataclass
-class _Maps(WorkspaceMaps, ReviewMaps, PrincipalMaps, TrashMaps, NoticeMaps):
+class _Maps(WorkspaceMaps, ReviewMaps, PrincipalMaps, TrashMaps, AuditMaps, NoticeMaps):
     """Everything of record. Values are frozen, so copying the maps copies the store."""
 
     namespaces: dict[str, Namespace] = field(default_factory=dict)
@@ -66,7 +67,7 @@ def _order(text: str) -> bytes:
     return text.encode()
 
 
-class _MemoryReader(WorkspaceReads, ReviewReads, PrincipalReads, TrashReads, NoticeReads):
+class _MemoryReader(WorkspaceReads, ReviewReads, PrincipalReads, TrashReads, AuditReads, NoticeReads):
     """Reads of one snapshot."""
 
     _maps: _Maps
@@ -223,7 +224,9 @@ class _MemoryReader(WorkspaceReads, ReviewReads, PrincipalReads, TrashReads, Not
         return sorted((name for name in names if _order(name) > _order(after)), key=_order)[:limit]
 
 
-class _MemoryTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, TrashWrites, NoticeWrites, _MemoryReader):
+class _MemoryTransaction(
+    WorkspaceWrites, ReviewWrites, PrincipalWrites, TrashWrites, NoticeWrites, AuditWrites, _MemoryReader
+):
     """Writes to a copy."""
 
     def create_namespace(self, namespace: Namespace) -> None:

@@ -52,8 +52,9 @@ class Api:
         authenticator: Authenticator,
         settings: Settings,
         backup: Callable[[Path, float, bool], Manifest] | None = None,
+        audit_key: bytes = b"",
     ) -> None:
-        self._backing = Backing(house, authenticator, settings, backup)
+        self._backing = Backing(house, authenticator, settings, backup, audit_key)
         self._routes = _by_shape()
         self._described = openapi.document()
         self._public: dict[bytes, Callable[[], Awaitable[Response]]] = {
@@ -71,6 +72,7 @@ class Api:
         try:
             return await self._answer(request)
         except Problem as problem:
+            request.trail.code = problem.code
             status, body = wire.encode_problem(problem, request.request_id)
             headers = [_JSON, _PRIVATE, _NO_SNIFF]
             if status == 401:
@@ -90,7 +92,7 @@ class Api:
             if request.method not in ("GET", "HEAD"):
                 raise MethodNotAllowed(f"cannot use {request.method[:20]} here", allow="GET, HEAD")
             return await public()
-        who = self._identify(request)
+        who = request.trail.who = self._identify(request)
         route, names = self._find(request)
         if route is None:
             unknown = RequestInvalid("cannot find this address in the API", hint=f"{PREFIX}/openapi.json")
@@ -100,6 +102,7 @@ class Api:
         return await self._call(request, route, names, who)
 
     async def _call(self, request: Request, route: Route, names: dict[str, str], who: Identity) -> Response:
+        request.trail.action = f"{route.method} {route.path}"
         unknown = {name for name, _ in request.query} - set(route.query)
         if unknown:
             raise RequestInvalid(

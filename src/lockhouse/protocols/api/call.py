@@ -31,6 +31,8 @@ class Backing:
     authenticator: Authenticator
     settings: Settings
     backup: Callable[[Path, float, bool], Manifest] | None = None
+    audit_key: bytes = b""
+    """The public key of the audit log's signatures."""
     copying: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a backup is made."""
 

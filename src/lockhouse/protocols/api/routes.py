@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lockhouse.core.reviews import Review
-from lockhouse.protocols.api import history_wire, wire
+from lockhouse.protocols.api import history_wire, wire, wire_audit
 from lockhouse.protocols.api.call import Call, Download
 from lockhouse.protocols.api.operations import (
+    audit,
     locks,
     namespaces,
     parked,
@@ -381,6 +382,33 @@ ROUTES: tuple[Route, ...] = (
         "Take a lock away and fence its holder",
         wire.ForceUnlocked,
         body=wire.ForceUnlockAsk,
+    ),
+    # The audit log
+    Route(
+        "GET",
+        "/audit",
+        audit.list_all,
+        C,
+        "List audit entries, newest first",
+        wire_audit.Entries,
+        query=("namespace", "prefix", "principal", "action", "outcome", "since", "until", "before", "limit"),
+    ),
+    Route(
+        "GET",
+        "/audit/segments",
+        audit.segments,
+        C,
+        "Download sealed segments of the audit log, oldest first",
+        wire_audit.Segments,
+        query=("after",),
+    ),
+    Route(
+        "GET",
+        "/audit/checkpoint",
+        audit.checkpoint,
+        C,
+        "Get the signed checkpoint of the newest sealed entry",
+        wire_audit.CheckpointDocument,
     ),
     # Reviews of repositories, and what clients really do
     Route(

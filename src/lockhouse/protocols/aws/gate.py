@@ -70,7 +70,7 @@ class Gate:
         self._now = now
 
     async def __call__(self, request: Request) -> Response:
-        service = self._guess(request)
+        service, trail = self._guess(request), request.trail
         try:
             now = self._now()
             parts = Parts(request.method, request.raw_path, request.raw_query, request.headers)
@@ -78,6 +78,7 @@ class Gate:
             service = self._pinned(claim)
             body = await whole_body(request.chunks(), MAX_WHOLE_BYTES) if service.whole else b""
             verified, who = self._verify(claim, parts, body, whole=service.whole)
+            trail.who, trail.protocol = who, service.name
             headers = request.headers
             caller = Caller(
                 who=who,
@@ -90,6 +91,7 @@ class Gate:
             )
             return await service.serve(Call(request, verified, caller, body))
         except Problem as problem:
+            trail.code = problem.code
             return service.refuse(request, problem)
         except Exception:  # noqa: BLE001 - the edge: whatever went wrong, the client gets an answer
             _log.exception("Cannot serve a request request=%s service=%s", request.request_id, service.name)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lockhouse.runtime.house import House
+from lockhouse.runtime.journal import Trail
 from lockhouse.service.callers import Caller
 
 
@@ -21,6 +22,8 @@ class Call:
     """From the credential scope."""
     gone: Callable[[], Awaitable[None]]
     """Returns when the client has left."""
+    trail: Trail = field(default_factory=Trail)
+    """What is found out about this request, for the audit log."""
 
     def table_arn(self, name: str) -> str:
         return f"arn:aws:dynamodb:{self.region}:{self.account}:table/{name}"

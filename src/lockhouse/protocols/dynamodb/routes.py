@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from lockhouse.core.addresses import parse_lock_id
 from lockhouse.errors import Problem
 from lockhouse.protocols.dynamodb import wire
 from lockhouse.protocols.dynamodb.call import Call
@@ -110,17 +111,43 @@ async def answer(call: Call, target: str, body: bytes) -> Response:
     request_id = call.caller.request
     action = target.removeprefix(TARGET_PREFIX)
     operation = _BY_ACTION.get(action) if action != target else None
+    call.trail.action = action
     try:
         if operation is None:
             return wire.write_refusal(_unknown(action), request_id)
         return wire.write(await operation(call, body), request_id)
     except ConditionRefused as refused:
+        _refused(call, body, "condition.failed")
         item = None if refused.item is None else write_item(refused.item)
         return wire.write_fault(Fault.CONDITION, AWS_MESSAGES["condition.failed"], request_id, item)
     except Refusal as refusal:
+        _refused(call, body, "request.invalid")
         return wire.write_refusal(refusal, request_id)
     except Problem as problem:
+        _refused(call, body, problem.code)
         return wire.write_problem(problem, request_id)
+
+
+class _Key(msgspec.Struct, frozen=True):
+    LockID: dict[str, str] = {}
+
+
+class _Named(msgspec.Struct, frozen=True):
+    """What a request says of the lock or state it is about."""
+
+    Key: _Key = _Key()
+    Item: _Key = _Key()
+
+
+def _refused(call: Call, body: bytes, code: str) -> None:
+    """Tell the audit log which lock or state it was."""
+    call.trail.code = code
+    try:
+        named = msgspec.json.decode(body, type=_Named)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return
+    text = named.Key.LockID.get("S") or named.Item.LockID.get("S")
+    call.trail.address = parse_lock_id(text) if text else None
 
 
 def _unknown(action: str) -> Refusal:

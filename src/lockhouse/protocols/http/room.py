@@ -65,9 +65,12 @@ class HttpRoom:
     async def __call__(self, request: Request) -> Response:
         try:
             caller = self._identify(request)
+            request.trail.who = caller.who
             target = wire.decode_target(request.method, request.raw_path)
+            request.trail.address = target.address
             return await self._acts[target.act](request, caller, target.address)
         except Problem as problem:
+            request.trail.code = problem.code
             return await self._refuse(request, problem)
         except Exception:  # noqa: BLE001 - the edge: whatever went wrong, the client gets an answer
             _log.exception("Cannot serve a request request=%s", request.request_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lockhouse.core.addresses import Address
 from lockhouse.protocols.aws.gate import Call as SignedCall
 from lockhouse.protocols.aws.gate import Service
 from lockhouse.protocols.aws.incoming import Incoming
@@ -21,6 +22,8 @@ def s3_service(house: House, *, public_host: str, region: str) -> Service:
         request = signed.request
         bucket, key = read_target(request, public_host)
         route = find_route(request, bucket, key)
+        request.trail.action = route.name
+        request.trail.address = Address(bucket, key)
         call = Call(
             house=house,
             request=request,

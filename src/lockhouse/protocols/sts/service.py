@@ -29,6 +29,7 @@ def query_service(name: str, house: House, authenticator: Authenticator, account
     async def serve(signed: SignedCall) -> Response:
         fields = read_form(signed.body)
         action = read_text(fields, "Action")
+        signed.request.trail.action = action
         operation = operations.get(action)
         if operation is None:
             known = ", ".join(operations)

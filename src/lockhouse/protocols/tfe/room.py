@@ -62,6 +62,7 @@ class TfeRoom:
                 return await self._login(request)
             response = await self._serve(request)
         except Problem as problem:
+            request.trail.code = problem.code
             response = _refuse(request, problem)
         except Exception:  # noqa: BLE001 - the edge: whatever went wrong, the client gets an answer
             _log.exception("Cannot serve a request request=%s", request.request_id)
@@ -93,11 +94,13 @@ class TfeRoom:
     async def _serve(self, request: Request) -> Response:
         segments = [unescape(part) for part in request.raw_path[len(API_PATH) :].split(b"/")]
         caller = self._identify(request)
+        request.trail.who = caller.who if caller.who.principal else None
         found = routes.match(request.method, segments) if all(map(_is_text, segments)) else None
         if found is None:
             return Response(
                 404, [(b"content-type", CONTENT_TYPE)], encode_error(404, "this endpoint is not offered here")
             )
+        request.trail.action = f"{found.route.method} {found.route.path}"
         call = Call(request, caller, self._house, self._tokens, self._uploads, self._base(request), found.arguments)
         return await found.route.operation(call)
 

@@ -131,6 +131,11 @@ SQLITE: Sequence[Sequence[str]] = (
         "CREATE INDEX trash_blob ON trash (blob) WHERE blob <> ''",
     ),
     ("CREATE TABLE notices (name TEXT PRIMARY KEY NOT NULL, body BLOB NOT NULL)",),
+    (
+        # AUTOINCREMENT: an id is not given again after its entry was sealed.
+        "CREATE TABLE audit_entries (id INTEGER PRIMARY KEY AUTOINCREMENT, entry BLOB NOT NULL)",
+        "CREATE TABLE audit_segments (first_entry INTEGER PRIMARY KEY NOT NULL, record BLOB NOT NULL)",
+    ),
 )
 
 

@@ -16,6 +16,7 @@ from lockhouse.core.locks import FREE, LockRecord
 from lockhouse.core.ports import ItemRecord, LockEvent, Namespace, Parked, Part, StateRecord, TableRecord, Upload
 from lockhouse.core.versions import Version
 from lockhouse.storage.sql import records
+from lockhouse.storage.sql.audit import AuditReads
 from lockhouse.storage.sql.notices import NoticeReads
 from lockhouse.storage.sql.principals import PrincipalReads
 from lockhouse.storage.sql.records import STATE_COLUMNS, STATE_WIDTH, Row, after_byte_prefix, after_prefix
@@ -42,7 +43,7 @@ class Session(Protocol):
         ...
 
 
-class SqlReader(WorkspaceReads, ReviewReads, PrincipalReads, TrashReads, NoticeReads):
+class SqlReader(WorkspaceReads, ReviewReads, PrincipalReads, TrashReads, AuditReads, NoticeReads):
     """`core.ports.Reader` over one session."""
 
     def __init__(self, session: Session, settled: Settled, generation: int) -> None:

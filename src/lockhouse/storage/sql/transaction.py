@@ -25,6 +25,7 @@ from lockhouse.core.ports import (
 from lockhouse.core.versions import Facts, Version
 from lockhouse.errors import StorageFull
 from lockhouse.storage.sql import records
+from lockhouse.storage.sql.audit import AuditWrites
 from lockhouse.storage.sql.notices import NoticeWrites
 from lockhouse.storage.sql.principals import PrincipalWrites
 from lockhouse.storage.sql.reader import Session, SqlReader
@@ -52,7 +53,7 @@ def storage_full() -> StorageFull:
     )
 
 
-class SqlTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, TrashWrites, NoticeWrites, SqlReader):
+class SqlTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, TrashWrites, NoticeWrites, AuditWrites, SqlReader):
     """`core.ports.Transaction` over one session; used for one command after the other."""
 
     def __init__(self, session: Session, settled: Settled) -> None:

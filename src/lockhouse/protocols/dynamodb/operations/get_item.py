@@ -63,6 +63,7 @@ def load(tx: Reader, call: Call, name: str, key: Item, paths: Sequence[Path] | N
     address = lock_items.address_of(tx, table, inputs.string_key(key, LOCK_ID))
     shown = Shown(None)
     if address is not None:
+        call.trail.address = address
         asked = None if paths is None else {path[0] for path in paths}
         target = lock_items.digest_address(address)
         if asked is None:

@@ -1,0 +1,190 @@
+"""What goes into the audit log beside changes: every other request, and every request that was refused.
+
+A change is told of in its own transaction (`service.audit.note`). A read changes nothing, so its entry is collected
+here and appended with others within `DELAY_SECONDS`; a server that is killed may lose those of that last moment.
+Refusals of strangers are counted instead of written one by one when they come faster than `STRANGERS_PER_SECOND`, so
+that nobody can fill the log without a credential.
+
+Appended entries get their place in the chain here too: a sealer runs while there is something to seal, and removes what
+is older than the retention.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.audit import ALLOWED, REFUSED, Entry, Segment, clipped, encode
+from lockhouse.core.ports import Transaction
+from lockhouse.core.principals import Identity
+from lockhouse.runtime.engine import Engine
+from lockhouse.service import audit
+
+DELAY_SECONDS = 0.5
+SEAL_SECONDS = 5.0
+SEAL_ENTRIES = 500
+"""Entries in one segment at most, and how many are sealed at once rather than after `SEAL_SECONDS`."""
+STRANGERS_PER_SECOND = 50
+MAX_WAITING = 50_000
+"""Entries that are kept while the database cannot be written; more are counted."""
+DAY_SECONDS = 86_400.0
+_BATCH = 200
+_FAILED = "failed"
+_REFUSED_STATUS = frozenset({401, 403, 409, 412, 423, 429})
+_REFUSED_CODES = ("access.", "condition.", "credential.", "signature.", "lock.", "write.", "delete.")
+_READING = ("Get", "Query", "Scan", "BatchGet", "Describe", "List")
+_log = logging.getLogger("lockhouse.audit")
+
+
+class Trail:
+    """What a room finds out about one request, for the log."""
+
+    __slots__ = ("action", "address", "code", "protocol", "who")
+
+    def __init__(self) -> None:
+        self.protocol = ""
+        """Where it is narrower than the room: the AWS service."""
+        self.who: Identity | None = None
+        self.action = ""
+        """The operation in its protocol's words, without the protocol."""
+        self.address: Address | None = None
+        self.code = ""
+        """Of the problem that was answered."""
+
+
+class Journal:
+    """Collects, appends and seals. Start it on the event loop, after the engine."""
+
+    def __init__(self, engine: Engine, build: audit.Build, *, retention_days: float = 0.0, reads: bool = True) -> None:
+        """`retention_days`: 0 keeps everything. `reads`: whether requests that were allowed and changed nothing are
+        told of."""
+        self._engine = engine
+        self._build = build
+        self._retention = retention_days * DAY_SECONDS
+        self._reads = reads
+        self._waiting: list[Entry] = []
+        self._dropped = 0
+        self._second = 0
+        self._strangers = 0
+        self._flushing: asyncio.Task[None] | None = None
+        self._sealing: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to seal; call from the event loop."""
+        self._sealing = asyncio.create_task(self._seal_on())
+
+    async def stop(self) -> None:
+        """Append what was collected, and end."""
+        if self._sealing is not None:
+            self._sealing.cancel()
+            await asyncio.wait([self._sealing])
+        if self._flushing is not None:
+            await asyncio.wait([self._flushing])
+        await self._append()
+
+    def saw(
+        self, trail: Trail, *, method: str, protocol: str, peer: str, agent: str, request: str, status: int
+    ) -> None:
+        """A request was answered."""
+        who, code = trail.who, trail.code
+        outcome = ALLOWED
+        if code or status >= 400:
+            outcome = REFUSED if status in _REFUSED_STATUS or code.startswith(_REFUSED_CODES) else _FAILED
+            if who is None and not self._may_tell_of_stranger():
+                self._dropped += 1
+                return
+        elif who is None or not self._reads or not _is_read(method, protocol, trail.action):
+            return
+        if len(self._waiting) >= MAX_WAITING:
+            self._dropped += 1
+            return
+        address = trail.address
+        self._waiting.append(
+            Entry(
+                at=self._engine.now(),
+                action=f"{protocol}:{clipped(trail.action) or method}",
+                outcome=outcome,
+                code=code or (str(status) if outcome != ALLOWED else ""),
+                principal=who.principal if who is not None else "",
+                name=who.name if who is not None else "",
+                credential=who.credential if who is not None else "",
+                session=who.session if who is not None else "",
+                protocol=protocol,
+                peer=peer,
+                agent=clipped(agent),
+                request=request,
+                namespace=clipped(address.namespace) if address is not None else "",
+                key=clipped(address.key) if address is not None else "",
+            )
+        )
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._append_soon())
+
+    def _may_tell_of_stranger(self) -> bool:
+        second = int(self._engine.now())
+        if second != self._second:
+            self._second, self._strangers = second, 0
+        self._strangers += 1
+        return self._strangers <= STRANGERS_PER_SECOND
+
+    async def _append_soon(self) -> None:
+        try:
+            await asyncio.sleep(DELAY_SECONDS)
+        finally:
+            self._flushing = None
+        await self._append()
+
+    async def _append(self) -> None:
+        if self._dropped:
+            count, self._dropped = self._dropped, 0
+            self._waiting.append(Entry(at=self._engine.now(), action="requests.refused", outcome=REFUSED, count=count))
+        while self._waiting:
+            batch = self._waiting[:_BATCH]
+            raws = [encode(each) for each in batch]
+            try:
+                await self._engine.write(lambda tx, raws=raws: _add(tx, raws))  # type: ignore[misc]
+            except Exception as error:  # noqa: BLE001 - the log goes on when the database does
+                _log.error("Cannot append to the audit log waiting=%d error=%s", len(self._waiting), error)
+                return
+            del self._waiting[: len(batch)]
+
+    async def _seal_on(self) -> None:
+        while True:
+            await asyncio.sleep(SEAL_SECONDS)
+            try:
+                while await self.seal() >= SEAL_ENTRIES:
+                    pass
+                await self.forget()
+            except Exception as error:  # noqa: BLE001 - the next round tries again
+                _log.error("Cannot seal the audit log error=%s", error)
+
+    async def seal(self) -> int:
+        """Give the oldest entries their place in the chain; how many."""
+        segment: Segment | None = await self._engine.write(lambda tx: audit.seal(tx, self._build, SEAL_ENTRIES))
+        return 0 if segment is None else segment.last - segment.first + 1
+
+    async def forget(self) -> int:
+        """Remove segments that are older than the retention; how many."""
+        if not self._retention:
+            return 0
+        before = self._engine.now() - self._retention
+        if not await self._engine.read(lambda tx: [each for each in tx.segments(limit=1) if each.ended < before]):
+            return 0
+        return await self._engine.write(lambda tx: audit.forget(tx, before, _BATCH))
+
+
+def _add(tx: Transaction, raws: list[bytes]) -> None:
+    for raw in raws:
+        tx.add_entry(raw)
+
+
+def _is_read(method: str, protocol: str, action: str) -> bool:
+    """Whether the request changed nothing, so that no transaction has told of it."""
+    match protocol:
+        case "dynamodb":
+            return action.startswith(_READING)
+        case "sts" | "iam":
+            return True
+        case _:
+            return method in ("GET", "HEAD", "OPTIONS")
