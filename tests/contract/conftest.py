@@ -2,19 +2,58 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from lockhouse.core.ports import Blobs, Store
 from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.memory import MemoryStore
+from lockhouse.storage.sql.postgres import PostgresStore
 from lockhouse.storage.sql.sqlite import SqliteStore
+from tests.postgres import Cluster, running_cluster
+
+
+@cache
+def cluster() -> Cluster:
+    """One for all tests of this process."""
+    ending = contextlib.ExitStack()
+    atexit.register(ending.close)
+    return ending.enter_context(running_cluster())
+
+
+@cache
+def _emptying() -> tuple[psycopg.Connection, bytes]:
+    """A connection, and what makes its database as it was when its tables had just been made."""
+    PostgresStore(cluster().url).close()
+    connection = psycopg.connect(cluster().url, autocommit=True)
+    tables = connection.execute(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace "
+        "AND relname NOT IN ('schema_steps', 'house')"
+    ).fetchall()
+    statements = [f"DELETE FROM {name};" for (name,) in tables]
+    return connection, "".join([*statements, "UPDATE house SET settled = settled + 1;"]).encode()
+
+
+def postgres_store(path: Path) -> PostgresStore:
+    """On one database for all tests: empty for a new `path`, what it was for one that has been opened before."""
+    opened = path / "opened"
+    if not opened.exists():
+        connection, empty = _emptying()
+        connection.execute(empty)
+        opened.touch()
+    return PostgresStore(cluster().url)
+
 
 STORES: dict[str, Callable[[Path], Store]] = {
     "memory": lambda path: MemoryStore(),
     "sqlite": lambda path: SqliteStore(path / "lockhouse.db"),
+    "postgres": postgres_store,
 }
 BLOBS: dict[str, Callable[[Path], Blobs]] = {
     "files": lambda path: FileBlobs(path / "blobs"),

@@ -14,7 +14,17 @@ from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet, Release, Take, release, take
-from lockhouse.core.ports import ItemRecord, Namespace, Part, Reader, Store, TableRecord, Transaction, Upload
+from lockhouse.core.ports import (
+    ItemRecord,
+    Namespace,
+    Part,
+    Reader,
+    StateRecord,
+    Store,
+    TableRecord,
+    Transaction,
+    Upload,
+)
 from lockhouse.core.versions import Body, Facts
 from lockhouse.storage.memory import MemoryStore
 from tests.contract.conftest import STORES
@@ -26,6 +36,19 @@ ADDRESSES = st.builds(Address, SPACES, KEYS)
 BYTES = st.sampled_from([b"", b"\x00", b"a", b"a\xff", b"\xff", b"\xff\xff"])
 BLOBS = st.sampled_from(["", "b1", "b2", "b3"])
 IDS = st.sampled_from(["1", "2", "A", "é"])
+
+
+EXAMPLES = {"postgres": 10}
+"""Fewer, and not compared after every step, where each question is a round trip."""
+
+
+def without_ids(answer: object) -> object:
+    """The ids of states are a store's own: with many that write, an id may be left out."""
+    if isinstance(answer, StateRecord):
+        return replace(answer, id=0)
+    if isinstance(answer, tuple | list):
+        return [without_ids(part) for part in answer]
+    return answer
 
 
 def everything(reader: Reader) -> list[object]:
@@ -68,6 +91,7 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.path = Path(tempfile.mkdtemp())
+        self.steps = 0
         self.reference: Store = MemoryStore()
         self.store: Store = STORES[self.name](self.path)
 
@@ -75,7 +99,7 @@ class Histories(RuleBasedStateMachine):
         answers: list[object] = []
         for store in (self.reference, self.store):
             try:
-                answers.append(store.write(command))
+                answers.append(without_ids(store.write(command)))
             except Exception as problem:  # noqa: BLE001 - a refusal is an answer
                 answers.append(("refused", str(problem) if isinstance(problem, LookupError) else ""))
         assert answers[0] == answers[1]
@@ -198,9 +222,15 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def answers_are_the_same(self) -> None:
-        assert self.store.read(everything) == self.reference.read(everything)
+        self.steps += 1
+        if self.store.reads_are_local or self.steps % 6 == 0:
+            self.compare()
+
+    def compare(self) -> None:
+        assert without_ids(self.store.read(everything)) == without_ids(self.reference.read(everything))
 
     def teardown(self) -> None:
+        self.compare()
         self.store.close()
         self.reference.close()
         shutil.rmtree(self.path)
@@ -212,7 +242,7 @@ def test_every_history_gives_the_answers_of_the_reference(name: str):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=30,
+            max_examples=EXAMPLES.get(name, 30),
             stateful_step_count=25,
             deadline=None,
             derandomize=True,

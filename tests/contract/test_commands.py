@@ -87,7 +87,7 @@ def test_a_failing_command_in_a_group_leaves_the_others(store: Store):
         assert (document == b"x") == (number % 3 != 0)
 
 
-def test_commands_run_in_the_order_of_submission_and_see_each_other(store: Store):
+def test_commands_see_each_other_and_run_in_order_where_the_store_says_so(store: Store):
     inbox = Inbox(store)
 
     def append(number: int):
@@ -99,8 +99,12 @@ def test_commands_run_in_the_order_of_submission_and_see_each_other(store: Store
 
     for number in range(200):
         store.submit(append(number), number)
-    assert [token for token, _, _ in inbox.wait_for(200)] == list(range(200))
-    assert store.read(lambda r: r.document("acme", "log")) == bytes(range(200))
+    tokens = [token for token, _, _ in inbox.wait_for(200)]
+    log = store.read(lambda r: r.document("acme", "log"))
+    assert log is not None
+    assert sorted(tokens) == sorted(log) == list(range(200))
+    if store.in_order:
+        assert tokens == list(log) == list(range(200))
 
 
 def test_a_reader_sees_what_was_delivered(store: Store):

@@ -8,6 +8,7 @@ from lockhouse.cli.commands import (
     access,
     audit,
     backups,
+    databases,
     here,
     keys,
     locks,
@@ -50,6 +51,7 @@ for _commands in (
     audit,
     backups,
     moves,
+    databases,
     here,
     review,
 ):

@@ -386,6 +386,9 @@ class Store(Protocol):
 
     reads_are_local: bool
     """Whether `read` takes microseconds and may be called on the event loop."""
+    in_order: bool
+    """Whether commands run in the order of their submission. Where they do not, whoever needs one after the other waits
+    for the first one's delivery."""
 
     def submit(self, command: Callable[[Transaction], object], token: object) -> None:
         """Queue a command; its delivery reaches `deliver_to`'s callback after the durable commit.

@@ -357,6 +357,7 @@ class MemoryStore:
     """Every command alone, in the order of `submit`; deliveries come from one thread."""
 
     reads_are_local = True
+    in_order = True
 
     def __init__(self) -> None:
         self._maps = _Maps()

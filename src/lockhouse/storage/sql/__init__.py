@@ -1,5 +1,6 @@
 """The store in SQL: one text for every database where dialects agree, and one module for each database.
 
-`records` maps values to columns, `statements` holds the text, `reader` and `transaction` run it, `migrations` makes the
-tables. They know a database only as a function `(sql, parameters) -> rows`; `sqlite` supplies it.
+`records` maps values to columns, `reader` and `transaction` (with a mixin for each aggregate) hold and run the
+statements, `migrations` makes the tables. They know a database only as a session; `sqlite` and `postgres` supply it.
+How to write a statement, and a command, that is right on both: `dialect`.
 """

@@ -117,6 +117,7 @@ class SqliteStore:
     """`core.ports.Store` on one SQLite file. Only one process may use it (`storage.directory` sees to that)."""
 
     reads_are_local = True
+    in_order = True
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ from lockhouse.storage.sql.settled import UNSETTLED, Settled
 from lockhouse.storage.sql.trash import TrashWrites
 from lockhouse.storage.sql.workspaces import WorkspaceWrites
 
-_SAVE_STATE = (
+SAVE_STATE = (
     "UPDATE states SET current = ?, live = ?, next_seq = ?, versions = ?, is_state = ?, require_lock = ?, "
     "highest_serial = ?, parked = ?, share_ssec = ? WHERE id = ?"
 )
@@ -105,6 +105,15 @@ class SqlTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, TrashWrites
             raise storage_full()
         return self._change(sql, parameters)
 
+    def _write_at(self, address: Address, sql: str, parameters: Row) -> None:
+        """A write of what belongs to this address."""
+        del address  # one thread writes here; where many do, they hold it
+        self._change(sql, parameters)
+
+    def _append(self, sql: str, parameters: Row) -> None:
+        """A line in a log that no command ever reads to decide."""
+        self._change(sql, parameters)
+
     def create_namespace(self, namespace: Namespace) -> None:
         self._unsettle()
         self._grow("INSERT INTO namespaces (name, record) VALUES (?, ?)", (namespace.name, encode(namespace)))
@@ -149,7 +158,7 @@ class SqlTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, TrashWrites
         return state
 
     def save_state(self, state: StateRecord) -> None:
-        if self._change(_SAVE_STATE, records.state_values(state)) != 1:
+        if self._change(SAVE_STATE, records.state_values(state)) != 1:
             raise ValueError(f"state {state.id} is not there")
 
     def add_version(self, state: StateRecord, version: Version) -> None:
