@@ -118,3 +118,40 @@ def test_a_deleted_namespace_takes_its_workspaces_and_projects_with_it(store):
     assert store.read(lambda tx: list(tx.workspaces("acme")) + list(tx.projects("acme"))) == []
     assert store.read(lambda tx: tx.state_upload("u1")) is None
     assert store.read(lambda tx: [each.name for each in tx.workspaces("other")]) == ["one"]
+
+
+def test_workspaces_are_counted_and_stepped_over(store):
+    names = ["a", "b", "c", "d", "e"]
+    for name in names:
+        store.write(lambda tx, name=name: tx.save_workspace(workspace(name)))
+    store.write(lambda tx: tx.save_workspace(workspace("f", namespace="other")))
+    assert store.read(lambda tx: tx.count_workspaces("acme")) == 5
+    assert store.read(lambda tx: tx.count_workspaces("nobody")) == 0
+    for skip in range(7):
+        page = store.read(lambda tx, skip=skip: tx.workspaces("acme", limit=2, skip=skip))
+        assert [each.name for each in page] == names[skip : skip + 2]
+
+
+def test_a_state_suggests_its_name_until_it_has_a_workspace_and_again_when_that_is_gone(store):
+    same = [
+        Address("acme", "app/prod.tfstate"),
+        Address("acme", "app-prod"),
+        Address("acme", "app-prod/terraform.tfstate"),
+    ]
+    for address in (*same, Address("other", "app-prod"), Address("acme", "x" * 91), Address("acme", "app-prod2")):
+        store.write(lambda tx, address=address: write_version(tx, address, version(1)))
+
+    def suggesting() -> list[str]:
+        return list(store.read(lambda tx: tx.states_suggesting("acme", "app-prod")))
+
+    assert suggesting() == sorted(address.key for address in same)
+    assert store.read(lambda tx: tx.unnamed_states("acme")) == sorted([*suggesting(), "app-prod2"])
+    taken = workspace("app-prod", same[0].key)
+    store.write(lambda tx: tx.save_workspace(taken))
+    assert suggesting() == sorted(address.key for address in same[1:])
+    store.write(lambda tx: write_version(tx, same[1], marker(2)))
+    assert suggesting() == [same[2].key]
+    store.write(lambda tx: tx.delete_workspace(taken.id))
+    assert suggesting() == sorted([same[0].key, same[2].key])
+    assert store.read(lambda tx: tx.states_suggesting("acme", "")) == []
+    assert store.write(lambda tx: tx.settle_names()) == 0

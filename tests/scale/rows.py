@@ -16,6 +16,7 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet, Hold, LockRecord, Tombstone
 from lockhouse.core.ports import LockEvent, Namespace
 from lockhouse.core.versions import Body, Facts, Origin, Version
+from lockhouse.core.workspaces import name_from_key
 from lockhouse.runtime.packing import compress
 from lockhouse.storage.sql import records
 
@@ -62,7 +63,7 @@ TABLES: dict[str, tuple[str, ...]] = {
     "namespaces": ("name", "record"),
     "states": (
         "id", "namespace", "key", "current", "live", "next_seq", "versions", "is_state", "require_lock",
-        "highest_serial", "parked", "share_ssec",
+        "highest_serial", "parked", "share_ssec", "awaits",
     ),
     "versions": ("state_id", "seq", "blob", "record"),
     "bodies": ("state_id", "seq", "packed"),
@@ -81,7 +82,8 @@ def rows(table: str, size: Size, first_id: int, first_event: int) -> Iterator[Ro
         case "states":
             last = size.each
             for number in numbers:
-                yield first_id + number, NAMESPACE, key(number), last, 1, last + 1, last, 1, 0, last, 0, 0
+                counters = (last, 1, last + 1, last, 1, 0, last, 0, 0)
+                yield first_id + number, NAMESPACE, key(number), *counters, name_from_key(key(number))
         case "versions":
             for number, seq in product(numbers, range(1, size.each + 1)):
                 yield first_id + number, seq, "", records.version_record(_version(number, seq))

@@ -21,7 +21,7 @@ MEMORY = 48 * 1024 * 1024
 """Bytes that the process of a large house may take beyond that of a small one: SQLite's page cache has a bound."""
 FLAT = (
     "list objects", "list folders", "list states", "show history", "head", "get", "lock and unlock", "put", "status",
-    "metrics",
+    "metrics", "find workspace", "miss workspace", "list workspaces",
 )  # fmt: skip
 IN_CI = Size(states=4_000, versions=40_000)
 WHOLE = Size(states=100_000, versions=1_000_000)

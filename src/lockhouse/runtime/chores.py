@@ -52,6 +52,7 @@ class Chores:
 
     async def _rounds(self) -> None:
         while True:
+            await self._try("settle workspace names", self.settle_names)
             await self._try("expire items", self.expire_items)
             await self._try("end abandoned uploads", self.end_uploads)
             await self._try("apply retention", self.apply_retention)
@@ -67,6 +68,14 @@ class Chores:
         else:
             if count:
                 _log.info("Did %s count=%d", what, count)
+
+    async def settle_names(self) -> int:
+        """Prepare what older versions wrote for finding workspaces by name; of how many states."""
+        total = 0
+        while count := await self._engine.write(lambda tx: tx.settle_names(PAGE)):
+            total += count
+            await asyncio.sleep(PAUSE_SECONDS)
+        return total
 
     async def expire_items(self) -> int:
         """Remove table items whose time to live is over; how many."""

@@ -91,7 +91,7 @@ def look_up(tx: Reader, namespace: str, name: str) -> NameInUse:
     workspace = tx.workspace_named(namespace, name)
     if workspace is not None:
         return NameInUse(workspace, ())
-    return NameInUse(None, tuple(key for key in _unnamed(tx, namespace) if name_from_key(key) == name))
+    return NameInUse(None, tuple(tx.states_suggesting(namespace, name)))
 
 
 def adopt(tx: Transaction, caller: Caller, namespace: str, name: str, new_id: str) -> Workspace | None:
@@ -153,8 +153,23 @@ def get_by_id(tx: Reader, caller: Caller, workspace_id: str) -> View:
 
 def list_all(tx: Reader, caller: Caller, namespace: str) -> list[View]:
     """Every workspace that the caller sees, in name order. Errors: `access.denied`, `namespace.not_found`."""
+    return [view(tx, each) for each in list_named(tx, caller, namespace)]
+
+
+def list_named(tx: Reader, caller: Caller, namespace: str) -> list[Workspace]:
+    """As `list_all`, without what is shown of their states."""
     namespaces.get(tx, caller, namespace)
-    return [view(tx, each) for each in _named(tx, namespace) if _sees(caller, each.address)]
+    return [each for each in _named(tx, namespace) if _sees(caller, each.address)]
+
+
+def list_page(tx: Reader, caller: Caller, namespace: str, skip: int, limit: int) -> tuple[list[View], int] | None:
+    """`limit` of them after the first `skip`, and how many there are, in the time of a page whatever there is; None for
+    a caller who sees a part of the namespace. Errors: `access.denied`, `namespace.not_found`."""
+    namespaces.get(tx, caller, namespace)
+    if not _sees(caller, Address(namespace, "")):
+        return None
+    found = tx.workspaces(namespace, limit=limit, skip=skip)
+    return [view(tx, each) for each in found], tx.count_workspaces(namespace)
 
 
 def view(tx: Reader, workspace: Workspace) -> View:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.ports import StateRecord
-from lockhouse.core.workspaces import Project, StateUpload, Workspace
+from lockhouse.core.workspaces import Project, StateUpload, Workspace, name_from_key
 
 
 @dataclass
@@ -39,11 +39,14 @@ class WorkspaceReads:
         found = [each for each in self._maps.workspaces.values() if each.address == address]
         return found[0] if found else None
 
-    def workspaces(self, namespace: str, after: str = "", limit: int = 1000) -> Sequence[Workspace]:
+    def workspaces(self, namespace: str, after: str = "", limit: int = 1000, skip: int = 0) -> Sequence[Workspace]:
         found = [
             each for each in self._maps.workspaces.values() if each.address.namespace == namespace and each.name > after
         ]
-        return sorted(found, key=lambda each: each.name)[:limit]
+        return sorted(found, key=lambda each: each.name)[skip : skip + limit]
+
+    def count_workspaces(self, namespace: str) -> int:
+        return sum(each.address.namespace == namespace for each in self._maps.workspaces.values())
 
     def unnamed_states(self, namespace: str, after: str = "", limit: int = 1000) -> Sequence[str]:
         named = {each.address for each in self._maps.workspaces.values()}
@@ -55,8 +58,13 @@ class WorkspaceReads:
             and (state.live or not state.current)
             and address not in named
             and address.key > after
+            and name_from_key(address.key)
         ]
         return sorted(found, key=str.encode)[:limit]
+
+    def states_suggesting(self, namespace: str, name: str) -> Sequence[str]:
+        every = self.unnamed_states(namespace, limit=len(self._maps.states))
+        return [key for key in every if name_from_key(key) == name]
 
     def project(self, project_id: str) -> Project | None:
         return self._maps.projects.get(project_id)
@@ -95,6 +103,9 @@ class WorkspaceWrites(WorkspaceReads):
 
     def delete_workspace(self, workspace_id: str) -> None:
         self._maps.workspaces.pop(workspace_id, None)
+
+    def settle_names(self, limit: int = 500) -> int:
+        return min(0, limit)  # names are made when they are asked for
 
     def save_project(self, project: Project) -> None:
         for other in self._maps.projects.values():

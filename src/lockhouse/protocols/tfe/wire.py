@@ -126,6 +126,13 @@ class Query:
     def includes(self, name: str) -> bool:
         return name in (word.replace("-", "_") for word in self.words("include"))
 
+    @property
+    def narrows(self) -> bool:
+        """Whether anything but a plain page in name order was asked for."""
+        return any(
+            value and (name.startswith(("search[", "filter[")) or name == "sort") for name, value in self._pairs.items()
+        )
+
     def tagged(self) -> list[tuple[str, str | None]]:
         """The pairs of `filter[tagged][N][key]` and `[value]`; without a value any will do."""
         found: dict[int, dict[str, str]] = {}

@@ -136,6 +136,14 @@ SQLITE: Sequence[Sequence[str]] = (
         "CREATE TABLE audit_entries (id INTEGER PRIMARY KEY AUTOINCREMENT, entry BLOB NOT NULL)",
         "CREATE TABLE audit_segments (first_entry INTEGER PRIMARY KEY NOT NULL, record BLOB NOT NULL)",
     ),
+    (
+        # The workspace name that a key suggests while its state has no workspace; '' when it has one or suggests none.
+        # NULL: not known yet, for rows that were made before or by an older replica (`settle_names`).
+        "ALTER TABLE states ADD COLUMN awaits TEXT",
+        "CREATE INDEX states_awaits ON states (namespace, awaits, key) WHERE is_state = 1 AND awaits <> ''",
+        "CREATE INDEX states_unnamed ON states (namespace, key) WHERE is_state = 1 AND coalesce(awaits, '?') <> ''",
+        "CREATE INDEX states_unsettled ON states (namespace, key) WHERE awaits IS NULL",
+    ),
 )
 
 

@@ -23,6 +23,7 @@ from lockhouse.core.ports import (
     Upload,
 )
 from lockhouse.core.versions import Facts, Version
+from lockhouse.core.workspaces import name_from_key
 from lockhouse.errors import StorageFull
 from lockhouse.storage.sql import records
 from lockhouse.storage.sql.audit import AuditWrites
@@ -152,7 +153,10 @@ class SqlTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, TrashWrites
         state = self.state(address)
         if state is not None:
             return state
-        self._grow("INSERT INTO states (namespace, key) VALUES (?, ?)", (address[0], address[1]))
+        self._grow(
+            "INSERT INTO states (namespace, key, awaits) VALUES (?, ?, ?)",
+            (address[0], address[1], name_from_key(address[1])),
+        )
         state = self.state(address)
         assert state is not None
         return state

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.workspaces import Project, StateUpload, Workspace
+from lockhouse.core.workspaces import Project, StateUpload, Workspace, name_from_key
 from lockhouse.storage.sql.records import Row, encode
 
 _workspace = msgspec.msgpack.Decoder(Workspace).decode
@@ -15,11 +15,16 @@ _project = msgspec.msgpack.Decoder(Project).decode
 _upload = msgspec.msgpack.Decoder(StateUpload).decode
 
 _UNNAMED = (
-    "SELECT s.key FROM states s "
-    "WHERE s.namespace = ? AND s.key > ? AND s.is_state = 1 AND (s.live = 1 OR s.current = 0) "
+    "SELECT s.key FROM states s WHERE s.namespace = ? AND {which} AND s.is_state = 1 "
+    "AND (s.live = 1 OR s.current = 0) "
     "AND NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.namespace = s.namespace AND w.key = s.key) "
     "ORDER BY s.key LIMIT ?"
 )
+_ALL = _UNNAMED.format(which="s.key > ? AND coalesce(s.awaits, '?') <> ''")
+_SUGGESTING = _UNNAMED.format(which="s.awaits = ? AND s.awaits <> ''")
+_UNSETTLED = _UNNAMED.format(which="s.key > ? AND s.awaits IS NULL")
+_AWAITS = "UPDATE states SET awaits = ? WHERE namespace = ? AND key = ?"
+_PAGE = 1000
 
 
 class WorkspaceReads:
@@ -39,15 +44,35 @@ class WorkspaceReads:
         rows = self._fetch("SELECT record FROM workspaces WHERE namespace = ? AND key = ?", (address[0], address[1]))
         return _workspace(rows[0][0]) if rows else None
 
-    def workspaces(self, namespace: str, after: str = "", limit: int = 1000) -> Sequence[Workspace]:
+    def workspaces(self, namespace: str, after: str = "", limit: int = 1000, skip: int = 0) -> Sequence[Workspace]:
+        if skip:
+            # Names alone are in the index: stepping over a hundred thousand of them takes milliseconds.
+            last = self._fetch(
+                "SELECT name FROM workspaces WHERE namespace = ? AND name > ? ORDER BY name LIMIT 1 OFFSET ?",
+                (namespace, after, skip - 1),
+            )
+            if not last:
+                return []
+            after = last[0][0]
         rows = self._fetch(
             "SELECT record FROM workspaces WHERE namespace = ? AND name > ? ORDER BY name LIMIT ?",
             (namespace, after, limit),
         )
         return [_workspace(row[0]) for row in rows]
 
+    def count_workspaces(self, namespace: str) -> int:
+        return int(self._fetch("SELECT count(*) FROM workspaces WHERE namespace = ?", (namespace,))[0][0])
+
     def unnamed_states(self, namespace: str, after: str = "", limit: int = 1000) -> Sequence[str]:
-        return [row[0] for row in self._fetch(_UNNAMED, (namespace, after, limit))]
+        return [row[0] for row in self._fetch(_ALL, (namespace, after, limit))]
+
+    def states_suggesting(self, namespace: str, name: str) -> Sequence[str]:
+        found = [row[0] for row in self._fetch(_SUGGESTING, (namespace, name, _PAGE))]
+        after = ""
+        while page := [row[0] for row in self._fetch(_UNSETTLED, (namespace, after, _PAGE))]:
+            found += [key for key in page if name_from_key(key) == name]
+            after = page[-1]
+        return sorted(found, key=str.encode)[:_PAGE]
 
     def project(self, project_id: str) -> Project | None:
         rows = self._fetch("SELECT record FROM projects WHERE id = ?", (project_id,))
@@ -75,6 +100,7 @@ class WorkspaceReads:
 class WorkspaceWrites(WorkspaceReads):
     """The part of `Transaction` about workspaces."""
 
+    _fetch: Callable[..., list[Row]]
     _change: Callable[[str, Row], int]
     _grow: Callable[[str, Row], int]
 
@@ -85,9 +111,22 @@ class WorkspaceWrites(WorkspaceReads):
             "DO UPDATE SET name = excluded.name, record = excluded.record",
             (workspace.id, namespace, workspace.name, key, encode(workspace)),
         )
+        self._change(_AWAITS, ("", namespace, key))
 
     def delete_workspace(self, workspace_id: str) -> None:
+        for namespace, key in self._fetch("SELECT namespace, key FROM workspaces WHERE id = ?", (workspace_id,)):
+            self._change(_AWAITS, (name_from_key(key), namespace, key))
         self._change("DELETE FROM workspaces WHERE id = ?", (workspace_id,))
+
+    def settle_names(self, limit: int = 500) -> int:
+        rows = self._fetch(
+            "SELECT s.namespace, s.key, w.id FROM states s "
+            "LEFT JOIN workspaces w ON w.namespace = s.namespace AND w.key = s.key WHERE s.awaits IS NULL LIMIT ?",
+            (limit,),
+        )
+        for namespace, key, workspace_id in rows:
+            self._change(_AWAITS, (name_from_key(key) if workspace_id is None else "", namespace, key))
+        return len(rows)
 
     def save_project(self, project: Project) -> None:
         self._grow(

@@ -25,14 +25,14 @@ async def list_tags(call: Call) -> Response:
 
 async def list_organization_tags(call: Call) -> Response:
     caller, namespace = call.caller, call["org"]
-    views = await call.house.read(lambda tx: workspaces.list_all(tx, caller, namespace))
+    found = await call.house.read(lambda tx: workspaces.list_named(tx, caller, namespace))
     counts: dict[str, int] = {}
-    for view in views:
-        for name in view.workspace.tags:
+    for workspace in found:
+        for name in workspace.tags:
             counts[name] = counts.get(name, 0) + 1
     wanted = call.query.get("q")
-    found = [_tag(name, count) for name, count in sorted(counts.items()) if wanted in name]
-    return respond(page_of(_page(call, found), call.query, len(found)))
+    tags = [_tag(name, count) for name, count in sorted(counts.items()) if wanted in name]
+    return respond(page_of(_page(call, tags), call.query, len(tags)))
 
 
 async def add_tags(call: Call) -> Response:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 
 from lockhouse.core.outputs import read_outputs
-from lockhouse.core.ports import Transaction
-from lockhouse.core.workspaces import Setting
+from lockhouse.core.ports import Reader, Transaction
+from lockhouse.core.workspaces import Setting, Workspace, default_project_id
 from lockhouse.errors import AccessDenied, RequestInvalid, StateNotFound, WorkspaceNotFound
 from lockhouse.protocols.tfe import documents
 from lockhouse.protocols.tfe.call import Call, no_content, respond, respond_one
@@ -93,25 +93,37 @@ async def list_all(call: Call) -> Response:
     await call.house.read(lambda tx: namespaces.get(tx, caller, namespace))
     if await call.house.read(lambda tx: workspaces.unadopted(tx, namespace)):
         await call.house.write(lambda tx: workspaces.adopt_all(tx, caller, namespace, lambda: call.new_id("ws-")))
-    views = await call.house.read(lambda tx: workspaces.list_all(tx, caller, namespace))
-    chosen = [view for view in views if matches(call, view)]
-    if query.get("sort") == "-name":
-        chosen.reverse()
-    number, size = query.page()
+    views, total = await call.house.read(lambda tx: _page(tx, call))
     found: list[Json] = []
     included: list[Json] = []
-    for view in chosen[(number - 1) * size : number * size]:
+    for view in views:
         one, more = await render(call, view)
         found.append(one)
         included += more
-    return respond(page_of(found, query, len(chosen), included if query.get("include") else None))
+    return respond(page_of(found, query, total, included if query.get("include") else None))
 
 
-def matches(call: Call, view: View) -> bool:
+def _page(tx: Reader, call: Call) -> tuple[list[View], int]:
+    """The page that was asked for, and of how many workspaces it is one."""
+    caller, namespace, query = call.caller, call["org"], call.query
+    number, size = query.page()
+    skip = (number - 1) * size
+    if not query.narrows:
+        page = workspaces.list_page(tx, caller, namespace, skip, size)
+        if page is not None:
+            return page
+    chosen = [each for each in workspaces.list_named(tx, caller, namespace) if matches(call, each)]
+    if query.get("sort") == "-name":
+        chosen.reverse()
+    return [workspaces.view(tx, each) for each in chosen[skip : skip + size]], len(chosen)
+
+
+def matches(call: Call, workspace: Workspace) -> bool:
     """Whether the workspace is meant by the searches and filters of the request.
 
     A search for tags means the keys of key-value tags too: clients send both for the same `tags` map."""
-    query, workspace = call.query, view.workspace
+    query = call.query
+    project = workspace.project or default_project_id(workspace.address.namespace)
     tags = {*workspace.tags, *workspace.bindings}
     wildcard = query.get("search[wildcard-name]")
     return (
@@ -119,7 +131,7 @@ def matches(call: Call, view: View) -> bool:
         and (not wildcard or fnmatch.fnmatchcase(workspace.name, wildcard.replace("[", "[[]").replace("?", "[?]")))
         and set(query.words("search[tags]")) <= tags
         and not set(query.words("search[exclude-tags]")) & tags
-        and query.get("filter[project][id]") in ("", view.project.id)
+        and query.get("filter[project][id]") in ("", project)
         and all(key in workspace.bindings and value in (None, workspace.bindings[key]) for key, value in query.tagged())
     )
 
