@@ -141,7 +141,7 @@ SQLITE: Sequence[Sequence[str]] = (
         # NULL: not known yet, for rows that were made before or by an older replica (`settle_names`).
         "ALTER TABLE states ADD COLUMN awaits TEXT",
         "CREATE INDEX states_awaits ON states (namespace, awaits, key) WHERE is_state = 1 AND awaits <> ''",
-        "CREATE INDEX states_unnamed ON states (namespace, key) WHERE is_state = 1 AND coalesce(awaits, '?') <> ''",
+        "CREATE INDEX states_unnamed ON states (namespace, key) WHERE is_state = 1 AND coalesce(awaits, 'x') <> ''",
         "CREATE INDEX states_unsettled ON states (namespace, key) WHERE awaits IS NULL",
     ),
 )

@@ -33,7 +33,7 @@ from lockhouse.core.locks import FREE, LockRecord
 from lockhouse.core.ports import ItemRecord, LockEvent, Parked, Part, StateRecord, Upload
 from lockhouse.core.principals import Credential, Membership, Principal
 from lockhouse.core.versions import Facts, Version
-from lockhouse.core.workspaces import StateUpload
+from lockhouse.core.workspaces import StateUpload, name_from_key
 from lockhouse.storage.sql import records
 from lockhouse.storage.sql.postgres_session import Cursor, Session
 from lockhouse.storage.sql.reader import SqlReader
@@ -50,9 +50,9 @@ _STATE = (
     f"SELECT {STATE_COLUMNS}, l.record FROM states s LEFT JOIN locks l ON l.state_id = s.id "  # noqa: S608
     "WHERE s.namespace = ? AND s.key = ?"
 )
-_MAKE = "INSERT INTO states (namespace, key) VALUES (?, ?) ON CONFLICT (namespace, key) DO NOTHING"
+_MAKE = "INSERT INTO states (namespace, key, awaits) VALUES (?, ?, ?) ON CONFLICT (namespace, key) DO NOTHING"
 _TRY_MAKE = (
-    "INSERT INTO states (namespace, key) SELECT ?, ? WHERE pg_try_advisory_xact_lock(?) "
+    "INSERT INTO states (namespace, key, awaits) SELECT ?, ?, ? WHERE pg_try_advisory_xact_lock(?) "
     "ON CONFLICT (namespace, key) DO NOTHING"
 )
 _SAVE_LOCK = (
@@ -261,13 +261,13 @@ class PostgresTransaction(SqlTransaction):
         state = self.hold(address)
         if state is not None:
             return state
-        place = _number("address", *address)
+        place, new = _number("address", *address), (*address, name_from_key(address.key))
         if self.mode is Mode.GROUP:
-            self._send(_TRY_MAKE, (address[0], address[1], place))
+            self._send(_TRY_MAKE, (*new, place))
         else:
             if self.mode is Mode.ALONE:
                 self._pg.send("SELECT pg_advisory_xact_lock(?)", (place,))
-            self._send(_MAKE, (address[0], address[1]))
+            self._send(_MAKE, new)
         state = self.hold(address)
         if state is None:  # another transaction is making it
             raise Later(Mode.ALONE if self.mode is Mode.GROUP else Mode.EXCLUSIVE)
@@ -479,7 +479,7 @@ def _only_alone(name: str) -> Any:  # noqa: ANN401 - the signature of the method
 
 
 LISTS = ("states", "held_locks", "recent_lock_events", "parked_writes", "uploads", "items", "unnamed_states",
-         "blob_names", "bodies")  # fmt: skip
+         "states_suggesting", "blob_names", "bodies")  # fmt: skip
 """Reads of what is written while the structure is shared, and that no held row protects. (One parked write by its id is
 none of them: it never changes, is added while its address is held, and goes only by a command that runs alone.)"""
 for _name in LISTS:

@@ -20,7 +20,7 @@ _UNNAMED = (
     "AND NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.namespace = s.namespace AND w.key = s.key) "
     "ORDER BY s.key LIMIT ?"
 )
-_ALL = _UNNAMED.format(which="s.key > ? AND coalesce(s.awaits, '?') <> ''")
+_ALL = _UNNAMED.format(which="s.key > ? AND coalesce(s.awaits, 'x') <> ''")
 _SUGGESTING = _UNNAMED.format(which="s.awaits = ? AND s.awaits <> ''")
 _UNSETTLED = _UNNAMED.format(which="s.key > ? AND s.awaits IS NULL")
 _AWAITS = "UPDATE states SET awaits = ? WHERE namespace = ? AND key = ?"
