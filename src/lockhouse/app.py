@@ -49,11 +49,13 @@ from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
 from lockhouse.runtime.journal import Journal
 from lockhouse.runtime.uses import Uses
+from lockhouse.signin import build_entrance
 from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.carry import backup
 from lockhouse.storage.carry.carrying import check_served
 from lockhouse.storage.carry.place import serving
 from lockhouse.storage.directory import DataDirectory, open_directory
+from lockhouse.storage.redis.sessions import RedisSessions
 
 _OWN_PATHS = (b"/lockhouse/", b"/healthz", b"/readyz", b"/metrics")
 _METRIC_NAMES = {b"/http/": "http"}
@@ -105,7 +107,9 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             lock_wait=settings.lock_wait,
             max_body=settings.max_body,
             require_lock=settings.require_lock,
+            sessions=RedisSessions(settings.sessions_url) if settings.sessions_url else None,
         )
+        entrance = build_entrance(settings, house, authenticator, master)
         services = (
             s3_service(house, region=settings.region, public_host=settings.public_host),
             dynamodb_service(house, account=settings.account_id),
@@ -130,8 +134,16 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             audit_key=signer.public_key,
         )
         rooms = {b"/http/": HttpRoom(house, authenticator, now)}
-        cloud = tfe.TfeRoom(house, authenticator, master, now, public_url=settings.public_url)
-        console = Console(house, authenticator, settings.public_url)
+        cloud = tfe.TfeRoom(
+            house,
+            authenticator,
+            master,
+            now,
+            entrance,
+            public_url=settings.public_url,
+            login_lifetime=settings.login_lifetime,
+        )
+        console = Console(house, entrance)
         handler = _front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud))
         application = adapt(handler, max_body=settings.max_body)
         chores = Chores(
@@ -139,6 +151,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             lambda: sweep(directory.blobs, directory.store, now=now()),
             restore_window=settings.restore_window * DAY_SECONDS,
             retention_floor=settings.retention_floor * DAY_SECONDS,
+            sessions=house.sessions,
         )
         uses = Uses(engine, authenticator.take_uses)
     except BaseException:

@@ -50,6 +50,8 @@ class Setting:
     default: Scalar
     parse: Callable[[Scalar], object]
     """The typed value, or a ValueError that says what would be right."""
+    secret: bool = False
+    """Whether the value must not be repeated to anybody."""
 
     @property
     def flag(self) -> str:
@@ -167,11 +169,58 @@ def _url(value: Scalar) -> str:
     return text
 
 
-def _setting(parse: Callable[[Scalar], T], default: Scalar, help: str, unit: str) -> T:  # noqa: A002
-    """Declare a field; the annotation of the field is what `parse` answers."""
+def _words(pattern: str, said: str, *, lower: bool = False) -> Callable[[Scalar], tuple[str, ...]]:
+    """Words with commas or spaces between them."""
+
+    def parse(value: Scalar) -> tuple[str, ...]:
+        text = _text(value)
+        found = tuple(dict.fromkeys(re.split(r"[,\s]+", (text.lower() if lower else text).strip())))
+        if not all(re.fullmatch(pattern, each) for each in found if each):
+            raise ValueError(f"it must be {said}, with commas between them")
+        return tuple(each for each in found if each)
+
+    return parse
+
+
+def _pairs(value: Scalar) -> tuple[tuple[str, str], ...]:
+    """`GROUP=TEAM, GROUP=TEAM`; a group's name may hold spaces, commas not."""
+    found: list[tuple[str, str]] = []
+    for piece in _text(value).split(","):
+        left, sign, right = (part.strip() for part in piece.rpartition("="))
+        if piece.strip():
+            if not sign or not left or not right:
+                raise ValueError("it must be GROUP=TEAM, with commas between them")
+            found.append((left, right))
+    return tuple(found)
+
+
+def _issuer(value: Scalar) -> str:
+    text = _text(value)
+    if text and not re.fullmatch(r"https?://[^\s?#@]+", text):
+        raise ValueError("it must be https://HOST/…, exactly as the provider names itself")
+    return text
+
+
+def _redis(value: Scalar) -> str:
+    text = _text(value)
+    if text and not re.match(r"(rediss?|unix)://", text):
+        raise ValueError("it must be redis://, rediss:// or unix://")
+    return text
+
+
+def _setting(
+    parse: Callable[[Scalar], T],
+    default: Scalar,
+    help: str,  # noqa: A002
+    unit: str,
+    *,
+    secret: bool = False,
+) -> T:
+    """Declare a field; the annotation of the field is what `parse` answers. A secret one is not shown by `repr`."""
     made: T = dataclasses.field(
         default_factory=lambda: parse(default),
-        metadata={"help": help, "unit": unit, "default": default, "parse": parse},
+        repr=not secret,
+        metadata={"help": help, "unit": unit, "default": default, "parse": parse, "secret": secret},
     )
     return made
 
@@ -286,6 +335,113 @@ class Settings:
         _count(0, 36_500), 0, "How long entries of the audit log are kept; 0 keeps them for ever.", "days"
     )
     drain: float = _setting(_seconds(0, 600), 20.0, "How long requests may go on after SIGTERM.", "seconds, 0 to 600")
+    signin: str = _setting(
+        _one_of("local", "oidc", "workos"),
+        "local",
+        "How people sign in to the console and `terraform login`: with an API token, or through an identity provider. "
+        "An administrator's token always works.",
+        "local, oidc or workos",
+    )
+    oidc_issuer: str = _setting(
+        _issuer, "", "The OpenID Connect issuer, exactly as it names itself in its discovery document.", "URL"
+    )
+    oidc_client_id: str = _setting(_text, "", "The client id that the issuer gave this server.", "text")
+    oidc_client_secret: str = _setting(
+        _text,
+        "",
+        "The client's secret; better in a file or the variable than on the command line. Empty: a public client.",
+        "secret",
+        secret=True,
+    )
+    oidc_client_secret_file: Path | None = _setting(
+        _optional_path, "", "A file with the client's secret, in place of it.", "file"
+    )
+    oidc_scopes: tuple[str, ...] = _setting(
+        _words(r"[A-Za-z0-9:/._-]{1,200}", "scopes"),
+        "openid,profile,email",
+        "What to ask the issuer for; `openid` must be there. Some issuers tell groups only with one more.",
+        "scopes",
+    )
+    oidc_groups_claim: str = _setting(
+        _text, "groups", "The claim with the names of somebody's groups. Empty: groups are not looked at.", "claim"
+    )
+    oidc_organization_claim: str = _setting(
+        _text, "", "The claim that `signin_organizations` is compared with, such as org_id, tid or hd.", "claim"
+    )
+    oidc_algorithms: tuple[str, ...] = _setting(
+        _words(r"(RS|PS|ES)(256|384|512)|EdDSA", "RS256, PS256, ES256, EdDSA or their longer forms"),
+        "RS256,ES256",
+        "The algorithms by which ID tokens may be signed.",
+        "algorithms",
+    )
+    oidc_label: str = _setting(_text, "single sign-on", "What the sign-in button says.", "text")
+    workos_api_key: str = _setting(
+        _text, "", "The API key of the WorkOS environment; better in a file or the variable.", "secret", secret=True
+    )
+    workos_api_key_file: Path | None = _setting(_optional_path, "", "A file with the API key, in place of it.", "file")
+    workos_client_id: str = _setting(_text, "", "The client id of the WorkOS environment.", "text")
+    workos_organization: str = _setting(
+        _text,
+        "",
+        "Send people straight to this organization's connection. Empty: AuthKit asks them.",
+        "organization id",
+    )
+    workos_url: str = _setting(_url, "https://api.workos.com", "Where the WorkOS API is.", "URL")
+    signin_teams: tuple[tuple[str, str], ...] = _setting(
+        _pairs,
+        "",
+        "Which groups of the provider (by name or id) are which teams here. A team that is linked to a group needs no "
+        "entry.",
+        "GROUP=TEAM, …",
+    )
+    signin_domains: tuple[str, ...] = _setting(
+        _words(r"[a-z0-9.-]{1,253}", "domains", lower=True),
+        "",
+        "Only people with a verified address of mail in these domains may sign in. Empty: all.",
+        "domains",
+    )
+    signin_organizations: tuple[str, ...] = _setting(
+        _words(r"[A-Za-z0-9._:/-]{1,200}", "organizations"),
+        "",
+        "Only people of these organizations may sign in (WorkOS organization ids; with OpenID Connect see "
+        "`oidc_organization_claim`). Empty: all.",
+        "organizations",
+    )
+    signin_create_users: bool = _setting(
+        _switch,
+        True,
+        "Whether somebody who signs in for the first time becomes a user, without any grants but those of teams. "
+        "Otherwise only users who are known already come in.",
+        "true or false",
+    )
+    signin_ca_file: Path | None = _setting(
+        _optional_path, "", "Certificates to trust for the identity provider, in place of the system's.", "PEM file"
+    )
+    signin_private_network: bool = _setting(
+        _switch,
+        False,
+        "Whether the identity provider may be at an address of a private network.",
+        "true or false",
+    )
+    session_lifetime: float = _setting(
+        _seconds(60, 30 * 86400), 8 * 3600, "How long a session lasts at most.", "seconds, 60 to 2592000"
+    )
+    session_idle: float = _setting(
+        _seconds(60, 30 * 86400), 3600, "How long a session lasts while nobody uses it.", "seconds, 60 to 2592000"
+    )
+    login_lifetime: float = _setting(
+        _seconds(0, 3650 * 86400),
+        90 * 86400,
+        "How long a token lasts that `terraform login` makes. 0: until it is revoked.",
+        "seconds",
+    )
+    sessions_url: str = _setting(
+        _redis,
+        "",
+        "A Redis to keep sessions in. Empty: they are kept in the database.",
+        "URL",
+        secret=True,
+    )
     log_level: str = _setting(
         _one_of("debug", "info", "warning", "error"), "info", "The least important line that is logged.", "level"
     )
@@ -296,6 +452,27 @@ class Settings:
             raise SettingInvalid("cannot serve https with only one of tls_cert and tls_key", setting="tls_key")
         if self.tls_self_signed and self.tls_cert is not None:
             raise SettingInvalid("cannot use tls_self_signed together with tls_cert", setting="tls_self_signed")
+        self._check_sign_in()
+
+    def _check_sign_in(self) -> None:
+        needed: dict[str, tuple[str, ...]] = {
+            "oidc": ("oidc_issuer", "oidc_client_id"),
+            "workos": ("workos_client_id",),
+        }
+        for name in needed.get(self.signin, ()):
+            if not getattr(self, name):
+                raise SettingInvalid(f"cannot sign people in with {self.signin} without {name}", setting=name)
+        if self.signin == "workos" and not self.workos_api_key and self.workos_api_key_file is None:
+            raise SettingInvalid("cannot sign people in with workos without an API key", setting="workos_api_key")
+        if self.signin == "oidc":
+            if "openid" not in self.oidc_scopes:
+                raise SettingInvalid("cannot sign people in without the scope openid", setting="oidc_scopes")
+            if not self.oidc_algorithms:
+                raise SettingInvalid("cannot believe any token: name an algorithm", setting="oidc_algorithms")
+            if self.signin_organizations and not self.oidc_organization_claim:
+                raise SettingInvalid(
+                    "cannot tell organizations apart without oidc_organization_claim", setting="oidc_organization_claim"
+                )
 
     @property
     def backups_directory(self) -> Path:
@@ -314,6 +491,7 @@ def _declared() -> dict[str, Setting]:
             field.metadata["unit"],
             field.metadata["default"],
             field.metadata["parse"],
+            field.metadata["secret"],
         )
         for field in dataclasses.fields(Settings)
     }
@@ -339,7 +517,9 @@ def load(flags: Mapping[str, Scalar | None], environment: Mapping[str, str]) -> 
             values[name] = SETTINGS[name].parse(value)
         except ValueError as wrong:
             raise SettingInvalid(
-                f"cannot use {source} {str(value)!r}: {wrong}", hint="lockhouse serve --help", setting=name
+                f"cannot use {source}{'' if SETTINGS[name].secret else f' {str(value)!r}'}: {wrong}",
+                hint="lockhouse serve --help",
+                setting=name,
             ) from None
     return Settings(**values)
 

@@ -371,6 +371,12 @@ class ReviewNotFound(Problem):
     code = "review.not_found"
 
 
+class ProviderUnavailable(Problem):
+    """The identity provider did not answer, or not as one: nobody can sign in through it now."""
+
+    code = "provider.unavailable"
+
+
 class SlowDown(Problem):
     """Too much at once: ask again later. Details: `retry_after` in seconds."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import re
 import ssl
 import uuid
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
 
 from tests.e2e.blocks import CloudBlock
 from tests.e2e.scenarios.life import resource
@@ -15,20 +16,9 @@ from tests.e2e.scenarios.life import resource
 _SECONDS = 30
 
 
-def ask(url: str, method: str = "GET", form: dict[str, str] | None = None, context: ssl.SSLContext | None = None):
-    """One request, no redirect followed: (status, headers, text)."""
-    parts = urlsplit(url)
-    if parts.scheme == "https":
-        connection = http.client.HTTPSConnection(parts.netloc, timeout=_SECONDS, context=context)
-    else:
-        connection = http.client.HTTPConnection(parts.netloc, timeout=_SECONDS)
-    body = urlencode(form) if form else None
-    headers = {"Content-Type": "application/x-www-form-urlencoded"} if form else {}
-    connection.request(method, f"{parts.path}?{parts.query}" if parts.query else parts.path, body, headers)
-    answer = connection.getresponse()
-    found = answer.status, answer.headers, answer.read().decode()
-    connection.close()
-    return found
+def hidden(page: str) -> dict[str, str]:
+    """The hidden fields of a page's form."""
+    return dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page.replace("&amp;", "&")))
 
 
 def test_a_login_by_the_browser_page_gives_terraform_a_token_that_works_until_it_is_revoked(start_lockhouse, developer):
@@ -46,20 +36,21 @@ def test_a_login_by_the_browser_page_gives_terraform_a_token_that_works_until_it
     login = ann.start("login", host)
     login.answer("yes")
     url = login.wait_for(r"(https://localhost:\d+/oauth/authorization\?[^\s'\"]+)[\s'\"]", seconds=_SECONDS)[1]
-    status, _, page = ask(url, context=context)
-    assert status == 200
-    form = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', page.replace("&amp;", "&")))
-    status, _, refused = ask(
-        f"https://{host}/oauth/authorization", "POST", form | {"user": "", "password": "wrong"}, context
-    )
-    assert (status, "not known" in refused) == (401, True)
-    key = server.cloud.credentials
-    form |= {"user": key.access_key_id, "password": key.secret_access_key}
-    status, headers, _ = ask(f"https://{host}/oauth/authorization", "POST", form, context)
-    assert status == 303
-    back = headers["Location"]
-    assert parse_qs(urlsplit(back).query)["state"] == [form["state"]]
-    assert ask(back)[0] == 200
+    own = {"origin": f"https://{host}"}
+    with httpx.Client(verify=context, timeout=_SECONDS, trust_env=False) as browser:
+        form = browser.get(url, follow_redirects=True)
+        assert form.url.path == "/console/sign-in"
+        fields = hidden(form.text) | {"user": "", "token": "wrong"}
+        refused = browser.post(form.url.copy_with(query=None), data=fields, headers=own)
+        assert (refused.status_code, "unknown, revoked" in refused.text) == (403, True)
+        key = server.cloud.credentials
+        fields |= {"user": key.access_key_id, "token": key.secret_access_key}
+        page = browser.post(form.url.copy_with(query=None), data=fields, headers=own, follow_redirects=True)
+        assert page.url.path == "/oauth/authorization"
+        asked = hidden(page.text)
+        back = browser.post(page.url.copy_with(query=None), data=asked, headers=own).headers["location"]
+        assert parse_qs(urlsplit(back).query)["state"] == [asked["state"]]
+        assert browser.get(back).status_code == 200
     ann.finish(login).ok()
 
     token = json.loads((ann.directory.parent / "home" / ".terraform.d" / "credentials.tfrc.json").read_text())
@@ -73,4 +64,7 @@ def test_a_login_by_the_browser_page_gives_terraform_a_token_that_works_until_it
     assert ann.run("plan", "-input=false").code == 1
     public = token.split("_")[1]
     server.command("token", "revoke", public, "--ca-file", str(certificate)).ok()
-    assert ask(f"https://{host}/api/v2/account/details", context=context)[0] == 401
+    details = httpx.get(
+        f"https://{host}/api/v2/account/details", verify=context, headers={"authorization": f"Bearer {token}"}
+    )
+    assert details.status_code == 401

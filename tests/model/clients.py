@@ -20,6 +20,7 @@ from lockhouse.core.versions import Body
 from lockhouse.errors import LockHeld, Problem
 from lockhouse.protocols.http.room import HttpRoom
 from lockhouse.protocols.tfe.room import PATHS, TfeRoom
+from lockhouse.runtime.entrance import Entrance
 from lockhouse.runtime.outgoing import whole
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Unlock
@@ -33,7 +34,9 @@ ALL = (Grant("*", "", (Right.ADMIN,)),)
 
 def make_rig(directory: Path) -> Rig:
     rig = Rig(directory)
-    room = TfeRoom(rig.house, rig.authenticator, MASTER, lambda: rig.now)
+    room = TfeRoom(
+        rig.house, rig.authenticator, MASTER, lambda: rig.now, Entrance(rig.house, rig.authenticator, MASTER)
+    )
     for path in PATHS:
         rig.mount(path, room)
     rig.mount(b"/http/", HttpRoom(rig.house, rig.authenticator, lambda: rig.now))

@@ -20,6 +20,7 @@ from lockhouse.core.principals import Grant, Principal, Right
 from lockhouse.errors import BodyIncomplete
 from lockhouse.protocols.web import Handler, Headers, Request, Stream
 from lockhouse.runtime.engine import Engine
+from lockhouse.runtime.entrance import Entrance
 from lockhouse.runtime.house import House
 from lockhouse.service import access, namespaces
 from lockhouse.service.access import HOUSE
@@ -70,6 +71,8 @@ class Rig:
     lock_wait: float = 0.0
     now: float = 1_700_000_000.0
     rooms: list[tuple[bytes, Handler]] = field(default_factory=list)
+    entrance: Entrance | None = None
+    """Where people come in, for the rooms that ask."""
 
     def __post_init__(self) -> None:
         self.store = MemoryStore()

@@ -95,6 +95,7 @@ _FAILED = (
     "body.incomplete",
     "data.invalid",
     "server.unreachable",
+    "provider.unavailable",
     "slow_down",
     "storage.full",
     "storage.unavailable",

@@ -18,7 +18,7 @@ import lockhouse
 from lockhouse.core.audit import Segment
 from lockhouse.core.reviews import Review
 from lockhouse.errors import Refusal, ServerUnreachable
-from lockhouse.protocols.api import history_wire, wire, wire_audit
+from lockhouse.protocols.api import history_wire, session_wire, wire, wire_audit
 
 D = TypeVar("D", bound=wire.Document)
 Query = Mapping[str, str | int | bool]
@@ -167,6 +167,18 @@ class Client:
 
     def revoke_credential(self, credential: str) -> wire.Revoked:
         return self._ask("DELETE", f"/credentials/{_segment(credential)}", wire.Revoked)
+
+    # Sessions of people -----------------------------------------------------------------------------------------------
+
+    def sessions(self, user: str = "", *, everybody: bool = False) -> list[session_wire.SessionDocument]:
+        query: Query = {"all": True} if everybody else {"user": user} if user else {}
+        return list(self._ask("GET", "/sessions", session_wire.Sessions, query=query).sessions)
+
+    def end_session(self, session: str) -> session_wire.EndedSessions:
+        return self._ask("DELETE", f"/sessions/{_segment(session)}", session_wire.EndedSessions)
+
+    def end_sessions(self, user: str) -> session_wire.EndedSessions:
+        return self._ask("DELETE", f"/principals/{_segment(user)}/sessions", session_wire.EndedSessions)
 
     # States -----------------------------------------------------------------------------------------------------------
 

@@ -1,16 +1,12 @@
-"""Whether a request may be believed: cookies, origins, forms, and the headers that every page carries. Pure.
+"""The headers that every page carries, and where a visitor may be sent after signing in. Pure.
 
-Sources: RFC 6265bis (cookie name prefixes, SameSite), Fetch (Origin, Sec-Fetch-Site), CSP Level 3. The referrer policy
-is `same-origin` and not `no-referrer`: with that one browsers send `Origin: null` with their own forms.
+Source: CSP Level 3. The referrer policy is `same-origin` and not `no-referrer`: with that one browsers send `Origin:
+null` with their own forms.
 """
 
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qsl, urlsplit
-
-from lockhouse.errors import RequestInvalid
-from lockhouse.protocols.web import Headers
 
 POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 PAGE_HEADERS: tuple[tuple[bytes, bytes], ...] = (
@@ -21,82 +17,11 @@ PAGE_HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-FORM_TYPE = "application/x-www-form-urlencoded"
-MAX_FIELDS = 20
 HOME = "/console/reviews"
-_COOKIE = "lockhouse"
-_SECURE_COOKIE = "__Host-lockhouse"
-_NAME = re.compile(r"[0-9a-f]{64}")
-_INSIDE = re.compile(r"/console/[A-Za-z0-9/_-]{0,200}")
-
-
-def is_secure(scheme: str, public_url: str) -> bool:
-    """Whether browsers reach this server over https, directly or through what ends TLS in front of it."""
-    return scheme == "https" or public_url.startswith("https://")
-
-
-def cookie_name(*, secure: bool) -> str:
-    """Only the `__Host-` name may be set nowhere but by this very host, and only over https."""
-    return _SECURE_COOKIE if secure else _COOKIE
-
-
-def visitor_of(headers: Headers, *, secure: bool) -> str:
-    """The visitor's name in the cookie; empty when there is none, or more than one."""
-    wanted = cookie_name(secure=secure)
-    found = [
-        value.strip()
-        for field in headers.all("cookie")
-        for name, _, value in (pair.partition("=") for pair in field.split(";"))
-        if name.strip() == wanted
-    ]
-    return found[0] if len(found) == 1 and _NAME.fullmatch(found[0]) else ""
-
-
-def set_cookie(name: str, *, secure: bool, seconds: float | None = None) -> tuple[bytes, bytes]:
-    """The header that sets the visitor's name: until the browser is closed, or for some seconds (0: forget it)."""
-    parts = [f"{cookie_name(secure=secure)}={name}", "Path=/", "HttpOnly", "SameSite=Lax"]
-    if secure:
-        parts.append("Secure")
-    if seconds is not None:
-        parts.append(f"Max-Age={int(seconds)}")
-    return b"set-cookie", "; ".join(parts).encode("ascii")
-
-
-def is_own_origin(headers: Headers, public_url: str) -> bool:
-    """Whether the page that sent a form came from this server. A form without a word of its origin is not believed."""
-    given = headers.all("origin")
-    if not given:
-        return headers.get("sec-fetch-site") == "same-origin"
-    if len(given) != 1:
-        return False
-    try:
-        origin = urlsplit(given[0])
-    except ValueError:
-        return False
-    hosts = {headers.get("host") or ""}
-    if public_url:
-        hosts.add(urlsplit(public_url).netloc)
-    return (
-        origin.scheme in ("http", "https")
-        and origin.netloc != ""
-        and origin.netloc.lower() in {h.lower() for h in hosts}
-    )
-
-
-def read_form(content_type: str, raw: bytes) -> dict[str, str]:
-    """The fields of a form; of a repeated one the first. Errors: `request.invalid`."""
-    if content_type.partition(";")[0].strip().lower() != FORM_TYPE:
-        raise RequestInvalid(f"cannot read this form: it must be {FORM_TYPE}", argument="content-type")
-    try:
-        pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
-    except (UnicodeDecodeError, ValueError):
-        raise RequestInvalid("cannot read this form: its fields are malformed", argument="body") from None
-    fields: dict[str, str] = {}
-    for name, value in pairs:
-        fields.setdefault(name, value)
-    return fields
+_INSIDE = re.compile(r"/console/[A-Za-z0-9/_-]{0,200}|/oauth/authorization\?[A-Za-z0-9%&=._~+-]{1,2000}")
 
 
 def inside(target: str) -> str:
-    """Where to go after signing in: a page of the console, whatever was asked for."""
+    """Where to go after signing in: a page of the console or the consent page of `terraform login`, whatever was asked
+    for."""
     return target if _INSIDE.fullmatch(target) and "//" not in target else HOME

@@ -16,6 +16,7 @@ import jinja2
 from markupsafe import Markup
 
 from lockhouse.core.reviews import Change, Evidence, Review, ReviewRecord, ServiceReview, Status, User
+from lockhouse.core.sessions import Session
 from lockhouse.core.traffic import Tally
 from lockhouse.service.locks import timestamp
 
@@ -61,11 +62,36 @@ class Frame:
 
 @dataclass(frozen=True)
 class SignIn:
-    """The form that asks for a token."""
+    """The page that asks who comes."""
 
     form_token: str
     target: str
     problem: str = ""
+    label: str = ""
+    """Of the identity provider; empty: there is none."""
+    query: str = ""
+    """The target, escaped for a query."""
+
+
+@dataclass(frozen=True)
+class SessionLine:
+    """One session of the visitor."""
+
+    id: str
+    began: str
+    seen: str
+    ends: str
+    method: str
+    peer: str
+    agent: str
+    current: bool
+
+
+@dataclass(frozen=True)
+class SessionsPage:
+    """Where the visitor is signed in."""
+
+    rows: tuple[SessionLine, ...]
 
 
 @dataclass(frozen=True)
@@ -166,9 +192,10 @@ class TrafficPage:
     days: int
 
 
-Context = SignIn | Message | ReviewList | ReviewPage | TrafficPage
+Context = SignIn | SessionsPage | Message | ReviewList | ReviewPage | TrafficPage
 _NAMES: dict[type[Context], str] = {
     SignIn: "sign_in.html",
+    SessionsPage: "sessions.html",
     Message: "message.html",
     ReviewList: "reviews.html",
     ReviewPage: "review.html",
@@ -250,6 +277,25 @@ def review_page(
         changes=tuple(ChangeLine(each.service, each.name, _said(each)) for each in changes),
         groups=tuple(each for each in groups if each.services),
         limit=MAX_ROWS,
+    )
+
+
+def sessions_page(found: Sequence[Session], current: str) -> SessionsPage:
+    """A visitor's sessions; `current`: the id of this one."""
+    return SessionsPage(
+        tuple(
+            SessionLine(
+                each.id,
+                timestamp(float(int(each.began))),
+                timestamp(float(int(each.seen))),
+                timestamp(float(int(each.ends))),
+                each.method,
+                each.peer,
+                each.agent,
+                each.id == current,
+            )
+            for each in found
+        )
     )
 
 

@@ -18,6 +18,7 @@ from lockhouse.core.audit import Segment
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.principals import Credential, Membership, Principal
 from lockhouse.core.reviews import ReviewRecord
+from lockhouse.core.sessions import Session
 from lockhouse.core.trash import TrashReader, TrashWriter
 from lockhouse.core.versions import Body, Facts, Origin, Version
 from lockhouse.core.workspaces import Project, StateUpload, Workspace
@@ -275,6 +276,11 @@ class Reader(TrashReader, Protocol):
         """Newest first; with `before` > 0 only those whose first entry has a lower number."""
         ...
 
+    def session(self, session_id: str) -> Session | None: ...
+    def sessions(self, principal: str = "", after: str = "", limit: int = 1000) -> Sequence[Session]:
+        """Of one principal (empty: of all), in id order."""
+        ...
+
     def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Names of all blobs that any version (in the trash, too), part or parked write refers to, in order."""
         ...
@@ -381,6 +387,23 @@ class Transaction(Reader, TrashWriter, Protocol):
 
     def delete_segments(self, before: int) -> None:
         """Those whose first entry has a number below `before`; never the newest."""
+        ...
+
+    def add_session(self, session: Session) -> None: ...
+    def save_session(self, session: Session) -> bool:
+        """False, and nothing is kept, when there is none of this id: what was ended does not come back."""
+        ...
+
+    def delete_session(self, session_id: str) -> bool:
+        """Whether there was one."""
+        ...
+
+    def delete_sessions(self, principal: str) -> int:
+        """Answers how many."""
+        ...
+
+    def expire_sessions(self, now: float, limit: int = 1000) -> int:
+        """Remove sessions whose end has come; answers how many."""
         ...
 
     def expire_items(self, now: float, limit: int = 1000) -> int:

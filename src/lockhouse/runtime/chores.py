@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from lockhouse.core.ports import Reader, StateRecord, Transaction
+from lockhouse.core.sessions import Sessions
 from lockhouse.runtime.engine import Engine
 from lockhouse.service import retention, trash
 
@@ -31,10 +32,17 @@ class Chores:
     """Runs every chore at once after the start and then every `ROUND_SECONDS`."""
 
     def __init__(
-        self, engine: Engine, sweep: Callable[[], int], *, restore_window: float, retention_floor: float
+        self,
+        engine: Engine,
+        sweep: Callable[[], int],
+        *,
+        restore_window: float,
+        retention_floor: float,
+        sessions: Sessions | None = None,
     ) -> None:
         """`restore_window` and `retention_floor` in seconds."""
         self._engine = engine
+        self._sessions = sessions
         self._sweep = sweep
         self._restore_window = restore_window
         self._retention_floor = retention_floor
@@ -58,6 +66,7 @@ class Chores:
             await self._try("apply retention", self.apply_retention)
             await self._try("empty the trash", self.empty_trash)
             await self._try("sweep blobs", self.sweep_blobs)
+            await self._try("remove ended sessions", self.sweep_sessions)
             await asyncio.sleep(ROUND_SECONDS)
 
     async def _try(self, what: str, chore: Callable[[], Awaitable[int]]) -> None:
@@ -148,6 +157,10 @@ class Chores:
         while count := await self._engine.write(lambda tx: trash.empty(tx, now=now, window=window, limit=SMALL)):
             total += count
         return total
+
+    async def sweep_sessions(self) -> int:
+        """Remove sessions of people that have ended; how many."""
+        return await self._sessions.sweep(self._engine.now()) if self._sessions is not None else 0
 
     async def sweep_blobs(self) -> int:
         """Delete blobs that nothing refers to; how many."""

@@ -17,6 +17,7 @@ from lockhouse.core.bodies import with_serial
 from lockhouse.core.locks import Facet, Verdict
 from lockhouse.core.ports import Part, Reader, Transaction
 from lockhouse.core.principals import Right
+from lockhouse.core.sessions import Sessions
 from lockhouse.core.versions import Body, Version
 from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid
 from lockhouse.runtime.engine import Engine
@@ -25,6 +26,7 @@ from lockhouse.runtime.intake import BUFFERED_BYTES, Intake, take_in
 from lockhouse.runtime.memory import LastReads, Pins, Refusals
 from lockhouse.runtime.outgoing import give_out
 from lockhouse.runtime.outputs import OutputsReader
+from lockhouse.runtime.sessions import DatabaseSessions
 from lockhouse.runtime.streams import Stream
 from lockhouse.runtime.waiting import Waiting
 from lockhouse.service import history, locks, objects, uploads
@@ -42,8 +44,17 @@ Gone = Callable[[], Awaitable[None]]
 class House:
     """One server's use cases. Make it on the event loop, after `engine.start()`."""
 
-    def __init__(self, engine: Engine, *, lock_wait: float, max_body: int, require_lock: bool = False) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        lock_wait: float,
+        max_body: int,
+        require_lock: bool = False,
+        sessions: Sessions | None = None,
+    ) -> None:
         self.engine = engine
+        self.sessions: Sessions = sessions or DatabaseSessions(engine)
         self.blobs = engine.blobs
         self.waiting = Waiting()
         self.last_reads = LastReads()

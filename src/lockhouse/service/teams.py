@@ -46,12 +46,15 @@ def sign_in(tx: Transaction, link: Link, new_id: str, now: float) -> Principal:
     return found
 
 
-def follow_directory(tx: Transaction, user: Principal, issuer: str, groups: Sequence[str], now: float) -> list[str]:
-    """Put a user into exactly the teams that are linked to these groups of the issuer, of those that are linked to any;
-    answers the names of the teams. Memberships that a person gave stay."""
+def follow_directory(
+    tx: Transaction, user: Principal, issuer: str, groups: Sequence[str], now: float, *, named: Sequence[str] = ()
+) -> list[str]:
+    """Put a user into exactly the teams that are linked to these groups of the issuer (and those of these names, which
+    the operator's table adds), of those that are linked to any; answers the names of the teams. Memberships that a
+    person gave stay."""
     wanted: dict[str, Principal] = {}
-    for group in dict.fromkeys(groups):
-        team = tx.principal_linked(issuer, group)
+    linked = (tx.principal_linked(issuer, group) for group in dict.fromkeys(groups))
+    for team in (*linked, *(tx.principal_named(name) for name in dict.fromkeys(named))):
         if team is not None and not team.revoked_at and team.kind == Kind.TEAM:
             wanted[team.id] = team
     held = {each.team: each for each in tx.memberships_of(user.id)}

@@ -34,6 +34,7 @@ from lockhouse.storage.memory_audit import AuditMaps, AuditReads, AuditWrites
 from lockhouse.storage.memory_notices import NoticeMaps, NoticeReads, NoticeWrites
 from lockhouse.storage.memory_principals import PrincipalMaps, PrincipalReads, PrincipalWrites
 from lockhouse.storage.memory_reviews import ReviewMaps, ReviewReads, ReviewWrites
+from lockhouse.storage.memory_sessions import SessionMaps, SessionReads, SessionWrites
 from lockhouse.storage.memory_trash import TrashMaps, TrashReads, TrashWrites
 from lockhouse.storage.memory_workspaces import WorkspaceMaps, WorkspaceReads, WorkspaceWrites
 
@@ -42,7 +43,7 @@ _replace = msgspec.structs.replace
 
 
 @dataclass
-class _Maps(WorkspaceMaps, ReviewMaps, PrincipalMaps, TrashMaps, AuditMaps, NoticeMaps):
+class _Maps(WorkspaceMaps, ReviewMaps, SessionMaps, PrincipalMaps, TrashMaps, AuditMaps, NoticeMaps):
     """Everything of record. Values are frozen, so copying the maps copies the store."""
 
     namespaces: dict[str, Namespace] = field(default_factory=dict)
@@ -67,7 +68,7 @@ def _order(text: str) -> bytes:
     return text.encode()
 
 
-class _MemoryReader(WorkspaceReads, ReviewReads, PrincipalReads, TrashReads, AuditReads, NoticeReads):
+class _MemoryReader(WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, TrashReads, AuditReads, NoticeReads):
     """Reads of one snapshot."""
 
     _maps: _Maps
@@ -225,7 +226,7 @@ class _MemoryReader(WorkspaceReads, ReviewReads, PrincipalReads, TrashReads, Aud
 
 
 class _MemoryTransaction(
-    WorkspaceWrites, ReviewWrites, PrincipalWrites, TrashWrites, NoticeWrites, AuditWrites, _MemoryReader
+    WorkspaceWrites, ReviewWrites, SessionWrites, PrincipalWrites, TrashWrites, NoticeWrites, AuditWrites, _MemoryReader
 ):
     """Writes to a copy."""
 

@@ -9,6 +9,7 @@ import pytest
 
 from lockhouse.console.app import Console
 from tests.unit.console.browser import Browser
+from tests.unit.console.doors import entrance_of
 from tests.unit.protocols.api.desk import Desk, opened
 
 
@@ -20,7 +21,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 @pytest.fixture
 def console(desk: Desk) -> Console:
-    return Console(desk.house, desk.authenticator)
+    return Console(desk.house, entrance_of(desk))
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import pytest
 from lockhouse.core.principals import Grant
 from lockhouse.protocols.http.room import HttpRoom
 from lockhouse.protocols.tfe.room import PATHS, TfeRoom
+from lockhouse.runtime.entrance import Entrance
 from tests.wire.rig import MASTER, Answer, Rig, User
 
 JSON_API = {"content-type": "application/vnd.api+json", "accept": "application/vnd.api+json"}
@@ -76,7 +77,8 @@ class Client:
 @pytest.fixture
 def rig(tmp_path: Path) -> Iterator[Rig]:
     made = Rig(tmp_path)
-    room = TfeRoom(made.house, made.authenticator, MASTER, lambda: made.now)
+    made.entrance = Entrance(made.house, made.authenticator, MASTER)
+    room = TfeRoom(made.house, made.authenticator, MASTER, lambda: made.now, made.entrance)
     for path in PATHS:
         made.mount(path, room)
     made.mount(b"/http/", HttpRoom(made.house, made.authenticator, lambda: made.now))

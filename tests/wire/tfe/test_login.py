@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import re
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
 import pytest
+
+from lockhouse.console import guard
 
 VERIFIER = "v" * 43
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
@@ -21,9 +24,24 @@ ASKED = {
 }
 
 
+def session_of(rig, password: str, user: str = "") -> str:
+    """Sign in as the console does; the name in the cookie."""
+    signed = rig.entrance.local("", user, password, peer="192.0.2.1", agent="")
+    return asyncio.run_coroutine_threadsafe(signed, rig.loop).result(10)
+
+
+def browser(name: str) -> dict[str, str]:
+    return {"cookie": f"__Host-lockhouse={name}", "origin": "https://lock.test"}
+
+
+def consent(rig, name: str, form_token: str | None = None, headers=None, **changes: str):
+    token = rig.entrance.form_token(name) if form_token is None else form_token
+    form = urlencode(ASKED | {"form_token": token} | changes).encode()
+    return rig.ask("POST", "/oauth/authorization", form, headers=browser(name) if headers is None else headers)
+
+
 def sign_in(rig, password: str, user: str = "", **changes: str):
-    form = urlencode(ASKED | {"user": user, "password": password} | changes).encode()
-    return rig.ask("POST", "/oauth/authorization", form)
+    return consent(rig, session_of(rig, password, user), **changes)
 
 
 def code_of(answer) -> str:
@@ -91,22 +109,58 @@ def test_a_code_ends_after_five_minutes_and_with_the_credential_behind_it(rig, a
         {"client_id": "x"}, {"code_challenge": "short"}, {"code_challenge_method": "plain"}, {"response_type": "token"},
     ],
 )  # fmt: skip
-def test_a_request_that_is_not_terraforms_is_refused_before_anybody_types_a_secret(rig, ann, changes):
+def test_a_request_that_is_not_terraforms_is_refused_before_anybody_signs_in(rig, ann, changes):
     assert rig.ask("GET", "/oauth/authorization?" + urlencode(ASKED | changes)).status == 400
     assert sign_in(rig, ann.user.token, **changes).status == 400
 
 
-def test_a_wrong_secret_shows_the_page_again_and_never_what_was_typed(rig, ann):
-    for user, password in (("", "lkh_x"), (ann.user.key, "wrong-secret"), ("", "")):
-        answer = sign_in(rig, password, user)
-        assert answer.status == 401
-        assert b"not known here" in answer.body
-        assert b"wrong-secret" not in answer.body
+def test_a_browser_without_a_session_is_sent_to_sign_in_and_back(rig, ann):
+    for headers in ({}, browser("0" * 64)):
+        answer = rig.ask("GET", "/oauth/authorization?" + urlencode(ASKED), headers=headers)
+        assert answer.status == 303
+        path, _, query = answer.headers["location"].partition("?next=")
+        back = unquote(query)
+        assert path == "/console/sign-in"
+        assert guard.inside(back) == back
+        assert dict(parse_qsl(back.partition("?")[2])) == ASKED
+    assert consent(rig, "0" * 64).headers["location"].startswith("/console/sign-in?next=")
 
 
-def test_the_page_runs_no_script_and_escapes_what_it_carries(rig):
-    answer = rig.ask("GET", "/oauth/authorization?" + urlencode(ASKED | {"state": '"><script>alert(1)</script>'}))
+def test_no_code_without_a_click_on_our_own_page(rig, ann):
+    name = session_of(rig, ann.user.token)
+    other = rig.entrance.form_token("0" * 64)
+    assert consent(rig, name, form_token="").status == 400
+    assert consent(rig, name, form_token=other).status == 400
+    for origin in ("https://evil.example", "null", ""):
+        headers = browser(name) | {"origin": origin}
+        assert consent(rig, name, headers=headers if origin else {"cookie": headers["cookie"]}).status == 400
+    assert consent(rig, name).status == 303
+
+
+def test_a_code_ends_with_the_session_in_which_somebody_said_yes(rig, ann):
+    name = session_of(rig, ann.user.token)
+    code = code_of(consent(rig, name))
+    asyncio.run_coroutine_threadsafe(rig.entrance.leave(name), rig.loop).result(10)
+    assert exchange(rig, code).json() == {"error": "invalid_grant"}
+
+
+def test_a_token_of_a_login_is_listed_with_its_end_and_stops_then(rig, ann):
+    answer = exchange(rig, code_of(sign_in(rig, ann.user.token)))
+    token = answer.json()["access_token"]
+    kept = rig.store.read(lambda tx: tx.credential(token.split("_")[1]))
+    assert (kept.description, kept.expires_at) == ("terraform login", rig.now + 90 * 86400)
+    use = {"authorization": f"Bearer {token}"}
+    assert rig.ask("GET", "/api/v2/account/details", headers=use).status == 200
+    rig.now += 90 * 86400
+    assert rig.ask("GET", "/api/v2/account/details", headers=use).status == 401
+
+
+def test_the_page_asks_for_consent_runs_no_script_and_escapes_what_it_carries(rig, ann):
+    name = session_of(rig, ann.user.token)
+    hostile = urlencode(ASKED | {"state": '"><script>alert(1)</script>'})
+    answer = rig.ask("GET", "/oauth/authorization?" + hostile, headers=browser(name))
     assert answer.status == 200
+    assert b"<bdi>ann</bdi>" in answer.body
     assert b"<script" not in answer.body
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy

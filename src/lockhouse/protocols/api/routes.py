@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lockhouse.core.reviews import Review
-from lockhouse.protocols.api import history_wire, wire, wire_audit
+from lockhouse.protocols.api import history_wire, session_wire, wire, wire_audit
 from lockhouse.protocols.api.call import Call, Download
 from lockhouse.protocols.api.operations import (
     audit,
@@ -22,6 +22,7 @@ from lockhouse.protocols.api.operations import (
     retention,
     reviews,
     server,
+    sessions,
     states,
     traffic,
     workspaces,
@@ -225,6 +226,25 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route(
         "DELETE", "/credentials/{id}", principals.revoke_credential, C, "Revoke an access key or token", wire.Revoked
+    ),
+    # Sessions of people
+    Route(
+        "GET",
+        "/sessions",
+        sessions.list_all,
+        C,
+        "List where somebody is signed in",
+        session_wire.Sessions,
+        query=("user", "all"),
+    ),
+    Route("DELETE", "/sessions/{id}", sessions.end, C, "End a session", session_wire.EndedSessions),
+    Route(
+        "DELETE",
+        "/principals/{name}/sessions",
+        sessions.end_all,
+        C,
+        "End all sessions of a principal",
+        session_wire.EndedSessions,
     ),
     # States
     Route(

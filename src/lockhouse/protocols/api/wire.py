@@ -604,6 +604,7 @@ STATUSES: dict[str, int] = {
     "signature.missing": 403,
     "signature.skewed": 403,
     "signature.unsupported": 403,
+    "provider.unavailable": 503,
     "slow_down": 429,
     "state.deleted": 404,
     "state.not_found": 404,

@@ -117,6 +117,7 @@ FAULTS: Mapping[str, Fault] = {
     "request.unsupported": Fault.VALIDATION,
     "range.unsatisfiable": Fault.VALIDATION,
     "encryption.key": Fault.VALIDATION,
+    "provider.unavailable": Fault.UNAVAILABLE,
     "slow_down": Fault.THROTTLING,
     "storage.full": Fault.UNAVAILABLE,
     "storage.unavailable": Fault.UNAVAILABLE,

@@ -127,6 +127,7 @@ STATUSES: Mapping[str, int] = {
     "request.unsupported": 400,
     "range.unsatisfiable": 416,
     "encryption.key": 400,
+    "provider.unavailable": 503,
     "slow_down": 429,
     "storage.full": 507,
     "storage.unavailable": 503,

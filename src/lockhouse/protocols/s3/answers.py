@@ -118,6 +118,7 @@ ANSWERS: Mapping[str, Answer | Callable[[Problem], Answer]] = {
     "request.unsupported": Answer("NotImplemented", 501),
     "range.unsatisfiable": Answer("InvalidRange", 416),
     "encryption.key": lambda problem: _DENIED if problem.details.get("reason") == "other" else _INVALID,
+    "provider.unavailable": _BUSY,
     "slow_down": Answer("SlowDown", 503),
     "storage.full": _BUSY,
     "storage.unavailable": _BUSY,

@@ -1,8 +1,9 @@
-"""`terraform login`: OAuth 2.0 authorization code with PKCE, and a sign-in page of our own.
+"""`terraform login`: OAuth 2.0 authorization code with PKCE; who comes is asked by the console's sign-in.
 
-A person proves to be somebody with an API token, or an access key id and its secret; the code goes to a port on their
-own machine, and Terraform exchanges it for a new API token. Codes are signed, live for a few minutes and work once: the
-token made from a code has a public id derived from it, so a second exchange meets the first one's token.
+A browser without a session is sent there and comes back. Then the person is asked whether Terraform may have a token,
+a code goes to a port on their own machine, and Terraform exchanges it for a new API token of theirs. Codes are signed,
+live for a few minutes, end with the session, and work once: the token made from a code has a public id derived from it,
+so a second exchange meets the first one's token.
 Sources: RFC 6749 section 4.1, RFC 7636 (S256 only), RFC 8252 section 7.3; PROTOCOLS 4.3.
 """
 
@@ -14,16 +15,20 @@ import hmac
 import html
 import re
 from collections.abc import Mapping
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
 
+from lockhouse.auth import keys
 from lockhouse.core.ports import Transaction
-from lockhouse.errors import Problem
+from lockhouse.core.principals import Identity
+from lockhouse.errors import RequestInvalid
+from lockhouse.protocols import visitors
 from lockhouse.protocols.tfe.call import read_body
 from lockhouse.protocols.tfe.signing import LoginCode, Signer
 from lockhouse.protocols.tfe.tokens import Tokens
 from lockhouse.protocols.web import Request, Response, unescape
+from lockhouse.runtime.entrance import Entrance, Known
 from lockhouse.runtime.house import House
 from lockhouse.service import access
 from lockhouse.service.callers import Caller
@@ -35,6 +40,9 @@ FIRST_PORT, LAST_PORT = 10000, 10010
 """Where Terraform listens for the code; the last one is never used."""
 CODE_SECONDS = 300.0
 MAX_FORM_BYTES = 16 * 1024
+SIGN_IN = "/console/sign-in"
+LIFETIME = 90 * 86400.0
+"""Seconds that a token lasts unless the operator says otherwise."""
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -107,34 +115,31 @@ def token_id(code: LoginCode) -> str:
     return base64.b32encode(hashlib.sha256(f"login/{code.nonce}".encode()).digest()).decode()[:16]
 
 
-def page(form: Form, wrong: str = "") -> bytes:
-    """The sign-in page. It has no script, and works without any other file."""
+def page(form: Form, name: str, form_token: str) -> bytes:
+    """The page that asks for consent. It has no script, and works without any other file."""
     hidden = "".join(
-        f'<input type="hidden" name="{name}" value="{html.escape(form[name], quote=True)}">'
-        for name in _CARRIED
-        if name in form
+        f'<input type="hidden" name="{field}" value="{html.escape(form[field], quote=True)}">'
+        for field in _CARRIED
+        if field in form
     )
-    message = f'<p role="alert" class="wrong">{html.escape(wrong)}</p>' if wrong else ""
     return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Sign in to Lockhouse</title>
+<title>Let Terraform act as you? · Lockhouse</title>
 <style>{STYLE}</style>
 </head>
 <body>
 <main>
-<h1>Sign in to Lockhouse</h1>
-<p>Terraform on this machine asks for an API token of yours.</p>
-{message}
+<h1>Let Terraform act as you?</h1>
+<p>Terraform on this machine asks for an API token of <bdi>{html.escape(name)}</bdi>. It may then do what you may do,
+until the token ends or you revoke it.</p>
+<p>Go on only if you have just run <code>terraform login</code> yourself.</p>
 <form method="post" action="{AUTHORIZE_PATH.decode()}" autocomplete="off">
 {hidden}
-<label for="password">API token, or the secret of an access key</label>
-<input id="password" name="password" type="password" required autofocus>
-<label for="user">Access key id (leave empty for a token)</label>
-<input id="user" name="user" type="text" autocapitalize="none" spellcheck="false">
-<button type="submit">Sign in</button>
+<input type="hidden" name="form_token" value="{form_token}">
+<button type="submit">Give Terraform a token</button>
 </form>
 </main>
 </body>
@@ -157,54 +162,62 @@ _STYLE_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 class Login:
     """The two endpoints."""
 
-    def __init__(self, house: House, tokens: Tokens, codes: Signer[LoginCode]) -> None:
+    def __init__(
+        self, house: House, tokens: Tokens, codes: Signer[LoginCode], entrance: Entrance, lifetime: float = LIFETIME
+    ) -> None:
         self._house = house
         self._tokens = tokens
         self._codes = codes
+        self._entrance = entrance
+        self._lifetime = lifetime
 
     async def __call__(self, request: Request) -> Response:
         if request.raw_path == AUTHORIZE_PATH and request.method in ("GET", "HEAD"):
-            return self._show(decode_form(request.raw_query))
+            return await self._ask(request, decode_form(request.raw_query))
         if request.raw_path == AUTHORIZE_PATH and request.method == "POST":
-            return self._sign_in(decode_form(await read_body(request, MAX_FORM_BYTES)))
+            return await self._consent(request, decode_form(await read_body(request, MAX_FORM_BYTES)))
         if request.raw_path == TOKEN_PATH and request.method == "POST":
             return await self._exchange(request, decode_form(await read_body(request, MAX_FORM_BYTES)))
         return _text(404, "not found")
 
-    def _show(self, form: Form) -> Response:
-        asked = check_request(form)
-        return _text(400, f"cannot sign in: {asked}") if isinstance(asked, str) else _page(form, asked)
-
-    def _sign_in(self, form: Form) -> Response:
+    async def _ask(self, request: Request, form: Form) -> Response:
         asked = check_request(form)
         if isinstance(asked, str):
             return _text(400, f"cannot sign in: {asked}")
-        try:
-            who = self._tokens.basic(form.get("user", "").strip(), form.get("password", "").strip())
-        except Problem:
-            who = None
-        if who is None:
-            return _page(form, asked, "This token or key is not known here.", 401)
-        now = self._house.engine.now()
+        visitor, known = await self._visit(request)
+        if known is None:
+            return _to_sign_in(form)
+        return _page(form, asked, known.who.name, self._entrance.form_token(visitor))
+
+    async def _consent(self, request: Request, form: Form) -> Response:
+        """The answer to the page: a code. Errors: `request.invalid` for a form that is not ours."""
+        asked = check_request(form)
+        if isinstance(asked, str):
+            return _text(400, f"cannot sign in: {asked}")
+        if not visitors.is_own_origin(request.headers, self._entrance.public_url):
+            return _text(400, "cannot accept this form: it comes from another site")
+        visitor, known = await self._visit(request)
+        if known is None:
+            return _to_sign_in(form)
+        if not self._entrance.is_form_token(visitor, form.get("form_token", "")):
+            return _text(400, "cannot accept this form: it is too old; open the page again")
         code = LoginCode(
-            who.principal,
-            who.base or who.credential,
+            known.who.principal,
+            known.session.id,
             asked.challenge,
             asked.redirect_uri,
             CLIENT,
             self._house.engine.nonce(),
-            now + CODE_SECONDS,
+            self._house.engine.now() + CODE_SECONDS,
         )
         answer = urlencode({"code": self._codes.sign(code), "state": asked.state})
         joint = "&" if "?" in asked.redirect_uri else "?"
-        return Response(
-            303,
-            [
-                (b"location", f"{asked.redirect_uri}{joint}{answer}".encode()),
-                (b"cache-control", b"no-store"),
-                (b"referrer-policy", b"no-referrer"),
-            ],
-        )
+        return _see(f"{asked.redirect_uri}{joint}{answer}")
+
+    async def _visit(self, request: Request) -> tuple[str, Known | None]:
+        secure = visitors.is_secure(request.scheme, self._entrance.public_url)
+        visitor = visitors.visitor_of(request.headers, secure=secure)
+        return visitor, await self._entrance.find(visitor)
 
     async def _exchange(self, request: Request, form: Form) -> Response:
         if form.get("grant_type") != "authorization_code":
@@ -219,28 +232,48 @@ class Login:
             or not is_verified(code, form.get("code_verifier", ""))
         ):
             return _oauth_error("invalid_grant")
-        try:
-            who = self._tokens.holder(code.credential)
-        except Problem:
-            who = None
-        if who is None or who.principal != code.principal:
+        known = await self._entrance.find_by_id(code.session)
+        if known is None or known.who.principal != code.principal:
             return _oauth_error("invalid_grant")
-        made = self._tokens.new_token(who.principal, token_id(code))
-        caller = Caller(who=who, now=now, protocol="cloud", peer=request.peer, request=request.request_id)
+        made = self._new_token(known.who, code, now)
+        caller = Caller(who=known.who, now=now, protocol="cloud", peer=request.peer, request=request.request_id)
 
         def command(tx: Transaction) -> bool:
             if tx.credential(made.credential.id) is not None:
                 return False
-            access.add_credential(tx, caller, who.name, made.credential)
+            access.add_credential(tx, caller, known.who.name, made.credential)
             return True
 
-        if not await self._house.write(command):
+        try:
+            done = await self._house.write(command)
+        except RequestInvalid:
+            return _oauth_error("access_denied")
+        if not done:
             return _oauth_error("invalid_grant")
         self._tokens.changed()
         return Response(200, _json_headers(), msgspec.json.encode({"access_token": made.text, "token_type": "bearer"}))
 
+    def _new_token(self, who: Identity, code: LoginCode, now: float) -> keys.NewToken:
+        ends = now + self._lifetime if self._lifetime else 0.0
+        made = keys.new_token(who.principal, now, ends, token_id(code))
+        credential = msgspec.structs.replace(made.credential, description="terraform login")
+        return msgspec.structs.replace(made, credential=credential)
 
-def _page(form: Form, asked: Asked, wrong: str = "", status: int = 200) -> Response:
+
+def _to_sign_in(form: Form) -> Response:
+    """To the sign-in page, which leads back here."""
+    here = f"{AUTHORIZE_PATH.decode()}?{urlencode({name: form[name] for name in _CARRIED if name in form})}"
+    return _see(f"{SIGN_IN}?next={quote(here, safe='')}")
+
+
+def _see(target: str) -> Response:
+    return Response(
+        303,
+        [(b"location", target.encode("ascii")), (b"cache-control", b"no-store"), (b"referrer-policy", b"no-referrer")],
+    )
+
+
+def _page(form: Form, asked: Asked, name: str, form_token: str) -> Response:
     parts = urlsplit(asked.redirect_uri)
     back = f"http://{parts.netloc}"
     policy = (
@@ -248,15 +281,15 @@ def _page(form: Form, asked: Asked, wrong: str = "", status: int = 200) -> Respo
         "frame-ancestors 'none'"
     )
     return Response(
-        status,
+        200,
         [
             (b"content-type", b"text/html; charset=utf-8"),
             (b"cache-control", b"no-store"),
             (b"content-security-policy", policy.encode()),
-            (b"referrer-policy", b"no-referrer"),
+            (b"referrer-policy", b"same-origin"),
             (b"x-content-type-options", b"nosniff"),
         ],
-        page(form, wrong),
+        page(form, name, form_token),
     )
 
 

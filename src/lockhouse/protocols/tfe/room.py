@@ -15,7 +15,7 @@ from lockhouse.core.principals import Identity
 from lockhouse.errors import CredentialUnknown, Problem
 from lockhouse.protocols.tfe import routes
 from lockhouse.protocols.tfe.call import Call
-from lockhouse.protocols.tfe.login import AUTHORIZE_PATH, CLIENT, FIRST_PORT, LAST_PORT, TOKEN_PATH, Login
+from lockhouse.protocols.tfe.login import AUTHORIZE_PATH, CLIENT, FIRST_PORT, LAST_PORT, LIFETIME, TOKEN_PATH, Login
 from lockhouse.protocols.tfe.signing import LoginCode, Purpose, Signer, UploadPass
 from lockhouse.protocols.tfe.tokens import Tokens
 from lockhouse.protocols.tfe.wire import (
@@ -27,6 +27,7 @@ from lockhouse.protocols.tfe.wire import (
     encode_problem,
 )
 from lockhouse.protocols.web import Request, Response, unescape
+from lockhouse.runtime.entrance import Entrance
 from lockhouse.runtime.house import House
 from lockhouse.service.callers import Caller
 
@@ -45,14 +46,22 @@ class TfeRoom:
     """Serves every request below `PATHS`."""
 
     def __init__(
-        self, house: House, tokens: Tokens, master: bytes, now: Callable[[], float], *, public_url: str = ""
+        self,
+        house: House,
+        tokens: Tokens,
+        master: bytes,
+        now: Callable[[], float],
+        entrance: Entrance,
+        *,
+        public_url: str = "",
+        login_lifetime: float = LIFETIME,
     ) -> None:
         self._house = house
         self._tokens = tokens
         self._now = now
         self._public_url = public_url.rstrip("/")
         self._uploads = Signer(master, Purpose.UPLOAD, UploadPass)
-        self._login = Login(house, tokens, Signer(master, Purpose.LOGIN, LoginCode))
+        self._login = Login(house, tokens, Signer(master, Purpose.LOGIN, LoginCode), entrance, login_lifetime)
 
     async def __call__(self, request: Request) -> Response:
         try:

@@ -49,8 +49,8 @@ class LoginCode(msgspec.Struct, frozen=True, array_like=True):
     """An authorization code (RFC 6749 section 4.1.2) with its PKCE challenge (RFC 7636)."""
 
     principal: str
-    credential: str
-    """The credential that signed in."""
+    session: str
+    """The id of the session in which the person said yes."""
     challenge: str
     redirect_uri: str
     client_id: str

@@ -83,6 +83,7 @@ STATUSES: Mapping[str, int] = {
     "request.unsupported": 422,
     "range.unsatisfiable": 416,
     "encryption.key": 400,
+    "provider.unavailable": 503,
     "slow_down": 429,
     "storage.full": 503,
     "storage.unavailable": 503,

@@ -144,6 +144,13 @@ SQLITE: Sequence[Sequence[str]] = (
         "CREATE INDEX states_unnamed ON states (namespace, key) WHERE is_state = 1 AND coalesce(awaits, 'x') <> ''",
         "CREATE INDEX states_unsettled ON states (namespace, key) WHERE awaits IS NULL",
     ),
+    (
+        """CREATE TABLE sessions (
+            id TEXT PRIMARY KEY NOT NULL, principal TEXT NOT NULL, ends REAL NOT NULL, record BLOB NOT NULL
+        ) WITHOUT ROWID""",
+        "CREATE INDEX sessions_principal ON sessions (principal, id)",
+        "CREATE INDEX sessions_ends ON sessions (ends)",
+    ),
 )
 
 

@@ -21,6 +21,7 @@ from lockhouse.storage.sql.notices import NoticeReads
 from lockhouse.storage.sql.principals import PrincipalReads
 from lockhouse.storage.sql.records import STATE_COLUMNS, STATE_WIDTH, Row, after_byte_prefix, after_prefix
 from lockhouse.storage.sql.reviews import ReviewReads
+from lockhouse.storage.sql.sessions import SessionReads
 from lockhouse.storage.sql.settled import MISSING, Settled
 from lockhouse.storage.sql.trash import TrashReads
 from lockhouse.storage.sql.workspaces import WorkspaceReads
@@ -43,7 +44,7 @@ class Session(Protocol):
         ...
 
 
-class SqlReader(WorkspaceReads, ReviewReads, PrincipalReads, TrashReads, AuditReads, NoticeReads):
+class SqlReader(WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, TrashReads, AuditReads, NoticeReads):
     """`core.ports.Reader` over one session."""
 
     def __init__(self, session: Session, settled: Settled, generation: int) -> None:

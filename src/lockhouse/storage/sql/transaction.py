@@ -32,6 +32,7 @@ from lockhouse.storage.sql.principals import PrincipalWrites
 from lockhouse.storage.sql.reader import Session, SqlReader
 from lockhouse.storage.sql.records import Row, encode
 from lockhouse.storage.sql.reviews import ReviewWrites
+from lockhouse.storage.sql.sessions import SessionWrites
 from lockhouse.storage.sql.settled import UNSETTLED, Settled
 from lockhouse.storage.sql.trash import TrashWrites
 from lockhouse.storage.sql.workspaces import WorkspaceWrites
@@ -54,7 +55,9 @@ def storage_full() -> StorageFull:
     )
 
 
-class SqlTransaction(WorkspaceWrites, ReviewWrites, PrincipalWrites, TrashWrites, NoticeWrites, AuditWrites, SqlReader):
+class SqlTransaction(
+    WorkspaceWrites, ReviewWrites, SessionWrites, PrincipalWrites, TrashWrites, NoticeWrites, AuditWrites, SqlReader
+):
     """`core.ports.Transaction` over one session; used for one command after the other."""
 
     def __init__(self, session: Session, settled: Settled) -> None:

@@ -46,7 +46,18 @@ _BODIES: dict[type[wire.Ask | Review], object] = {
     },
     wire.ForceUnlockAsk: {"key": "app.tfstate", "reason": "because"},
 }
-OWN = {"/status", "/namespaces", "/keys", "/principals", "/roles", "/parked", "/locks", "/reviews", "/traffic/locks"}
+OWN = {
+    "/status",
+    "/namespaces",
+    "/keys",
+    "/principals",
+    "/roles",
+    "/parked",
+    "/locks",
+    "/sessions",
+    "/reviews",
+    "/traffic/locks",
+}
 """Lists that answer everybody with what they may see: nothing, here."""
 
 

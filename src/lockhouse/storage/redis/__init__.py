@@ -1,0 +1,1 @@
+"""What may be kept in Redis: sessions of people, and nothing that a state or a lock depends on."""
