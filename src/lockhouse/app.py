@@ -49,6 +49,7 @@ from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
 from lockhouse.runtime.journal import Journal
 from lockhouse.runtime.uses import Uses
+from lockhouse.sealing.sources import choose_source, open_ring
 from lockhouse.signin import build_entrance
 from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.carry import backup
@@ -83,6 +84,8 @@ class Server:
     uses: Uses
     first: bool
     """Whether this start made the administrator."""
+    made_key: str
+    """Where this start put the first key that seals states; empty: it made none."""
 
 
 def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
@@ -91,6 +94,8 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
     try:
         directory.store.read(check_served)
         master = open_master_key(directory.path)
+        sealed = open_ring(choose_source(settings.encryption_key, directory.path, os.environ), directory.store, now())
+        ring = sealed.ring if sealed is not None else None
         first = first_start.begin(
             directory.store,
             master,
@@ -108,6 +113,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             max_body=settings.max_body,
             require_lock=settings.require_lock,
             sessions=RedisSessions(settings.sessions_url) if settings.sessions_url else None,
+            ring=ring,
         )
         entrance = build_entrance(settings, house, authenticator, master)
         services = (
@@ -129,7 +135,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             authenticator,
             settings,
             backup=lambda target, at, with_keys: backup.create(
-                serving(directory), target, now=at, files=BACKUP_FILES if with_keys else ()
+                serving(directory, ring), target, now=at, files=BACKUP_FILES if with_keys else ()
             ),
             audit_key=signer.public_key,
         )
@@ -146,6 +152,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         console = Console(house, entrance)
         handler = _front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud))
         application = adapt(handler, max_body=settings.max_body)
+        made_key = sealed.source.where() if sealed is not None and sealed.made else ""
         chores = Chores(
             engine,
             lambda: sweep(directory.blobs, directory.store, now=now()),
@@ -157,7 +164,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
     except BaseException:
         directory.close()
         raise
-    return Server(settings, directory, authenticator, house, application, api, chores, journal, uses, first)
+    return Server(settings, directory, authenticator, house, application, api, chores, journal, uses, first, made_key)
 
 
 def run(settings: Settings, announce: Announce) -> None:
@@ -262,6 +269,12 @@ class _Process(uvicorn.Server):
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
+        if server.made_key:
+            _log.warning(
+                "Made the key that seals all states file=%s KEEP A COPY OF IT apart from the backups: without it "
+                "nobody can ever read them",
+                server.made_key,
+            )
         self._announce(endpoint, server.first)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -162,6 +162,15 @@ def _only_embedded(value: Scalar) -> str:
     return EMBEDDED
 
 
+def _encryption_key(value: Scalar) -> str:
+    text = _text(value)
+    if text.startswith("lhkek_"):
+        raise ValueError("it says where keys are and must not be one: put the key into a file or variable")
+    if not re.fullmatch(r"|off|file:.+|env:[A-Za-z_][A-Za-z0-9_]*|aws-kms:[^\s?]+(\?\S*)?", text):
+        raise ValueError("it must be file:PATH, env:NAME, aws-kms:KEY or off")
+    return text
+
+
 def _url(value: Scalar) -> str:
     text = _text(value).rstrip("/")
     if text and not re.fullmatch(r"https?://[^\s/?#@]+", text):
@@ -249,6 +258,13 @@ class Settings:
     )
     blobs: str = _setting(
         _only_embedded, EMBEDDED, "Where large bodies are kept. This version offers the embedded default only.", "URL"
+    )
+    encryption_key: str = _setting(
+        _encryption_key,
+        "",
+        "Where the keys are with which all bodies of states are sealed. Without it, in `encryption.key` in the data "
+        "directory, made at the first start; keep a copy of that file apart from the backups.",
+        "file:PATH, env:NAME, aws-kms:KEY or off",
     )
     backups: Path | None = _setting(
         _optional_path,

@@ -134,6 +134,7 @@ def test_a_backup_made_while_serving_is_restored_and_served(start_lockhouse: Sta
     again = run("restore", made["path"], "--data", str(server.data), directory=tmp_path)
     assert again.code == 2
     assert "it exists already" in again.stderr
+    assert not (Path(made["path"]) / "encryption.key").exists()
     keys = server.data
     server.data = tmp_path / "restored"
     run("restore", made["path"], "--data", str(server.data), "--keys", str(keys), directory=tmp_path).ok()

@@ -22,6 +22,7 @@ from lockhouse.protocols.web import Handler, Headers, Request, Stream
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.entrance import Entrance
 from lockhouse.runtime.house import House
+from lockhouse.sealing.ring import Ring
 from lockhouse.service import access, namespaces
 from lockhouse.service.access import HOUSE
 from lockhouse.service.callers import Caller
@@ -88,7 +89,7 @@ class Rig:
     async def _build(self) -> House:
         engine = Engine(self.store, self.blobs, now=lambda: self.now)
         engine.start()
-        return House(engine, lock_wait=self.lock_wait, max_body=64 * 1024 * 1024)
+        return House(engine, lock_wait=self.lock_wait, max_body=64 * 1024 * 1024, ring=Ring([b"k" * 32]))
 
     def mount(self, prefix: bytes, room: Handler) -> None:
         self.rooms.append((prefix, room))

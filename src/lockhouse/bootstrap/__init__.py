@@ -4,5 +4,12 @@ It runs before the server accepts requests and needs no server. Everything here 
 again: what others depend on is made first, and nothing that exists is replaced.
 """
 
-BACKUP_FILES = ("master.key", "credentials.json", "development-certificate.pem", "development-key.pem")
-"""The small files of the data directory that belong into a backup: without the master key no access key works."""
+BACKUP_FILES = (
+    "master.key",
+    "encryption.key",
+    "credentials.json",
+    "development-certificate.pem",
+    "development-key.pem",
+)
+"""The small files of the data directory that a backup needs, kept apart or with it: without the master key no access
+key works, without the encryption key no state opens."""

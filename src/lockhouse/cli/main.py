@@ -9,6 +9,7 @@ from lockhouse.cli.commands import (
     audit,
     backups,
     databases,
+    encryption,
     here,
     keys,
     locks,
@@ -54,6 +55,7 @@ for _commands in (
     backups,
     moves,
     databases,
+    encryption,
     here,
     review,
 ):

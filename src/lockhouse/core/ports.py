@@ -15,6 +15,7 @@ import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.audit import Segment
+from lockhouse.core.data_keys import DataKey, KeyRecord
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.principals import Credential, Membership, Principal
 from lockhouse.core.reviews import ReviewRecord
@@ -148,7 +149,8 @@ class Reader(TrashReader, Protocol):
 
     def current(self, state: StateRecord, *, packed: bool = True) -> Version | None:
         """The newest version (`state.current`), delete marker or not. Without `packed` a body kept in a row comes
-        without its bytes (both `packed` and `blob` empty): ask so wherever only the facts and digests are needed."""
+        without its bytes (both `packed` and `blob` empty), and a sealed one without its wrapped key: ask so wherever
+        only the facts and digests are needed."""
         ...
 
     def version(self, state: StateRecord, seq: int, *, packed: bool = True) -> Version | None: ...
@@ -171,7 +173,7 @@ class Reader(TrashReader, Protocol):
 
     def parked(self, parked_id: str) -> Parked | None: ...
     def parked_writes(self, address: Address | None = None, after: str = "", limit: int = 1000) -> Sequence[Parked]:
-        """Ordered by id, without packed bytes."""
+        """Ordered by id, without packed bytes and wrapped keys."""
         ...
 
     def upload(self, upload_id: str) -> Upload | None: ...
@@ -281,6 +283,14 @@ class Reader(TrashReader, Protocol):
         """Of one principal (empty: of all), in id order."""
         ...
 
+    def data_keys(self, after: bytes = b"", limit: int = 1000) -> Sequence[DataKey]:
+        """Wrapped data keys in id order, without places."""
+        ...
+
+    def key_records(self) -> Sequence[KeyRecord]:
+        """The key-encryption keys that any data key may need, oldest first."""
+        ...
+
     def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Names of all blobs that any version (in the trash, too), part or parked write refers to, in order."""
         ...
@@ -303,7 +313,8 @@ class Transaction(Reader, TrashWriter, Protocol):
     def ensure_state(self, address: Address) -> StateRecord: ...
     def save_state(self, state: StateRecord) -> None: ...
     def add_version(self, state: StateRecord, version: Version) -> None:
-        """The caller saves the state's counters itself. A seq is written once."""
+        """The caller saves the state's counters itself. A seq is written once. The body's wrapped key, if it has one,
+        is kept apart and goes with the version (so with parked writes and parts, too)."""
         ...
 
     def set_facts(self, state: StateRecord, seq: int, facts: Facts) -> None: ...
@@ -406,6 +417,13 @@ class Transaction(Reader, TrashWriter, Protocol):
         """Remove sessions whose end has come; answers how many."""
         ...
 
+    def rewrap(self, key: DataKey, old_kek: str) -> bool:
+        """Replace the wrapped form of a data key, if it is there and still wrapped with `old_kek`."""
+        ...
+
+    def save_key_record(self, record: KeyRecord) -> None: ...
+    def delete_key_record(self, record_id: str) -> None: ...
+
     def expire_items(self, now: float, limit: int = 1000) -> int:
         """Remove items whose time has come; answers how many."""
         ...
@@ -457,7 +475,10 @@ class Store(Protocol):
 class BlobWriter(Protocol):
     """One blob being written; nothing is visible before `finish`."""
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, data: bytes | memoryview) -> None:
+        """The caller may change the buffer afterwards."""
+        ...
+
     def finish(self) -> str:
         """The blob's random name, after its bytes and its directory entry are durable. Raises StorageFull."""
         ...

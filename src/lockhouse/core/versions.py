@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from lockhouse.core.data_keys import DataKey
+
 
 class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a state body says of itself. Sources: Terraform state format version 4; OpenTofu's encryption envelope."""
@@ -24,7 +26,8 @@ class Facts(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Body(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where the bytes of a version are: in a row (`packed`, a zstd frame) or in a blob. Exactly one is set."""
+    """Where the bytes of a version are: in a row (`packed`, a zstd frame) or in a blob. Exactly one is set. With a
+    `key` what lies there is sealed: the frame, or the blob, encrypted (docs/reference/sealed-bodies.md)."""
 
     size: int
     """Bytes as sent by the client."""
@@ -34,6 +37,8 @@ class Body(msgspec.Struct, frozen=True, omit_defaults=True):
     """32 bytes."""
     packed: bytes = b""
     blob: str = ""
+    key: DataKey | None = None
+    """None: not sealed."""
 
 
 class Origin(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -14,11 +14,12 @@ import msgspec
 
 from lockhouse.core.addresses import Address, is_state_key
 from lockhouse.core.bodies import with_serial
+from lockhouse.core.data_keys import place_of_body, place_of_part
 from lockhouse.core.locks import Facet, Verdict
 from lockhouse.core.ports import Part, Reader, Transaction
 from lockhouse.core.principals import Right
 from lockhouse.core.sessions import Sessions
-from lockhouse.core.versions import Body, Version
+from lockhouse.core.versions import Body, Facts, Version
 from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.facts import FactsReader
@@ -29,6 +30,8 @@ from lockhouse.runtime.outputs import OutputsReader
 from lockhouse.runtime.sessions import DatabaseSessions
 from lockhouse.runtime.streams import Stream
 from lockhouse.runtime.waiting import Waiting
+from lockhouse.sealing.bodies import Bodies
+from lockhouse.sealing.ring import Ring
 from lockhouse.service import history, locks, objects, uploads
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Taken, Unlock
@@ -52,16 +55,18 @@ class House:
         max_body: int,
         require_lock: bool = False,
         sessions: Sessions | None = None,
+        ring: Ring | None = None,
     ) -> None:
+        """Without a `ring` bodies are not sealed."""
         self.engine = engine
         self.sessions: Sessions = sessions or DatabaseSessions(engine)
-        self.blobs = engine.blobs
+        self.bodies = Bodies(engine.blobs, ring)
         self.waiting = Waiting()
         self.last_reads = LastReads()
         self.pins = Pins()
         self.refusals = Refusals()
-        self.facts = FactsReader(engine.blobs)
-        self.outputs = OutputsReader(engine.blobs)
+        self.facts = FactsReader(self.bodies)
+        self.outputs = OutputsReader(self.bodies)
         self.lock_wait = lock_wait
         self.max_body = max_body
         self.require_lock = require_lock
@@ -77,16 +82,16 @@ class House:
 
     async def take_in(self, chunks: AsyncIterator[bytes], *, expect_state: bool = False) -> Intake:
         """A body, durable but not yet referred to. Errors as `runtime.intake.take_in`."""
-        return await take_in(chunks, self.blobs, self.facts, limit=self.max_body, expect_state=expect_state)
+        return await take_in(chunks, self.bodies, self.facts, limit=self.max_body, expect_state=expect_state)
 
     async def take_in_part(self, chunks: AsyncIterator[bytes]) -> Intake:
         """A part of a body: durable, and not looked at for facts, which only a whole has. Errors as `take_in`."""
-        return await take_in(chunks, self.blobs, self.facts, limit=self.max_body, expect_state=None)
+        return await take_in(chunks, self.bodies, self.facts, limit=self.max_body, expect_state=None)
 
     async def give_out(self, version: Version, start: int = 0, end: int | None = None) -> bytes | Stream:
         """A version's bytes, or a range of them."""
         assert version.body is not None
-        return await give_out(version.body, self.blobs, start, end)
+        return await give_out(version.body, self.bodies, start, end)
 
     async def put(self, caller: Caller, command: Put, chunks: AsyncIterator[bytes]) -> Written:
         """Take the body in and write the version; `command.body` and `command.facts` are replaced by what came.
@@ -97,8 +102,24 @@ class House:
 
     async def put_intake(self, caller: Caller, command: Put, intake: Intake) -> Written:
         """Write a version whose body was taken in already. Errors as `put`."""
-        command = msgspec.structs.replace(command, body=intake.body, facts=intake.facts)
+        command = self.with_body(command, intake)
         return _accepted(await self.write(lambda tx: objects.put(tx, caller, command)))
+
+    def with_body(self, command: Put, intake: Intake) -> Put:
+        """The command with what was taken in, bound to the version that it makes."""
+        place = place_of_body(command.address, command.nonce)
+        return msgspec.structs.replace(
+            command, body=self.bodies.bind(intake.body, intake.secret, place), facts=intake.facts
+        )
+
+    def copied(self, body: Body, facts: Facts | None = None) -> Intake:
+        """A stored body, to be referred to once more. Errors: `storage.unavailable`."""
+        return Intake(body, facts, self.bodies.secret_of(body))
+
+    def part(self, upload_id: str, number: int, intake: Intake, at: float, checksums: dict[str, str]) -> Part:
+        """The part that refers to what was taken in."""
+        body = self.bodies.bind(intake.body, intake.secret, place_of_part(upload_id, number))
+        return Part(number, body, at, checksums)
 
     async def complete_upload(
         self, caller: Caller, upload_id: str, command: Put, listed: Sequence[uploads.ListedPart]
@@ -107,17 +128,25 @@ class House:
         address = command.address
         _, parts = await self.read(lambda tx: uploads.choose_parts(tx, caller, address, upload_id, listed))
         intake = await self.take_in(self._joined(parts), expect_state=is_state_key(address.key))
-        command = msgspec.structs.replace(command, body=intake.body, facts=intake.facts)
+        command = self.with_body(command, intake)
         return _accepted(await self.write(lambda tx: uploads.complete(tx, caller, upload_id, command)))
 
     async def _joined(self, parts: Sequence[Part]) -> AsyncIterator[bytes]:
         for part in parts:
-            given = await give_out(part.body, self.blobs)
+            given = await give_out(part.body, self.bodies)
             if isinstance(given, bytes):
                 yield given
             else:
                 async for piece in given.chunks():
                     yield piece
+
+    async def accept_parked(self, caller: Caller, parked_id: str) -> Written:
+        """Make a parked write the current version. Errors as `service.history.accept_parked`."""
+        parked = await self.read(lambda tx: history.get_parked(tx, caller, parked_id))
+        nonce = self.engine.nonce()
+        secret = self.bodies.secret_of(parked.body)
+        body = self.bodies.bind(parked.body, secret, place_of_body(parked.address, nonce))
+        return _accepted(await self.write(lambda tx: history.accept_parked(tx, caller, parked_id, nonce, body)))
 
     async def restore(self, caller: Caller, address: Address, version_id: str, lock_id: str = "") -> Written:
         """Make an old version current again under the highest serial plus one, while nobody holds the lock, or the
@@ -135,19 +164,21 @@ class House:
                 "terraform state push",
             )
         intake = await self._with_serial(version.body, found.state.highest_serial + 1)
-        command = Put(
-            address=address,
-            body=intake.body,
-            nonce=self.engine.nonce(),
-            facts=intake.facts,
-            content_type=version.content_type,
-            encryption=version.encryption,
-            lock_id=lock_id,
+        command = self.with_body(
+            Put(
+                address=address,
+                body=intake.body,
+                nonce=self.engine.nonce(),
+                content_type=version.content_type,
+                encryption=version.encryption,
+                lock_id=lock_id,
+            ),
+            intake,
         )
         return _accepted(await self.write(lambda tx: history.restore(tx, caller, command)))
 
     async def _with_serial(self, body: Body, serial: int) -> Intake:
-        given = await give_out(body, self.blobs)
+        given = await give_out(body, self.bodies)
         raw = given if isinstance(given, bytes) else b"".join([piece async for piece in given.chunks()])
         changed = await asyncio.to_thread(with_serial, raw, serial)
         return await self.take_in(_pieces(changed), expect_state=True)

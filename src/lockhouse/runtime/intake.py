@@ -1,8 +1,8 @@
 """Taking a body in: chunks become a durable, digested `Body`, with memory that does not grow with its size.
 
 Up to `BUFFERED_BYTES` are collected and kept in a row if they compress well enough; everything larger goes to a blob
-while it arrives. Hashing and writing happen in a thread from `THREAD_BYTES` on. Nothing is visible before the command
-that refers to the body commits, so a client that leaves in the middle changes nothing.
+while it arrives. Hashing, sealing and writing happen in a thread from `THREAD_BYTES` on. Nothing is visible before the
+command that refers to the body commits, so a client that leaves in the middle changes nothing.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from lockhouse.core.bodies import SNIFF_BYTES, might_be_state, read_facts
-from lockhouse.core.ports import Blobs
 from lockhouse.core.versions import Body, Facts
 from lockhouse.errors import BodyTooLarge
 from lockhouse.runtime.facts import FactsReader
 from lockhouse.runtime.packing import compress
+from lockhouse.sealing.bodies import Bodies
 
 BUFFERED_BYTES = 2 * 1024 * 1024
 PACKED_BYTES = 128 * 1024
@@ -27,14 +27,16 @@ BATCH_BYTES = 1024 * 1024
 
 
 class Intake(msgspec.Struct, frozen=True):
-    """A body that is durable but not yet referred to, and what it says of itself (None: not a state)."""
+    """A body that is durable but not yet referred to, and what it says of itself (None: not a state). A sealed one must
+    be bound to what will refer to it (`Bodies.bind`) with its `secret`."""
 
     body: Body
     facts: Facts | None
+    secret: bytes = b""
 
 
 async def take_in(
-    chunks: AsyncIterator[bytes], blobs: Blobs, facts: FactsReader, *, limit: int, expect_state: bool | None
+    chunks: AsyncIterator[bytes], bodies: Bodies, facts: FactsReader, *, limit: int, expect_state: bool | None
 ) -> Intake:
     """Read all chunks. Errors: whatever the chunks raise (`body.incomplete`, `body.digest`, …), `body.too_large` past
     `limit` bytes, `storage.full`. With `expect_state` the body is decoded even if it does not look like a state; with
@@ -46,22 +48,22 @@ async def take_in(
         _check_size(size, limit)
         buffered.append(chunk)
         if size > BUFFERED_BYTES:
-            return await _spool(buffered, size, chunks, blobs, facts, limit=limit, expect_state=expect_state)
+            return await _spool(buffered, size, chunks, bodies, facts, limit=limit, expect_state=expect_state)
     raw = buffered[0] if len(buffered) == 1 else b"".join(buffered)
     buffered.clear()  # many bodies may wait for a thread at once: each is held only once
     if size <= THREAD_BYTES:
-        return _small(raw, blobs, expect_state=expect_state)
-    return await asyncio.to_thread(_small, raw, blobs, expect_state=expect_state)
+        return _small(raw, bodies, expect_state=expect_state)
+    return await asyncio.to_thread(_small, raw, bodies, expect_state=expect_state)
 
 
-def pack(raw: bytes, blobs: Blobs) -> Body:
+def pack(raw: bytes, bodies: Bodies, secret: bytes) -> Body:
     """A body of up to `BUFFERED_BYTES`: in a row if it compresses well enough, else in a blob."""
     md5 = hashlib.md5(raw, usedforsecurity=False).digest()
     sha256 = hashlib.sha256(raw).digest()
     packed = compress(raw)
     if len(packed) <= PACKED_BYTES:
-        return Body(len(raw), md5, sha256, packed=packed)
-    writer = blobs.create()
+        return Body(len(raw), md5, sha256, packed=bodies.seal(secret, packed))
+    writer = bodies.create(secret)
     try:
         writer.write(raw)
         return Body(len(raw), md5, sha256, blob=writer.finish())
@@ -76,16 +78,17 @@ def in_memory(raw: bytes) -> Body:
     return Body(len(raw), md5, hashlib.sha256(raw).digest(), packed=compress(raw))
 
 
-def _small(raw: bytes, blobs: Blobs, *, expect_state: bool | None) -> Intake:
+def _small(raw: bytes, bodies: Bodies, *, expect_state: bool | None) -> Intake:
     decoded = _is_wanted(raw[:SNIFF_BYTES], expect_state)
-    return Intake(pack(raw, blobs), read_facts(raw) if decoded else None)
+    secret = bodies.make_secret()
+    return Intake(pack(raw, bodies, secret), read_facts(raw) if decoded else None, secret)
 
 
 async def _spool(
     first: list[bytes],
     size: int,
     chunks: AsyncIterator[bytes],
-    blobs: Blobs,
+    bodies: Bodies,
     facts: FactsReader,
     *,
     limit: int,
@@ -93,7 +96,8 @@ async def _spool(
 ) -> Intake:
     md5 = hashlib.md5(usedforsecurity=False)
     sha256 = hashlib.sha256()
-    writer = blobs.create()
+    secret = bodies.make_secret()
+    writer = bodies.create(secret)
 
     def absorb(batch: list[bytes]) -> None:
         for piece in batch:
@@ -120,8 +124,8 @@ async def _spool(
     except BaseException:
         await asyncio.shield(asyncio.to_thread(writer.abort))
         raise
-    found = await facts.of_blob(name) if _is_wanted(head, expect_state) else None
-    return Intake(Body(size, md5.digest(), sha256.digest(), blob=name), found)
+    found = await facts.of_blob(name, secret) if _is_wanted(head, expect_state) else None
+    return Intake(Body(size, md5.digest(), sha256.digest(), blob=name), found, secret)
 
 
 def _is_wanted(head: bytes, expect_state: bool | None) -> bool:

@@ -1,7 +1,8 @@
 """Giving a body out: whole or a range, byte for byte, with memory that does not grow with its size.
 
 A body in a row is unpacked at once. Of a blob, what is in memory is read in pieces of `PIECE_BYTES` right here, which
-costs less than asking a thread; what must come from the disk is read in larger ones in a thread. What cannot be read is
+costs less than asking a thread; what must come from the disk, or be opened, is read in larger ones in a thread, along
+the bounds of sealed frames. What cannot be read is
 an error, never an empty or a shorter body.
 """
 
@@ -10,40 +11,41 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
-from lockhouse.core.ports import BlobReader, Blobs
+from lockhouse.core.ports import BlobReader
 from lockhouse.core.versions import Body
 from lockhouse.errors import StorageUnavailable
 from lockhouse.runtime.packing import decompress
 from lockhouse.runtime.streams import Stream
+from lockhouse.sealing.bodies import Bodies
 
 PIECE_BYTES = 256 * 1024
 DISK_PIECE_BYTES = 1024 * 1024
 
 
-def unpack(body: Body) -> bytes:
+def unpack(body: Body, bodies: Bodies) -> bytes:
     """The bytes of a body that is kept in a row."""
-    return decompress(body.packed, body.size)
+    return decompress(bodies.frame_of(body), body.size)
 
 
-async def give_out(body: Body, blobs: Blobs, start: int = 0, end: int | None = None) -> bytes | Stream:
+async def give_out(body: Body, bodies: Bodies, start: int = 0, end: int | None = None) -> bytes | Stream:
     """The bytes from `start` up to `end` (exclusive; None: to the end). Errors: `storage.unavailable`."""
     stop = body.size if end is None else min(end, body.size)
     if body.packed or not body.blob:
-        raw = unpack(body) if body.size else b""
+        raw = unpack(body, bodies) if body.size else b""
         return raw if (start, stop) == (0, body.size) else raw[start:stop]
-    if blobs.local_path(body.blob) is not None:
-        reader = blobs.open(body.blob)
+    if bodies.is_local(body):
+        reader = bodies.open(body)
     else:
-        reader = await asyncio.to_thread(blobs.open, body.blob)
+        reader = await asyncio.to_thread(bodies.open, body)
     if reader.size != body.size:
         reader.close()
         raise StorageUnavailable("cannot read a version: its blob is damaged", hint="restore from a backup")
     return Stream(stop - start, lambda: _pieces(reader, start, stop), reader.close)
 
 
-async def whole(body: Body, blobs: Blobs) -> bytes:
+async def whole(body: Body, bodies: Bodies) -> bytes:
     """All bytes at once: only for bodies that the caller knows to be of bounded size."""
-    given = await give_out(body, blobs)
+    given = await give_out(body, bodies)
     if isinstance(given, bytes):
         return given
     return b"".join([piece async for piece in given.chunks()])
@@ -56,7 +58,7 @@ async def _pieces(reader: BlobReader, start: int, stop: int) -> AsyncIterator[by
             if reader.at_hand(start, size):
                 piece = reader.read(start, size)
             else:
-                size = min(DISK_PIECE_BYTES, stop - start)
+                size = min(DISK_PIECE_BYTES - start % DISK_PIECE_BYTES, stop - start)
                 piece = await _from_disk(reader, start, size)
             if len(piece) != size:
                 raise StorageUnavailable("cannot read a version: its blob is cut off", hint="restore from a backup")

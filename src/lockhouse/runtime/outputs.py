@@ -12,11 +12,12 @@ from collections import OrderedDict
 import msgspec
 
 from lockhouse.core.outputs import outputs_only
-from lockhouse.core.ports import Blobs, StateRecord
+from lockhouse.core.ports import StateRecord
 from lockhouse.core.versions import Body, Version
 from lockhouse.errors import AccessDenied
 from lockhouse.runtime.intake import in_memory
 from lockhouse.runtime.outgoing import whole
+from lockhouse.sealing.bodies import Bodies
 
 REMEMBERED = 64
 MAX_BYTES = 256 * 1024 * 1024
@@ -25,8 +26,8 @@ MAX_BYTES = 256 * 1024 * 1024
 class OutputsReader:
     """Reduces versions."""
 
-    def __init__(self, blobs: Blobs) -> None:
-        self._blobs = blobs
+    def __init__(self, bodies: Bodies) -> None:
+        self._bodies = bodies
         self._known: OrderedDict[tuple[int, int, str], Body] = OrderedDict()
 
     async def of(self, state: StateRecord, version: Version) -> Version:
@@ -46,7 +47,7 @@ class OutputsReader:
     async def _reduce(self, state: StateRecord, body: Body) -> Body:
         reduced = None
         if body.size <= MAX_BYTES:
-            raw = await whole(body, self._blobs)
+            raw = await whole(body, self._bodies)
             reduced = await asyncio.to_thread(outputs_only, raw)
         if reduced is None:
             raise AccessDenied(

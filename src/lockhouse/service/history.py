@@ -13,7 +13,7 @@ import msgspec
 from lockhouse.core.addresses import Address
 from lockhouse.core.ports import Parked, Reader, StateRecord, Transaction
 from lockhouse.core.principals import Right, allows, require
-from lockhouse.core.versions import Version
+from lockhouse.core.versions import Body, Version
 from lockhouse.errors import ParkedNotFound, RequestInvalid, StateNotFound, VersionNotFound, WriteLocked
 from lockhouse.service import audit, namespaces, objects
 from lockhouse.service.callers import Caller
@@ -133,8 +133,9 @@ def get_parked(tx: Reader, caller: Caller, parked_id: str) -> Parked:
     return parked
 
 
-def accept_parked(tx: Transaction, caller: Caller, parked_id: str, nonce: str) -> Written | Refused:
-    """Make a parked write the current version, byte for byte, and end its being parked.
+def accept_parked(tx: Transaction, caller: Caller, parked_id: str, nonce: str, body: Body) -> Written | Refused:
+    """Make a parked write the current version, byte for byte, and end its being parked. `body` is that of the parked
+    write, bound to the version that it becomes.
 
     Needs `write`. Errors: `write.locked` while anybody holds the lock, `parked.not_found`, `request.invalid` for bytes
     that are not a state."""
@@ -148,7 +149,7 @@ def accept_parked(tx: Transaction, caller: Caller, parked_id: str, nonce: str) -
         )
     put = Put(
         address=parked.address,
-        body=parked.body,
+        body=body,
         nonce=nonce,
         facts=parked.facts,
         content_type=parked.content_type,

@@ -15,6 +15,7 @@ from typing import TypeVar
 import msgspec
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.data_keys import place_of_body, place_of_part
 from lockhouse.core.locks import FREE, LockRecord
 from lockhouse.core.ports import (
     Delivery,
@@ -31,6 +32,7 @@ from lockhouse.core.ports import (
 )
 from lockhouse.core.versions import Body, Facts, Version
 from lockhouse.storage.memory_audit import AuditMaps, AuditReads, AuditWrites
+from lockhouse.storage.memory_data_keys import DataKeyMaps, DataKeyReads, DataKeyWrites
 from lockhouse.storage.memory_notices import NoticeMaps, NoticeReads, NoticeWrites
 from lockhouse.storage.memory_principals import PrincipalMaps, PrincipalReads, PrincipalWrites
 from lockhouse.storage.memory_reviews import ReviewMaps, ReviewReads, ReviewWrites
@@ -43,7 +45,7 @@ _replace = msgspec.structs.replace
 
 
 @dataclass
-class _Maps(WorkspaceMaps, ReviewMaps, SessionMaps, PrincipalMaps, TrashMaps, AuditMaps, NoticeMaps):
+class _Maps(WorkspaceMaps, ReviewMaps, SessionMaps, PrincipalMaps, TrashMaps, AuditMaps, NoticeMaps, DataKeyMaps):
     """Everything of record. Values are frozen, so copying the maps copies the store."""
 
     namespaces: dict[str, Namespace] = field(default_factory=dict)
@@ -68,7 +70,9 @@ def _order(text: str) -> bytes:
     return text.encode()
 
 
-class _MemoryReader(WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, TrashReads, AuditReads, NoticeReads):
+class _MemoryReader(
+    WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, TrashReads, AuditReads, NoticeReads, DataKeyReads
+):
     """Reads of one snapshot."""
 
     _maps: _Maps
@@ -108,7 +112,11 @@ class _MemoryReader(WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, T
 
     def version(self, state: StateRecord, seq: int, *, packed: bool = True) -> Version | None:
         version = self._maps.versions.get((state.id, seq))
-        return version if packed or version is None else _without_bytes(version)
+        if version is None or version.body is None:
+            return version
+        if not packed:
+            return _without_bytes(version)
+        return _replace(version, body=self._opened(version.body, place_of_body(state.address, version.nonce)))
 
     def versions(self, state: StateRecord, before: int = 0, limit: int = 1000) -> Sequence[Version]:
         found = [
@@ -156,7 +164,10 @@ class _MemoryReader(WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, T
         return sorted(found, key=lambda pair: -pair[1].seq)[:limit]
 
     def parked(self, parked_id: str) -> Parked | None:
-        return self._maps.parked.get(parked_id)
+        parked = self._maps.parked.get(parked_id)
+        if parked is None:
+            return None
+        return _replace(parked, body=self._opened(parked.body, place_of_body(parked.address, parked.id)))
 
     def parked_writes(self, address: Address | None = None, after: str = "", limit: int = 1000) -> Sequence[Parked]:
         found = [
@@ -185,7 +196,8 @@ class _MemoryReader(WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, T
 
     def parts(self, upload_id: str, after: int = 0, limit: int = 1000) -> Sequence[Part]:
         found = [part for (owner, number), part in self._maps.parts.items() if owner == upload_id and number > after]
-        return sorted(found, key=lambda part: part.number)[:limit]
+        opened = [_replace(each, body=self._opened(each.body, place_of_part(upload_id, each.number))) for each in found]
+        return sorted(opened, key=lambda part: part.number)[:limit]
 
     def table(self, name: str) -> TableRecord | None:
         return self._maps.tables.get(name)
@@ -226,7 +238,15 @@ class _MemoryReader(WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, T
 
 
 class _MemoryTransaction(
-    WorkspaceWrites, ReviewWrites, SessionWrites, PrincipalWrites, TrashWrites, NoticeWrites, AuditWrites, _MemoryReader
+    WorkspaceWrites,
+    ReviewWrites,
+    SessionWrites,
+    PrincipalWrites,
+    TrashWrites,
+    NoticeWrites,
+    AuditWrites,
+    DataKeyWrites,
+    _MemoryReader,
 ):
     """Writes to a copy."""
 
@@ -278,6 +298,8 @@ class _MemoryTransaction(
     def add_version(self, state: StateRecord, version: Version) -> None:
         if (state.id, version.seq) in self._maps.versions:
             raise ValueError(f"version {version.seq} of state {state.id} is written already")
+        if version.body is not None:
+            version = _replace(version, body=self._closed(version.body))
         self._maps.versions[state.id, version.seq] = version
 
     def set_facts(self, state: StateRecord, seq: int, facts: Facts) -> None:
@@ -291,7 +313,8 @@ class _MemoryTransaction(
             self._maps.versions[state.id, seq] = _replace(version, tags=dict(tags))
 
     def delete_version(self, state: StateRecord, seq: int) -> None:
-        self._maps.versions.pop((state.id, seq), None)
+        gone = self._maps.versions.pop((state.id, seq), None)
+        self._destroy_key(gone.body if gone is not None else None)
 
     def save_lock(self, state: StateRecord, record: LockRecord, expected_epoch: int) -> bool:
         if self.lock(state).epoch != expected_epoch:
@@ -306,10 +329,11 @@ class _MemoryTransaction(
     def add_parked(self, parked: Parked) -> None:
         if parked.id in self._maps.parked:
             raise ValueError(f"parked write {parked.id!r} is there already")
-        self._maps.parked[parked.id] = parked
+        self._maps.parked[parked.id] = _replace(parked, body=self._closed(parked.body))
 
     def delete_parked(self, parked_id: str) -> None:
-        self._maps.parked.pop(parked_id, None)
+        gone = self._maps.parked.pop(parked_id, None)
+        self._destroy_key(gone.body if gone is not None else None)
 
     def add_upload(self, upload: Upload) -> None:
         if upload.id in self._maps.uploads:
@@ -320,10 +344,12 @@ class _MemoryTransaction(
         self._maps.uploads.pop(upload_id, None)
         for owner, number in list(self._maps.parts):
             if owner == upload_id:
-                del self._maps.parts[owner, number]
+                self._destroy_key(self._maps.parts.pop((owner, number)).body)
 
     def save_part(self, upload_id: str, part: Part) -> None:
-        self._maps.parts[upload_id, part.number] = part
+        replaced = self._maps.parts.get((upload_id, part.number))
+        self._destroy_key(replaced.body if replaced is not None else None)
+        self._maps.parts[upload_id, part.number] = _replace(part, body=self._closed(part.body))
 
     def save_table(self, table: TableRecord) -> None:
         self._maps.tables[table.name] = table

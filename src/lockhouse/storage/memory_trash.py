@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from lockhouse.core.trash import Discarded
-from lockhouse.core.versions import Version
+from lockhouse.core.versions import Body, Version
 
 
 @dataclass
@@ -44,6 +44,8 @@ class TrashReads:
 class TrashWrites(TrashReads):
     """The part of `Transaction` about the trash."""
 
+    _destroy_key: Callable[[Body | None], None]
+
     def discard_version(self, state_id: int, discarded: Discarded) -> None:
         place = (state_id, discarded.version.seq)
         kept = self._maps.versions.pop(place, None)
@@ -58,7 +60,8 @@ class TrashWrites(TrashReads):
         self._maps.versions[state_id, seq] = found.version
 
     def purge_version(self, state_id: int, seq: int) -> None:
-        self._maps.trash.pop((state_id, seq), None)
+        found = self._maps.trash.pop((state_id, seq), None)
+        self._destroy_key(found.version.body if found is not None else None)
 
 
 def _without_bytes(found: Discarded) -> Discarded:

@@ -15,6 +15,8 @@ import zstandard
 from lockhouse.core.ports import Blobs, Reader, Store
 from lockhouse.core.versions import Body
 from lockhouse.errors import StorageUnavailable
+from lockhouse.sealing.bodies import Bodies
+from lockhouse.sealing.ring import Ring
 from lockhouse.storage.sql.reader import SqlReader
 
 _PIECE = 1024 * 1024
@@ -38,11 +40,15 @@ class Findings(msgspec.Struct):
             self.problems.append(what)
 
 
-def verify(store: Store, blobs: Blobs, progress: Callable[[Findings], object] = bool) -> Findings:
-    """Read every body of every version and parked write. Problems name the address, never content."""
+def verify(
+    store: Store, blobs: Blobs, progress: Callable[[Findings], object] = bool, *, ring: Ring | None = None
+) -> Findings:
+    """Read every body of every version and parked write; sealed ones with the keys of `ring`. Problems name the
+    address, never content."""
     findings = Findings()
+    bodies = Bodies(blobs, ring)
     for place, body in _bodies(store, findings):
-        problem = damage(body, blobs)
+        problem = damage(body, bodies)
         if problem:
             findings.blame(f"{place}: {problem}")
         findings.bytes += body.size
@@ -51,12 +57,12 @@ def verify(store: Store, blobs: Blobs, progress: Callable[[Findings], object] = 
     return findings
 
 
-def damage(body: Body, blobs: Blobs) -> str:
+def damage(body: Body, bodies: Bodies) -> str:
     """What is wrong with the stored bytes of a body; empty: nothing."""
     digest = hashlib.sha256()
     size = 0
     try:
-        for piece in _pieces(body, blobs):
+        for piece in _pieces(body, bodies):
             digest.update(piece)
             size += len(piece)
     except (StorageUnavailable, zstandard.ZstdError) as error:
@@ -66,11 +72,11 @@ def damage(body: Body, blobs: Blobs) -> str:
     return "" if digest.digest() == body.sha256 else "its bytes are not those that were written"
 
 
-def _pieces(body: Body, blobs: Blobs) -> Iterator[bytes]:
+def _pieces(body: Body, bodies: Bodies) -> Iterator[bytes]:
     if body.packed:
-        yield zstandard.ZstdDecompressor().decompress(body.packed, max_output_size=body.size + 1)
+        yield zstandard.ZstdDecompressor().decompress(bodies.frame_of(body), max_output_size=body.size + 1)
     elif body.blob:
-        reader = blobs.open(body.blob)
+        reader = bodies.open(body)
         try:
             for offset in range(0, reader.size, _PIECE):
                 yield reader.read(offset, _PIECE)

@@ -13,6 +13,7 @@ from lockhouse.core.versions import Body
 from lockhouse.errors import StorageUnavailable
 from lockhouse.runtime.outgoing import DISK_PIECE_BYTES, PIECE_BYTES, give_out
 from lockhouse.runtime.streams import Stream
+from lockhouse.sealing.bodies import Bodies
 from lockhouse.storage.blobs import files
 from lockhouse.storage.blobs.files import FileBlobs
 
@@ -28,7 +29,7 @@ def kept(blobs: FileBlobs) -> Body:
 
 
 async def read(body: Body, blobs: FileBlobs, start: int = 0, end: int | None = None) -> tuple[int, list[bytes]]:
-    given = await give_out(body, blobs, start, end)
+    given = await give_out(body, Bodies(blobs), start, end)
     assert isinstance(given, Stream)
     return given.length, [piece async for piece in given.chunks()]
 
@@ -55,7 +56,7 @@ def test_a_blob_that_is_cut_off_is_an_error(blobs: FileBlobs, tmp_path: Path):
     file = tmp_path / "blobs" / body.blob[:2] / body.blob
 
     async def cut_while_reading() -> None:
-        given = await give_out(body, blobs)
+        given = await give_out(body, Bodies(blobs))
         assert isinstance(given, Stream)
         async for _ in given.chunks():
             with file.open("r+b") as opened:

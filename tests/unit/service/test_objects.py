@@ -208,10 +208,11 @@ def test_a_parked_write_is_accepted_byte_for_byte_once_nobody_holds_the_lock(roo
     rooms.lock(caller("ann"))
     parked = refused(rooms.put(state(2, note="kept"), BOB)).parked
     assert parked is not None
+    body = rooms.store.read(lambda tx: history.get_parked(tx, caller(), parked)).body
     with pytest.raises(WriteLocked):
-        rooms.store.write(lambda tx: history.accept_parked(tx, caller(), parked, "a1"))
+        rooms.store.write(lambda tx: history.accept_parked(tx, caller(), parked, "a1", body))
     rooms.unlock(caller("ann"))
-    result = written(rooms.store.write(lambda tx: history.accept_parked(tx, caller(), parked, "a2")))
+    result = written(rooms.store.write(lambda tx: history.accept_parked(tx, caller(), parked, "a2", body)))
     assert (rooms.get(), result.version.origin.mark) == (state(2, note="kept"), "accepted")
     assert rooms.store.read(lambda tx: history.list_parked(tx, caller())) == []
 

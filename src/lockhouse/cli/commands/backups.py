@@ -136,6 +136,11 @@ def restore(
     versions, parked = made.tables["versions"].rows, made.tables["parked"].rows
     count = made.found.bytes if made.found is not None else 0
     note = "" if has_key else f"Put {MASTER_KEY_FILE} into it before you serve it: without it all access keys end.\n"
+    if made.found is None:
+        note += (
+            "The versions were not read: the key that seals them is not here. Put encryption.key into the data "
+            "directory (or name where it is: --encryption-key) before you serve it.\n"
+        )
     run.show(
         {"data": where, "versions": versions, "parked": parked, "bytes": count},
         f"restored {versions} versions ({size(count)}) into {where}\n{note}",

@@ -137,7 +137,7 @@ class FileBlobWriter:
         with _refusals():
             self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | memoryview) -> None:
         self._blobs._check_room()  # noqa: SLF001 - as above
         rest = memoryview(data)
         with self._using, self._undone(), _refusals():

@@ -7,6 +7,7 @@ directory is built the same way. Nothing that exists is ever overwritten or remo
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import os
@@ -64,13 +65,11 @@ def create(
     *,
     now: float,
     files: Sequence[str] = (),
-    keys: Sequence[str] = (),
     opens: bool = True,
     progress: Tell = bool,
 ) -> Manifest:
     """Copy a place; it goes on serving. `files` are small files in its directory that are to be taken along (those that
-    do not exist are left out); `keys` are the names of the keys that bodies are sealed with, `opens` whether these are
-    here, so that the copy can be read back.
+    do not exist are left out). With the keys at hand (and `opens`) the copy is read back, too.
 
     Errors: `request.invalid` (the target exists and is not empty), `storage.full`, `storage.unavailable` (something
     cannot be read or written, or the copy does not verify: the data itself is damaged).
@@ -88,6 +87,8 @@ def create(
             finally:
                 snapshot.close()
             index = _copy(wanted, place, work, progress)
+            with place.store() as store:
+                keys = tuple(record.id for record in store.read(lambda tx: tx.key_records()))
         draft = Manifest(
             format=FORMAT,
             at=now,
@@ -101,7 +102,7 @@ def create(
             index=index,
             numbers=numbers,
             files=tuple(_take(place, work, name) for name in files if _is_there(place, name)),
-            keys=tuple(keys),
+            keys=keys,
         )
         findings = _checked(Archive(work, draft), place, opens=opens, progress=progress)
         size = findings.bytes if findings is not None else 0
@@ -263,7 +264,8 @@ def _checked(opened: Archive, like: Place | None, *, opens: bool, progress: Tell
             return None
         with place.store() as store:
             found = verify_place(store, _read_like(place, like), progress)
-    _raise_for(opened.path, found)
+    if found is not None:
+        _raise_for(opened.path, found)
     return found
 
 
@@ -273,8 +275,7 @@ def _scratch_beside(path: Path) -> Path | None:
 
 
 def _read_like(place: Place, like: Place | None) -> Place:
-    del like  # until bodies are sealed, each place reads its own
-    return place
+    return place if like is None else dataclasses.replace(place, ring=like.ring)
 
 
 def _raise_for(path: Path, found: Findings) -> None:

@@ -164,9 +164,15 @@ def check_served(tx: Reader) -> None:
         )
 
 
-def verify_place(store: Store, place: Place, progress: Tell = bool) -> Findings:
-    """Every body of every version and parked write, against its digest."""
-    return verify(store, place.plain, lambda so_far: progress(Progress("verify", so_far.versions + so_far.parked, 0)))
+def verify_place(store: Store, place: Place, progress: Tell = bool) -> Findings | None:
+    """Every body of every version and parked write, against its digest; None when the keys are not here."""
+    if not place.opens(store):
+        return None
+
+    def tell(so_far: Findings) -> None:
+        progress(Progress("verify", so_far.versions + so_far.parked, 0))
+
+    return verify(store, place.plain, tell, ring=place.ring)
 
 
 def copy_blobs(wanted: Iterable[BlobFacts], source: OpenBlobs, target: StoredBlobs, progress: Tell) -> tuple[int, int]:

@@ -17,6 +17,8 @@ from typing import Protocol
 
 from lockhouse.core.ports import BlobReader, Blobs, Store
 from lockhouse.errors import RequestInvalid, StorageUnavailable
+from lockhouse.sealing.ring import Ring
+from lockhouse.sealing.sources import KEY_FILE, KeyFile
 from lockhouse.storage.blobs.files import FileBlobs, sync_directory
 from lockhouse.storage.carry.rows import Loader, Snapshot
 from lockhouse.storage.carry.sqlite_rows import SqliteLoader, SqliteSnapshot
@@ -53,6 +55,13 @@ class Place:
     """Where its small files are."""
     empty: bool = False
     """There is nothing in it yet, not even tables."""
+    ring: Ring | None = None
+    """What opens sealed bodies, as far as it is here."""
+
+    def opens(self, store: Store) -> bool:
+        """Whether every key is here that a body may be sealed with."""
+        have = self.ring.ids if self.ring is not None else frozenset()
+        return {record.id for record in store.read(lambda tx: tx.key_records())} <= have
 
     @contextmanager
     def unswept(self) -> Iterator[None]:
@@ -61,8 +70,8 @@ class Place:
             yield
 
 
-def serving(directory: DataDirectory) -> Place:
-    """The data directory of the server that this process is."""
+def serving(directory: DataDirectory, ring: Ring | None = None) -> Place:
+    """The data directory of the server that this process is, with the keys that it has."""
 
     def loader() -> Loader:
         raise RequestInvalid("cannot write into a data directory that is being served")
@@ -75,6 +84,7 @@ def serving(directory: DataDirectory) -> Place:
         loader,
         lambda: contextlib.nullcontext(directory.store),
         directory.path,
+        ring=ring,
     )
 
 
@@ -99,7 +109,8 @@ def open_directory_place(path: Path, *, create: bool = False) -> Iterator[Place]
 
 
 def directory_place(path: Path, *, empty: bool = False, durable: bool = True, blobs: Path | None = None) -> Place:
-    """A data directory that is the caller's alone; with `blobs`, its bodies are there and are not changed."""
+    """A data directory that is the caller's alone, with the key file that may be in it; with `blobs`, its bodies are
+    there and are not changed."""
     kept = FileBlobs(blobs, read_only=True) if blobs else FileBlobs(path / BLOBS, durable=durable)
 
     @contextmanager
@@ -119,7 +130,13 @@ def directory_place(path: Path, *, empty: bool = False, durable: bool = True, bl
         store,
         path,
         empty,
+        _ring_in(path),
     )
+
+
+def _ring_in(path: Path) -> Ring | None:
+    keys = KeyFile(path / KEY_FILE).load(())
+    return Ring(keys) if keys else None
 
 
 def _take(path: Path) -> int:

@@ -151,6 +151,19 @@ SQLITE: Sequence[Sequence[str]] = (
         "CREATE INDEX sessions_principal ON sessions (principal, id)",
         "CREATE INDEX sessions_ends ON sessions (ends)",
     ),
+    (
+        # Ids rise with time, so new keys share pages. A key is apart from the body that it opens: keys are wrapped anew
+        # and destroyed without touching bodies.
+        "CREATE TABLE data_keys (id BLOB PRIMARY KEY NOT NULL, kek TEXT NOT NULL, wrapped BLOB NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE key_records (id TEXT PRIMARY KEY NOT NULL, at REAL NOT NULL, record BLOB NOT NULL) WITHOUT ROWID",
+        # Bodies too large for rows where there is no other place for them. `pieces` is -1 until the blob is finished.
+        """CREATE TABLE blobs (
+            name TEXT PRIMARY KEY NOT NULL, at REAL NOT NULL, size INTEGER NOT NULL, pieces INTEGER NOT NULL
+        ) WITHOUT ROWID""",
+        """CREATE TABLE blob_pieces (
+            name TEXT NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (name, number)
+        )""",
+    ),
 )
 
 

@@ -29,6 +29,7 @@ from typing import Any
 import msgspec
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.data_keys import DataKey
 from lockhouse.core.locks import FREE, LockRecord
 from lockhouse.core.ports import ItemRecord, LockEvent, Parked, Part, StateRecord, Upload
 from lockhouse.core.principals import Credential, Membership, Principal
@@ -320,6 +321,20 @@ class PostgresTransaction(SqlTransaction):
             self._send(
                 "INSERT INTO bodies (state_id, seq, packed) VALUES (?, ?, ?)", (state.id, version.seq, body.packed)
             )
+        self._keep_key(body)
+
+    def _with_owner(self, sql: str, parameters: Row) -> None:
+        self._send(sql, parameters)
+
+    def rewrap(self, key: DataKey, old_kek: str) -> bool:
+        # One row that compares and sets: nothing else needs to be held.
+        self.touched = self.dirty = True
+        return bool(
+            self._pg.change(
+                "UPDATE data_keys SET kek = ?, wrapped = ? WHERE id = ? AND kek = ?",
+                (key.kek, key.wrapped, key.id, old_kek),
+            )
+        )
 
     def set_facts(self, state: StateRecord, seq: int, facts: Facts) -> None:
         self._held(state)
@@ -337,6 +352,8 @@ class PostgresTransaction(SqlTransaction):
 
     def delete_version(self, state: StateRecord, seq: int) -> None:
         self._held(state)
+        version = self.version(state, seq, packed=False)
+        self._destroy_key(version.body if version is not None else None)
         self._send("DELETE FROM versions WHERE state_id = ? AND seq = ?", (state.id, seq))
         self._send("DELETE FROM bodies WHERE state_id = ? AND seq = ?", (state.id, seq))
 
@@ -353,12 +370,13 @@ class PostgresTransaction(SqlTransaction):
 
     def add_parked(self, parked: Parked) -> None:
         body = parked.body
-        bare = msgspec.structs.replace(parked, body=records.without_bytes(body))
+        bare = msgspec.structs.replace(parked, body=records.bare(body))
         self._write_at(
             parked.address,
             "INSERT INTO parked (id, namespace, key, blob, record, packed) VALUES (?, ?, ?, ?, ?, ?)",
             (parked.id, *parked.address, body.blob, encode(bare), body.packed or None),
         )
+        self._keep_key(body)
 
     def state_upload(self, upload_id: str) -> StateUpload | None:
         upload = super().state_upload(upload_id)
@@ -404,15 +422,22 @@ class PostgresTransaction(SqlTransaction):
 
     def delete_upload(self, upload_id: str) -> None:
         self._of_upload(upload_id, "DELETE FROM uploads WHERE id = ?", (upload_id,))
+        for (record,) in self._fetch("SELECT record FROM parts WHERE upload_id = ?", (upload_id,)):
+            self._destroy_key(records.decode_part(record).body)
         self._of_upload(upload_id, "DELETE FROM parts WHERE upload_id = ?", (upload_id,))
 
     def save_part(self, upload_id: str, part: Part) -> None:
+        if upload_id not in self._uploads:
+            self._alone()
+        rows = self._fetch("SELECT record FROM parts WHERE upload_id = ? AND number = ?", (upload_id, part.number))
+        self._destroy_key(records.decode_part(rows[0][0]).body if rows else None)
         self._of_upload(
             upload_id,
             "INSERT INTO parts (upload_id, number, blob, record) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (upload_id, number) DO UPDATE SET blob = excluded.blob, record = excluded.record",
-            (upload_id, part.number, part.body.blob, encode(part)),
+            (upload_id, part.number, part.body.blob, records.part_record(part)),
         )
+        self._keep_key(part.body)
 
     def parts(self, upload_id: str, after: int = 0, limit: int = 1000) -> Sequence[Part]:
         if upload_id not in self._uploads:
@@ -479,7 +504,7 @@ def _only_alone(name: str) -> Any:  # noqa: ANN401 - the signature of the method
 
 
 LISTS = ("states", "held_locks", "recent_lock_events", "parked_writes", "uploads", "items", "unnamed_states",
-         "states_suggesting", "blob_names", "bodies")  # fmt: skip
+         "states_suggesting", "blob_names", "bodies", "data_keys")  # fmt: skip
 """Reads of what is written while the structure is shared, and that no held row protects. (One parked write by its id is
 none of them: it never changes, is added while its address is held, and goes only by a command that runs alone.)"""
 for _name in LISTS:

@@ -17,6 +17,7 @@ from lockhouse.core.ports import ItemRecord, LockEvent, Namespace, Parked, Part,
 from lockhouse.core.versions import Version
 from lockhouse.storage.sql import records
 from lockhouse.storage.sql.audit import AuditReads
+from lockhouse.storage.sql.data_keys import DataKeyReads
 from lockhouse.storage.sql.notices import NoticeReads
 from lockhouse.storage.sql.principals import PrincipalReads
 from lockhouse.storage.sql.records import STATE_COLUMNS, STATE_WIDTH, Row, after_byte_prefix, after_prefix
@@ -33,6 +34,10 @@ _BLOB_NAMES = (
     "UNION SELECT blob FROM parked WHERE blob > ? AND blob <> '' "
     "UNION SELECT blob FROM trash WHERE blob > ? AND blob <> ''"
 )
+_KEY_AND_BYTES = (
+    "SELECT k.kek, k.wrapped, b.packed FROM data_keys k "
+    "LEFT JOIN bodies b ON b.state_id = ? AND b.seq = ? WHERE k.id = ?"
+)
 
 
 class Session(Protocol):
@@ -44,7 +49,9 @@ class Session(Protocol):
         ...
 
 
-class SqlReader(WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, TrashReads, AuditReads, NoticeReads):
+class SqlReader(
+    WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, TrashReads, AuditReads, NoticeReads, DataKeyReads
+):
     """`core.ports.Reader` over one session."""
 
     def __init__(self, session: Session, settled: Settled, generation: int) -> None:
@@ -102,7 +109,12 @@ class SqlReader(WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, Trash
         if not rows:
             return None
         version = records.decode_version(rows[0][0])
-        if not packed or version.body is None or version.body.blob:
+        if not packed or version.body is None:
+            return version
+        if version.body.key is not None:
+            keys = self._fetch(_KEY_AND_BYTES, (state.id, seq, version.body.key.id))
+            return records.opened(version, state.address, *(keys[0] if keys else (None, None, None)))
+        if version.body.blob:
             return version
         bodies = self._fetch("SELECT packed FROM bodies WHERE state_id = ? AND seq = ?", (state.id, seq))
         return records.with_bytes(version, bodies[0][0]) if bodies else version
@@ -159,7 +171,11 @@ class SqlReader(WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, Trash
 
     def parked(self, parked_id: str) -> Parked | None:
         rows = self._fetch("SELECT record, packed FROM parked WHERE id = ?", (parked_id,))
-        return records.parked_of(rows[0][0], rows[0][1]) if rows else None
+        if not rows:
+            return None
+        parked = records.parked_of(rows[0][0], rows[0][1])
+        key = parked.body.key
+        return parked if key is None else records.opened_parked(parked, *self._wrapped(key.id))
 
     def parked_writes(self, address: Address | None = None, after: str = "", limit: int = 1000) -> Sequence[Parked]:
         if address is None:
@@ -194,7 +210,11 @@ class SqlReader(WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, Trash
             "SELECT record FROM parts WHERE upload_id = ? AND number > ? ORDER BY number LIMIT ?",
             (upload_id, after, limit),
         )
-        return [records.decode_part(row[0]) for row in rows]
+        found = [records.decode_part(row[0]) for row in rows]
+        return [
+            part if part.body.key is None else records.opened_part(part, upload_id, *self._wrapped(part.body.key.id))
+            for part in found
+        ]
 
     def table(self, name: str) -> TableRecord | None:
         held = self._settled.get("table", name, self._generation)
@@ -271,10 +291,13 @@ class SqlReader(WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, Trash
             "WHERE (v.state_id, v.seq) > (?, ?) ORDER BY v.state_id, v.seq LIMIT ?",
             (*after, limit),
         )
-        return [
-            (row[0], Address(row[1] or "?", row[2] or "?"), records.with_bytes(records.decode_version(row[3]), row[4]))
-            for row in rows
-        ]
+        found = []
+        for state_id, namespace, key, record, packed in rows:
+            address, version = Address(namespace or "?", key or "?"), records.decode_version(record)
+            sealed = version.body.key if version.body is not None else None
+            kek, wrapped = self._wrapped(sealed.id) if sealed is not None else ("", b"")
+            found.append((state_id, address, records.opened(version, address, kek, wrapped, packed)))
+        return found
 
     def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
         rows = self._fetch(f"{_BLOB_NAMES} ORDER BY blob LIMIT ?", (after, after, after, after, limit))

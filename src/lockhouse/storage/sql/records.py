@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.data_keys import DataKey, place_of_body, place_of_part
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.ports import LockEvent, Namespace, Parked, Part, StateRecord, Upload
 from lockhouse.core.principals import Credential, Principal
@@ -88,14 +89,25 @@ def state_values(state: StateRecord) -> Row:
     )
 
 
-def without_bytes(body: Body) -> Body:
-    return _replace(body, packed=b"") if body.packed else body
+def bare(body: Body) -> Body:
+    """As a record holds it: without packed bytes and with no more of the key than its id."""
+    key = body.key
+    if key is None:
+        return _replace(body, packed=b"") if body.packed else body
+    return _replace(body, packed=b"", key=DataKey(key.id))
 
 
 def version_record(version: Version) -> bytes:
-    if version.body is not None and version.body.packed:
-        version = _replace(version, body=without_bytes(version.body))
+    body = version.body
+    if body is not None and (body.packed or body.key is not None):
+        version = _replace(version, body=bare(body))
     return encode(version)
+
+
+def part_record(part: Part) -> bytes:
+    """With its packed bytes."""
+    body = part.body
+    return encode(part if body.key is None else _replace(part, body=_replace(body, key=DataKey(body.key.id))))
 
 
 def with_bytes(version: Version, packed: bytes | None) -> Version:
@@ -104,9 +116,30 @@ def with_bytes(version: Version, packed: bytes | None) -> Version:
     )
 
 
+def opened(version: Version, address: Address, kek: str | None, wrapped: bytes | None, packed: bytes | None) -> Version:
+    """With what is needed to read its body."""
+    body = version.body
+    if body is None or body.key is None:
+        return with_bytes(version, packed)
+    key = DataKey(body.key.id, kek or "", wrapped or b"", place_of_body(address, version.nonce))
+    return _replace(version, body=_replace(body, packed=packed or b"", key=key))
+
+
 def parked_of(record: bytes, packed: bytes | None = None) -> Parked:
     parked = decode_parked(record)
     return _replace(parked, body=_replace(parked.body, packed=packed)) if packed else parked
+
+
+def opened_parked(parked: Parked, kek: str, wrapped: bytes) -> Parked:
+    assert parked.body.key is not None
+    key = DataKey(parked.body.key.id, kek, wrapped, place_of_body(parked.address, parked.id))
+    return _replace(parked, body=_replace(parked.body, key=key))
+
+
+def opened_part(part: Part, upload_id: str, kek: str, wrapped: bytes) -> Part:
+    assert part.body.key is not None
+    key = DataKey(part.body.key.id, kek, wrapped, place_of_part(upload_id, part.number))
+    return _replace(part, body=_replace(part.body, key=key))
 
 
 def after_prefix(prefix: str) -> str | None:

@@ -27,6 +27,7 @@ from lockhouse.core.workspaces import name_from_key
 from lockhouse.errors import StorageFull
 from lockhouse.storage.sql import records
 from lockhouse.storage.sql.audit import AuditWrites
+from lockhouse.storage.sql.data_keys import DataKeyWrites
 from lockhouse.storage.sql.notices import NoticeWrites
 from lockhouse.storage.sql.principals import PrincipalWrites
 from lockhouse.storage.sql.reader import Session, SqlReader
@@ -56,7 +57,15 @@ def storage_full() -> StorageFull:
 
 
 class SqlTransaction(
-    WorkspaceWrites, ReviewWrites, SessionWrites, PrincipalWrites, TrashWrites, NoticeWrites, AuditWrites, SqlReader
+    WorkspaceWrites,
+    ReviewWrites,
+    SessionWrites,
+    PrincipalWrites,
+    TrashWrites,
+    NoticeWrites,
+    AuditWrites,
+    DataKeyWrites,
+    SqlReader,
 ):
     """`core.ports.Transaction` over one session; used for one command after the other."""
 
@@ -178,6 +187,7 @@ class SqlTransaction(
             self._change(
                 "INSERT INTO bodies (state_id, seq, packed) VALUES (?, ?, ?)", (state.id, version.seq, body.packed)
             )
+        self._keep_key(body)
 
     def set_facts(self, state: StateRecord, seq: int, facts: Facts) -> None:
         version = self.version(state, seq, packed=False)
@@ -196,6 +206,8 @@ class SqlTransaction(
         )
 
     def delete_version(self, state: StateRecord, seq: int) -> None:
+        version = self.version(state, seq, packed=False)
+        self._destroy_key(version.body if version is not None else None)
         self._change("DELETE FROM versions WHERE state_id = ? AND seq = ?", (state.id, seq))
         self._change("DELETE FROM bodies WHERE state_id = ? AND seq = ?", (state.id, seq))
 
@@ -221,13 +233,16 @@ class SqlTransaction(
 
     def add_parked(self, parked: Parked) -> None:
         body = parked.body
-        bare = msgspec.structs.replace(parked, body=records.without_bytes(body))
+        bare = msgspec.structs.replace(parked, body=records.bare(body))
         self._grow(
             "INSERT INTO parked (id, namespace, key, blob, record, packed) VALUES (?, ?, ?, ?, ?, ?)",
             (parked.id, *parked.address, body.blob, encode(bare), body.packed or None),
         )
+        self._keep_key(body)
 
     def delete_parked(self, parked_id: str) -> None:
+        rows = self._fetch("SELECT record FROM parked WHERE id = ?", (parked_id,))
+        self._destroy_key(records.parked_of(rows[0][0]).body if rows else None)
         self._change("DELETE FROM parked WHERE id = ?", (parked_id,))
 
     def add_upload(self, upload: Upload) -> None:
@@ -238,14 +253,19 @@ class SqlTransaction(
 
     def delete_upload(self, upload_id: str) -> None:
         self._change("DELETE FROM uploads WHERE id = ?", (upload_id,))
+        for (record,) in self._fetch("SELECT record FROM parts WHERE upload_id = ?", (upload_id,)):
+            self._destroy_key(records.decode_part(record).body)
         self._change("DELETE FROM parts WHERE upload_id = ?", (upload_id,))
 
     def save_part(self, upload_id: str, part: Part) -> None:
+        rows = self._fetch("SELECT record FROM parts WHERE upload_id = ? AND number = ?", (upload_id, part.number))
+        self._destroy_key(records.decode_part(rows[0][0]).body if rows else None)
         self._grow(
             "INSERT INTO parts (upload_id, number, blob, record) VALUES (?, ?, ?, ?) "
             "ON CONFLICT (upload_id, number) DO UPDATE SET blob = excluded.blob, record = excluded.record",
-            (upload_id, part.number, part.body.blob, encode(part)),
+            (upload_id, part.number, part.body.blob, records.part_record(part)),
         )
+        self._keep_key(part.body)
 
     def save_table(self, table: TableRecord) -> None:
         self._unsettle()

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from lockhouse.core.trash import Discarded
-from lockhouse.core.versions import Version
-from lockhouse.storage.sql.records import Row, encode, version_record, without_bytes
+from lockhouse.core.versions import Body, Version
+from lockhouse.storage.sql.records import Row, bare, encode, version_record
 
 _decode = msgspec.msgpack.Decoder(Discarded).decode
 _FOREVER = 2**62
@@ -41,6 +41,7 @@ class TrashWrites(TrashReads):
     """The part of `Transaction` about the trash."""
 
     _change: Callable[[str, Row], int]
+    _destroy_key: Callable[[Body | None], None]
 
     def discard_version(self, state_id: int, discarded: Discarded) -> None:
         version = _bare(discarded.version)
@@ -69,11 +70,12 @@ class TrashWrites(TrashReads):
         )
 
     def purge_version(self, state_id: int, seq: int) -> None:
+        found = self.discarded(state_id, seq)
+        if found is not None:
+            self._destroy_key(found.version.body)
         if self._change("DELETE FROM trash WHERE state_id = ? AND seq = ?", (state_id, seq)):
             self._change("DELETE FROM bodies WHERE state_id = ? AND seq = ?", (state_id, seq))
 
 
 def _bare(version: Version) -> Version:
-    if version.body is None or not version.body.packed:
-        return version
-    return msgspec.structs.replace(version, body=without_bytes(version.body))
+    return version if version.body is None else msgspec.structs.replace(version, body=bare(version.body))

@@ -10,7 +10,6 @@ from lockhouse.protocols.api import views, wire
 from lockhouse.protocols.api.call import Call, Download
 from lockhouse.runtime.outgoing import give_out
 from lockhouse.service import history
-from lockhouse.service.objects import Refused
 
 
 async def list_all(call: Call) -> wire.ParkedList:
@@ -40,15 +39,12 @@ async def show(call: Call) -> wire.ParkedDocument:
 
 async def download(call: Call) -> Download:
     found = await call.house.read(lambda tx: history.get_parked(tx, call.caller, call.path["id"]))
-    body = await give_out(found.body, call.house.blobs)
+    body = await give_out(found.body, call.house.bodies)
     return Download(body, f"{found.id}.tfstate", found.content_type or "application/json")
 
 
 async def accept(call: Call) -> wire.VersionDocument:
-    nonce = call.house.engine.nonce()
-    result = await call.house.write(lambda tx: history.accept_parked(tx, call.caller, call.path["id"], nonce))
-    if isinstance(result, Refused):
-        raise result.problem
+    result = await call.house.accept_parked(call.caller, call.path["id"])
     return views.version(result.version, result.version.seq)
 
 

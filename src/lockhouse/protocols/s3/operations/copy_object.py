@@ -13,7 +13,6 @@ from lockhouse.protocols.s3.call import Call
 from lockhouse.protocols.s3.operations.lock_objects import refuse_lock_key
 from lockhouse.protocols.s3.representation import written_headers
 from lockhouse.protocols.web import Headers, Response
-from lockhouse.runtime.intake import Intake
 from lockhouse.service.objects import Put
 
 _SOURCE = "x-amz-copy-source-"
@@ -39,7 +38,7 @@ async def copy_object(call: Call) -> Response:
         tags=fields.read_tags(headers.get("x-amz-tagging")) if retagged else source.tags,
         conditions=fields.read_conditions(headers),
     )
-    written = await call.house.put_intake(call.caller, command, Intake(source.body, source.facts))
+    written = await call.house.put_intake(call.caller, command, call.house.copied(source.body, source.facts))
     version = written.version
     response = listing.xml_response(
         "CopyObjectResult",

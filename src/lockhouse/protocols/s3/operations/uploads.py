@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from functools import partial
 
-from lockhouse.core.ports import Part, Reader, Upload
+from lockhouse.core.ports import Reader, Upload
 from lockhouse.errors import RequestInvalid, StateNotFound, UploadNotFound
 from lockhouse.protocols.aws import xml
 from lockhouse.protocols.aws.checksums import CHECKSUM_BYTES, checksum_of, decode_digest
@@ -21,7 +21,6 @@ from lockhouse.protocols.s3.operations.lock_objects import refuse_lock_key
 from lockhouse.protocols.s3.operations.put_object import NO_BODY
 from lockhouse.protocols.s3.representation import CHECKSUM_TYPE, checksum_headers, written_headers
 from lockhouse.protocols.web import Response
-from lockhouse.runtime.intake import Intake
 from lockhouse.runtime.streams import Stream
 from lockhouse.service import objects, uploads
 from lockhouse.service.objects import Put
@@ -70,7 +69,7 @@ async def upload_part(call: Call) -> Response:
     intake = await call.house.take_in_part(chunks)
     body = intake.body
     checksums = call.body.prove(body.size, body.md5, body.sha256)
-    part = Part(number, body, call.caller.now, checksums)
+    part = call.house.part(upload.id, number, intake, call.caller.now, checksums)
     await call.house.write(lambda tx: uploads.put_part(tx, call.caller, call.address, upload.id, part))
     headers = [(b"etag", fields.quoted(body.md5.hex()).encode("ascii"))]
     headers += [(f"x-amz-checksum-{name}".encode("ascii"), value.encode("ascii")) for name, value in checksums.items()]
@@ -87,10 +86,10 @@ async def upload_part_copy(call: Call) -> Response:
     if wanted is not None and part is None:
         raise RequestInvalid("cannot read this range", argument="x-amz-copy-source-range")
     if part is None:
-        intake = Intake(source.body, None)
+        intake = call.house.copied(source.body)
     else:
         intake = await call.house.take_in_part(_pieces(await call.house.give_out(source, *part)))
-    made = Part(number, intake.body, call.caller.now)
+    made = call.house.part(upload.id, number, intake, call.caller.now, {})
     await call.house.write(lambda tx: uploads.put_part(tx, call.caller, call.address, upload.id, made))
     return listing.xml_response(
         "CopyPartResult",

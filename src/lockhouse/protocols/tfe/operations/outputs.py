@@ -25,7 +25,7 @@ async def of_version(call: Call, owner: Workspace, version: Version) -> list[Jso
 async def _values(call: Call, owner: Workspace, version: Version) -> dict[str, Output]:
     found = (await call.house.get(call.caller, owner.address, version.id)).version
     assert found.body is not None
-    return read_outputs(await whole(found.body, call.house.blobs)) or {}
+    return read_outputs(await whole(found.body, call.house.bodies)) or {}
 
 
 async def list_current(call: Call) -> Response:

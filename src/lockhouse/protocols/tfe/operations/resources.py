@@ -22,7 +22,7 @@ async def list_current(call: Call) -> Response:
     except StateNotFound:
         return respond(page_of([], call.query, 0))
     assert version.body is not None
-    found = read_instances(await whole(version.body, call.house.blobs)) or []
+    found = read_instances(await whole(version.body, call.house.bodies)) or []
     number, size = call.query.page()
     shown = found[(number - 1) * size : number * size]
     written = moment(version.at)

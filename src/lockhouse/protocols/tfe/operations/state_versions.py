@@ -137,12 +137,8 @@ async def upload(call: Call) -> Response:
         await _drain(call, given.limit)
         return Response(200)
     intake = await call.house.take_in(call.request.chunks(), expect_state=True)
-    command = Put(
-        address=announced.address,
-        body=intake.body,
-        facts=intake.facts,
-        nonce=announced.id,
-        content_type="application/json",
+    command = call.house.with_body(
+        Put(address=announced.address, body=_NOTHING, nonce=announced.id, content_type="application/json"), intake
     )
 
     def write(tx: Transaction) -> Written | Refused:

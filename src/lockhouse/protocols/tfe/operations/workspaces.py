@@ -83,7 +83,7 @@ async def _outputs(call: Call, view: View) -> list[Json]:
     except (AccessDenied, StateNotFound):
         return []
     assert found.version.body is not None
-    values = read_outputs(await whole(found.version.body, call.house.blobs)) or {}
+    values = read_outputs(await whole(found.version.body, call.house.bodies)) or {}
     version_id = documents.version_id(view.workspace, found.version)
     return [documents.workspace_output(version_id, name, value) for name, value in values.items()]
 
