@@ -8,6 +8,7 @@ from lockhouse.cli.commands import (
     access,
     audit,
     backups,
+    carrying,
     databases,
     encryption,
     here,
@@ -56,6 +57,7 @@ for _commands in (
     moves,
     databases,
     encryption,
+    carrying,
     here,
     review,
 ):

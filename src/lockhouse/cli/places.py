@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +15,9 @@ from lockhouse.cli.frame import data_directory
 from lockhouse.errors import RequestInvalid
 
 if TYPE_CHECKING:
+    from lockhouse.sealing.ring import Ring
     from lockhouse.storage.carry.place import Place
+    from lockhouse.storage.carry.rows import Snapshot
 
 Database = Annotated[
     str,
@@ -22,13 +27,55 @@ Blobs = Annotated[
     str, typer.Option("--blobs", metavar="URL", help="Where the large bodies are, instead of the data directory.")
 ]
 
+EncryptionKey = Annotated[
+    str,
+    typer.Option(
+        "--encryption-key",
+        envvar="LOCKHOUSE_ENCRYPTION_KEY",
+        metavar="FILE",
+        help="The key file that opens sealed states (your copy of encryption.key), or env:NAME. Without it: the one "
+        "in the data directory or in the backup.",
+    ),
+]
+
+
+def ring_of(text: str) -> Ring | None:
+    """The keys that the option names. Errors: `data.invalid`, `setting.invalid`."""
+    from lockhouse.sealing.ring import Ring
+    from lockhouse.sealing.sources import named_source
+
+    if not text:
+        return None
+    source = named_source(text, os.environ)
+    keys = source.load(()) if source is not None else []
+    if not keys:
+        raise RequestInvalid(f"cannot find a key in {text}", hint="name your copy of encryption.key")
+    return Ring(keys)
+
 
 @contextmanager
-def opened(data: str, database: str, blobs: str, *, create: bool = False) -> Iterator[Place]:
+def opened(data: str, database: str, blobs: str, *, create: bool = False, ring: Ring | None = None) -> Iterator[Place]:
     """The place that the options name. Errors: `request.invalid`, `storage.unavailable`."""
     from lockhouse.storage.carry.place import open_directory_place
 
     if database or blobs:
         raise RequestInvalid(f"cannot use {database or blobs}: only data directories can be carried so far")
     with open_directory_place(data_directory(data), create=create) as place:
-        yield place
+        yield place if ring is None else dataclasses.replace(place, ring=ring)
+
+
+@contextmanager
+def readable(
+    data: str, database: str, blobs: str, backup: str, ring: Ring | None = None
+) -> Iterator[tuple[Place, Snapshot]]:
+    """A place, or a backup opened as one, and a snapshot of it. Errors: `request.invalid`, `storage.unavailable`."""
+    from lockhouse.storage.carry.backup import as_place
+
+    with as_place(Path(backup).expanduser(), ring) if backup else opened(data, database, blobs, ring=ring) as place:
+        with place.store():  # bring the tables up to date: the snapshot is read by this program
+            pass
+        snapshot = place.snapshot()
+        try:
+            yield place, snapshot
+        finally:
+            snapshot.close()

@@ -6,7 +6,7 @@ Errors: ServerUnreachable (`server.unreachable`) when nothing answers or the ans
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
@@ -225,6 +225,28 @@ class Client:
     def restore(self, namespace: str, key: str, version: str) -> wire.VersionDocument:
         asked = wire.RestoreAsk(key=key, version=version)
         return self._ask("POST", f"{_state(namespace)}/restore", wire.VersionDocument, asked)
+
+    def objects(self, namespace: str, prefix: str = "") -> Iterator[wire.ObjectLine]:
+        """Every key, deleted ones and plain objects too, in key order, page by page."""
+        after = ""
+        while True:
+            query: Query = {"prefix": prefix, "after": after, "limit": _PAGE}
+            page = self._ask("GET", f"/namespaces/{_segment(namespace)}/objects", wire.Objects, query=query)
+            yield from page.objects
+            if not page.next:
+                return
+            after = page.next
+
+    def import_version(self, namespace: str, about: wire.ImportAsk, body: Iterable[bytes]) -> wire.ImportedDocument:
+        """Add a version that was written elsewhere."""
+        target = _target(f"/namespaces/{_segment(namespace)}/import", {"about": msgspec.json.encode(about).decode()})
+        try:
+            answer = self._http.post(target, content=body, timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS))
+        except httpx.HTTPError as wrong:
+            raise self._unreachable(wrong) from None
+        if answer.status_code >= 300:
+            raise self._refusal(answer)
+        return msgspec.json.decode(answer.content, type=wire.ImportedDocument)
 
     def delete_state(self, namespace: str, key: str, *, force: bool) -> wire.DeletedDocument:
         return self._ask("DELETE", _state(namespace), wire.DeletedDocument, query={"key": key, "force": force})

@@ -55,7 +55,7 @@ class Origin(msgspec.Struct, frozen=True, omit_defaults=True):
     lock_id: str = ""
     """The lock under which it was written: versions of one run share it."""
     mark: str = ""
-    """`unlocked`, `override`, `rollback`, `accepted` or empty."""
+    """`unlocked`, `override`, `rollback`, `accepted`, `imported` (then `request` is its id at the source) or empty."""
 
 
 class Version(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -48,6 +48,16 @@ def list_states(
     return found[:limit]
 
 
+def list_everything(
+    tx: Reader, caller: Caller, namespace: str, prefix: str = "", after: str = "", limit: int = 1000
+) -> Sequence[tuple[StateRecord, Version | None]]:
+    """Every address in key order with its newest version: states and plain objects, deleted ones too, and those that
+    were only locked so far. Needs `read` on the prefix."""
+    namespaces.get(tx, caller, namespace)
+    require(caller.who, Right.READ, namespace, prefix)
+    return tx.states(namespace, prefix, after, limit, live_only=False)
+
+
 def show_state(tx: Reader, caller: Caller, address: Address) -> tuple[StateRecord, Version | None]:
     """An address and its newest version (a delete marker too). Needs `read`. Errors: `state.not_found`."""
     namespaces.address_in(tx, caller, address)

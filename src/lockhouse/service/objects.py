@@ -157,7 +157,7 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     live = current if current is not None and not current.is_delete_marker else None
     check_conditions(address, live, command.conditions)
     if not (state.is_state or is_state_key(address.key) or command.facts is not None or command.only_state):
-        return Written(_add(tx, caller, state, command, lock_id="", mark=command.mark), created=True)
+        return Written(add_version(tx, caller, state, command, lock_id="", mark=command.mark), created=True)
     record = tx.lock(state)
     outcome = writes.decide(
         _head(state, live, require_lock=state.require_lock or namespace.require_lock),
@@ -177,7 +177,7 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
         case WriteVerdict.ACCEPTED:
             state = msgspec.structs.replace(state, is_state=True)
             mark = command.mark or outcome.mark
-            version = _add(tx, caller, state, command, lock_id=outcome.lock_id, mark=mark)
+            version = add_version(tx, caller, state, command, lock_id=outcome.lock_id, mark=mark)
             remembered = writes.after_write(record, caller.who.credential, version.seq)
             if remembered is not record and not tx.save_lock(state, remembered, record.epoch):
                 raise StorageUnavailable(f"cannot write {address.lock_id}: its lock changed just now", hint="try again")
@@ -387,7 +387,10 @@ def _park(tx: Transaction, caller: Caller, state: StateRecord, command: Put, pro
     return Refused(problem, parked)
 
 
-def _add(tx: Transaction, caller: Caller, state: StateRecord, command: Put, *, lock_id: str, mark: str) -> Version:
+def add_version(
+    tx: Transaction, caller: Caller, state: StateRecord, command: Put, *, lock_id: str, mark: str
+) -> Version:
+    """Make it the newest version, without asking any rule: the caller has."""
     body = command.body
     version = Version(
         seq=state.next_seq,

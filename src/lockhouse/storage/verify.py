@@ -62,7 +62,7 @@ def damage(body: Body, bodies: Bodies) -> str:
     digest = hashlib.sha256()
     size = 0
     try:
-        for piece in _pieces(body, bodies):
+        for piece in pieces(body, bodies):
             digest.update(piece)
             size += len(piece)
     except (StorageUnavailable, zstandard.ZstdError) as error:
@@ -72,7 +72,8 @@ def damage(body: Body, bodies: Bodies) -> str:
     return "" if digest.digest() == body.sha256 else "its bytes are not those that were written"
 
 
-def _pieces(body: Body, bodies: Bodies) -> Iterator[bytes]:
+def pieces(body: Body, bodies: Bodies) -> Iterator[bytes]:
+    """The bytes as the client sent them, not yet compared with anything. Errors: `storage.unavailable`, ZstdError."""
     if body.packed:
         yield zstandard.ZstdDecompressor().decompress(bodies.frame_of(body), max_output_size=body.size + 1)
     elif body.blob:

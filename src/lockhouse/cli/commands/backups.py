@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lockhouse.cli.frame import Run, command, data_directory
-from lockhouse.cli.places import Blobs, Database, opened
+from lockhouse.cli.places import Blobs, Database, EncryptionKey, opened, ring_of
 from lockhouse.cli.printing import columns, facts, short, size
 from lockhouse.cli.progress import Meter
 from lockhouse.errors import RequestInvalid
@@ -147,19 +147,29 @@ def restore(
     )
 
 
-def verify(run: Run, backup: Backup) -> None:
+def verify(run: Run, backup: Backup, *, encryption_key: EncryptionKey = "") -> None:
     """Compare every digest of a backup: of each table, body and file, and of every version as it was written.
 
-    Example: lockhouse backup verify /backups/lockhouse-20260101T000000Z
+    The latter needs the keys that seal the states; without them it says that it has not read any.
+
+    Example: lockhouse backup verify /backups/lockhouse-20260101T000000Z --encryption-key /safe/keys/encryption.key
     """
     from lockhouse.storage.carry import backup as carried
 
     with Meter() as meter:
-        manifest, _ = carried.check(Path(backup).expanduser(), progress=meter.progress)
+        manifest, read = carried.check(Path(backup).expanduser(), ring_of(encryption_key), progress=meter.progress)
+    what = "all digests are right" if read else "all digests of what is stored are right, and no version was read"
     run.show(
-        {"versions": manifest.versions, "parked": manifest.parked, "blobs": manifest.blobs, "bytes": manifest.bytes},
-        f"all digests are right: {manifest.versions} versions ({size(manifest.bytes)}), {manifest.parked} parked, "
-        f"{manifest.blobs} bodies outside of the tables\n",
+        {
+            "versions": manifest.versions,
+            "parked": manifest.parked,
+            "blobs": manifest.blobs,
+            "bytes": manifest.bytes,
+            "read": read,
+            "keys": manifest.keys,
+        },
+        f"{what}: {manifest.versions} versions ({size(manifest.bytes)}), {manifest.parked} parked, "
+        f"{manifest.blobs} bodies outside of the tables\n" + ("" if read else _unread(manifest.keys)),
     )
 
 
@@ -168,16 +178,20 @@ def drill(
     backup: Backup,
     *,
     scratch: Annotated[str, typer.Option("--scratch", metavar="DIR", help="Where there is room for a while.")] = "",
+    encryption_key: EncryptionKey = "",
 ) -> None:
     """Practise a restore: into a scratch directory that is thrown away, every row compared, every version read.
 
-    Example: lockhouse backup drill /backups/lockhouse-20260101T000000Z
+    Example: lockhouse backup drill /backups/lockhouse-20260101T000000Z --encryption-key /safe/keys/encryption.key
     """
     from lockhouse.storage.carry import backup as carried
 
     with Meter() as meter:
         done = carried.drill(
-            Path(backup).expanduser(), Path(scratch).expanduser() if scratch else None, progress=meter.progress
+            Path(backup).expanduser(),
+            Path(scratch).expanduser() if scratch else None,
+            ring=ring_of(encryption_key),
+            progress=meter.progress,
         )
     rows = [(name, str(table.rows), "equal") for name, table in done.tables.items()]
     run.show(
@@ -185,12 +199,16 @@ def drill(
         columns(("table", "rows", "compared"), rows, "no tables")
         + facts(
             (
-                ("versions read", f"{done.versions} ({size(done.bytes)})"),
+                ("versions read", f"{done.versions} ({size(done.bytes)})" if done.opened else "none: no key"),
                 ("restored in", f"{done.restore_seconds:.1f} s"),
                 ("verified in", f"{done.verify_seconds:.1f} s"),
             )
         ),
     )
+
+
+def _unread(keys: tuple[str, ...]) -> str:
+    return f"They are sealed with {', '.join(keys)}: name your copy of that key with --encryption-key.\n"
 
 
 def _key_files(keys: str) -> dict[str, bytes]:

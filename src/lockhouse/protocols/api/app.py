@@ -122,6 +122,7 @@ class Api:
             path=names,
             query=dict(request.query),
             body=wire.decode(raw, route.body) if route.body is not None else None,
+            chunks=request.chunks,
         )
         answer = await route.operation(call)
         if answer is None:

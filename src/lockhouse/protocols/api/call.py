@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -55,6 +55,8 @@ class Call:
     path: dict[str, str]
     query: dict[str, str]
     body: object
+    chunks: Callable[[], AsyncIterator[bytes]]
+    """The raw body, for rows that take bytes (`Route.takes_bytes`). Call once."""
 
     @property
     def house(self) -> House:

@@ -70,6 +70,11 @@ def _operation(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
     parameters += [_parameter(name, required=name == "key" and "namespace" in names) for name in route.query]
     if parameters:
         described["parameters"] = parameters
+    if route.takes_bytes:
+        described["requestBody"] = {
+            "required": False,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "contentEncoding": "binary"}}},
+        }
     if route.body is not None:
         described["requestBody"] = {
             "required": True,

@@ -15,6 +15,7 @@ from lockhouse.protocols.api import history_wire, session_wire, wire, wire_audit
 from lockhouse.protocols.api.call import Call, Download
 from lockhouse.protocols.api.operations import (
     audit,
+    imports,
     locks,
     namespaces,
     parked,
@@ -59,6 +60,8 @@ class Route:
     status: int = 200
     largest: int = MAX_DOCUMENT
     """Bytes that the body may have."""
+    takes_bytes: bool = False
+    """The body is not a document but bytes, up to the setting `max_body`."""
 
 
 _PAGE = ("after", "limit")
@@ -366,6 +369,25 @@ ROUTES: tuple[Route, ...] = (
         "List the versions that retention would take",
         history_wire.PreviewDocument,
         body=history_wire.PreviewAsk,
+    ),
+    Route(
+        "POST",
+        "/namespaces/{namespace}/import",
+        imports.add,
+        C,
+        "Add a version that was written elsewhere",
+        wire.ImportedDocument,
+        query=("about",),
+        takes_bytes=True,
+    ),
+    Route(
+        "GET",
+        "/namespaces/{namespace}/objects",
+        imports.list_everything,
+        C,
+        "List all keys, deleted ones and plain objects too",
+        wire.Objects,
+        query=("prefix", *_PAGE),
     ),
     # Parked writes
     Route(

@@ -13,6 +13,7 @@ from lockhouse.core.traffic import Tally
 from lockhouse.core.versions import Facts, Version
 from lockhouse.protocols.api import wire
 from lockhouse.service.access import Member
+from lockhouse.service.imports import MARK
 from lockhouse.service.locks import document_of
 
 
@@ -95,6 +96,8 @@ def version(found: Version, current: int) -> wire.VersionDocument:
         agent=origin.agent,
         lock_id=origin.lock_id,
         mark=origin.mark,
+        source=origin.request if origin.mark == MARK else "",
+        content_type=found.content_type,
         tags=found.tags,
     )
 

@@ -306,7 +306,10 @@ class VersionDocument(Document, frozen=True, kw_only=True):
     agent: str
     lock_id: str
     mark: str
-    """`unlocked`, `override`, `rollback`, `accepted` or empty."""
+    """`unlocked`, `override`, `rollback`, `accepted`, `imported` or empty."""
+    source: str = ""
+    """Of an imported version: its id where it was written."""
+    content_type: str = ""
     tags: dict[str, str] = {}
 
 
@@ -376,6 +379,43 @@ class Versions(Document, frozen=True, kw_only=True):
     versions: tuple[VersionDocument, ...]
     next: int
     """Ask again with `before` set to this; 0: that was all."""
+
+
+class ImportAsk(Ask, frozen=True, kw_only=True):
+    """What is said of a version that was written elsewhere; its bytes are the body of the request."""
+
+    key: Key
+    at: Annotated[float, msgspec.Meta(ge=0)]
+    """When it was written there, in seconds since 1970."""
+    source: Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+    """Its own id there: the same again is the same version."""
+    place: Annotated[str, msgspec.Meta(max_length=2000)] = ""
+    """Where it comes from, for people."""
+    after: Name = ""
+    """The version here that it follows; empty: it is the first."""
+    deleted: bool = False
+    """A delete marker: no bytes."""
+    content_type: Annotated[str, msgspec.Meta(max_length=255)] = ""
+    metadata: dict[str, str] = {}
+
+
+class ImportedDocument(Document, frozen=True, kw_only=True):
+    created: bool
+    """False: it had come before."""
+    version: VersionDocument
+
+
+class ObjectLine(Document, frozen=True, kw_only=True):
+    key: str
+    versions: int
+    state: bool
+    """False: a plain object."""
+    current: VersionDocument | None
+
+
+class Objects(Document, frozen=True, kw_only=True):
+    objects: tuple[ObjectLine, ...]
+    next: str
 
 
 class RestoreAsk(Ask, frozen=True, kw_only=True):

@@ -24,6 +24,8 @@ import msgspec
 
 import lockhouse
 from lockhouse.errors import RequestInvalid, StorageFull, StorageUnavailable
+from lockhouse.sealing.ring import Ring, read_keys
+from lockhouse.sealing.sources import KEY_FILE
 from lockhouse.storage.blobs.files import sync_directory, sync_file
 from lockhouse.storage.carry import archive
 from lockhouse.storage.carry.archive import FORMAT, Archive, BlobFacts, FileFacts, Manifest, private
@@ -65,11 +67,10 @@ def create(
     *,
     now: float,
     files: Sequence[str] = (),
-    opens: bool = True,
     progress: Tell = bool,
 ) -> Manifest:
     """Copy a place; it goes on serving. `files` are small files in its directory that are to be taken along (those that
-    do not exist are left out). With the keys at hand (and `opens`) the copy is read back, too.
+    do not exist are left out). With the keys at hand the versions in the copy are read back, too.
 
     Errors: `request.invalid` (the target exists and is not empty), `storage.full`, `storage.unavailable` (something
     cannot be read or written, or the copy does not verify: the data itself is damaged).
@@ -104,19 +105,19 @@ def create(
             files=tuple(_take(place, work, name) for name in files if _is_there(place, name)),
             keys=keys,
         )
-        findings = _checked(Archive(work, draft), place, opens=opens, progress=progress)
+        findings = _checked(Archive(work, draft), place.ring, progress=progress)
         size = findings.bytes if findings is not None else 0
         return archive.write_manifest(work, msgspec.structs.replace(draft, bytes=size))
 
 
-def check(path: Path, like: Place | None = None, *, opens: bool = True, progress: Tell = bool) -> tuple[Manifest, bool]:
-    """Every digest of a backup: of each table, blob and file as stored, and (with the keys) of every version as its
-    client sent it. `like` reads sealed bodies. Answers whether versions were read. Errors: `request.invalid` (it is no
-    backup), `storage.unavailable` (it is damaged)."""
+def check(path: Path, ring: Ring | None = None, *, progress: Tell = bool) -> tuple[Manifest, bool]:
+    """Every digest of a backup: of each table, blob and file as stored, and, with the keys (in `ring` or in the backup
+    itself), of every version as its client sent it. Answers whether versions were read. Errors: `request.invalid` (it
+    is no backup), `storage.unavailable` (it is damaged)."""
     opened = Archive(path)
     for each in opened.manifest.files:
         opened.read_file(each)
-    found = _checked(opened, like, opens=opens, progress=progress)
+    found = _checked(opened, ring or _own_ring(opened), progress=progress)
     return opened.manifest, found is not None
 
 
@@ -124,13 +125,12 @@ def restore(
     path: Path,
     target: Place,
     *,
-    opens: bool = True,
     progress: Tell = bool,
 ) -> Carried:
     """Fill an empty place from a backup, and compare. Run again after an interruption, it goes on where it ended.
 
     Errors: as `check`; `data.invalid` when there is data in the place already."""
-    return carry(FromArchive(Archive(path)), target, opens=opens, progress=progress)
+    return carry(FromArchive(Archive(path)), target, progress=progress)
 
 
 def restore_directory(
@@ -138,29 +138,25 @@ def restore_directory(
     target: Path,
     *,
     files: Mapping[str, bytes] | None = None,
-    dress: Callable[[Path], Place] = directory_place,
-    opens: bool = True,
     progress: Tell = bool,
 ) -> Carried:
     """Make a data directory from a backup, ready to be served: it appears when it is whole and verified.
 
-    `files` are small files that the backup does not have; `dress` opens the directory as a place, with the keys that
-    are in it. Errors: as `check`; `request.invalid` when the target exists and
-    is not empty."""
+    `files` are small files that the backup does not have, the keys among them. Errors: as `check`; `request.invalid`
+    when the target exists and is not empty."""
     opened = Archive(path)
     with built(target) as work:
         given = dict(files or {}) | {each.name: opened.read_file(each) for each in opened.manifest.files}
         for name, raw in given.items():
             _keep(work / name, raw)
-        return carry(FromArchive(opened), dress(work), opens=opens, progress=progress)
+        return carry(FromArchive(opened), directory_place(work), progress=progress)
 
 
 def drill(
     path: Path,
     scratch: Path | None = None,
     *,
-    like: Place | None = None,
-    opens: bool = True,
+    ring: Ring | None = None,
     clock: Callable[[], float] = time.monotonic,
     progress: Tell = bool,
 ) -> Drill:
@@ -169,12 +165,12 @@ def drill(
     with tempfile.TemporaryDirectory(prefix="lockhouse-drill-", dir=scratch) as made:
         began = clock()
         opened = Archive(path)
-        place = directory_place(Path(made) / "data", durable=False)
+        place = directory_place(Path(made) / "data", durable=False, ring=ring or _own_ring(opened))
         Path(made, "data").mkdir(mode=0o700, exist_ok=True)
         carried = carry(FromArchive(opened), place, opens=False, progress=progress)
         restored = clock()
         with place.store() as store:
-            found = verify_place(store, _read_like(place, like), progress) if opens else None
+            found = verify_place(store, place, progress)
         if found is not None:
             _raise_for(path, found)
         ended = clock()
@@ -245,12 +241,24 @@ def _copy(wanted: Sequence[BlobFacts], place: Place, work: Path, progress: Tell)
     return archive.write_index(work, (noted[name] for name in sorted(noted)))
 
 
-def _checked(opened: Archive, like: Place | None, *, opens: bool, progress: Tell) -> Findings | None:
+def _checked(opened: Archive, ring: Ring | None, *, progress: Tell) -> Findings | None:
     """Restore the rows into a scratch database, as a restore does, and read everything. None: not opened."""
     for each in opened.index():
         _compare(opened, each)
+    with _rows_restored(opened, ring) as place:
+        _compare_names(opened, place)
+        with place.store() as store:
+            found = verify_place(store, place, progress)
+    if found is not None:
+        _raise_for(opened.path, found)
+    return found
+
+
+@contextmanager
+def _rows_restored(opened: Archive, ring: Ring | None) -> Iterator[Place]:
+    """A scratch database with the rows of a backup, beside the backup's own blobs."""
     with tempfile.TemporaryDirectory(prefix=".check-", dir=_scratch_beside(opened.path)) as made:
-        place = directory_place(Path(made), durable=False, blobs=opened.path / BLOBS)
+        place = directory_place(Path(made), durable=False, blobs=opened.path / BLOBS, ring=ring)
         loader = place.loader()
         try:
             loader.tables(opened.schema)
@@ -259,23 +267,26 @@ def _checked(opened: Archive, like: Place | None, *, opens: bool, progress: Tell
             loader.finish(opened.numbers(opened.tables))
         finally:
             loader.close()
-        _compare_names(opened, place)
-        if not opens:
-            return None
-        with place.store() as store:
-            found = verify_place(store, _read_like(place, like), progress)
-    if found is not None:
-        _raise_for(opened.path, found)
-    return found
+        yield place
+
+
+@contextmanager
+def as_place(path: Path, ring: Ring | None = None) -> Iterator[Place]:
+    """A backup to read versions from, without restoring it. Errors: as `check`, but for damaged bodies."""
+    opened = Archive(path)
+    with _rows_restored(opened, ring or _own_ring(opened)) as place:
+        yield dataclasses.replace(place, name=str(path))
+
+
+def _own_ring(opened: Archive) -> Ring | None:
+    """The keys that the backup itself has."""
+    file = next((each for each in opened.manifest.files if each.name == KEY_FILE), None)
+    return Ring(read_keys(opened.read_file(file).decode("ascii"))) if file is not None else None
 
 
 def _scratch_beside(path: Path) -> Path | None:
     """In the backup's own directory while it is made; a finished one is not written to."""
     return path if path.name.startswith(".") else None
-
-
-def _read_like(place: Place, like: Place | None) -> Place:
-    return place if like is None else dataclasses.replace(place, ring=like.ring)
 
 
 def _raise_for(path: Path, found: Findings) -> None:

@@ -108,9 +108,11 @@ def open_directory_place(path: Path, *, create: bool = False) -> Iterator[Place]
         os.close(lock)
 
 
-def directory_place(path: Path, *, empty: bool = False, durable: bool = True, blobs: Path | None = None) -> Place:
-    """A data directory that is the caller's alone, with the key file that may be in it; with `blobs`, its bodies are
-    there and are not changed."""
+def directory_place(
+    path: Path, *, empty: bool = False, durable: bool = True, blobs: Path | None = None, ring: Ring | None = None
+) -> Place:
+    """A data directory that is the caller's alone, with the keys of `ring` or of the key file in it; with `blobs`, its
+    bodies are there and are not changed."""
     kept = FileBlobs(blobs, read_only=True) if blobs else FileBlobs(path / BLOBS, durable=durable)
 
     @contextmanager
@@ -130,7 +132,7 @@ def directory_place(path: Path, *, empty: bool = False, durable: bool = True, bl
         store,
         path,
         empty,
-        _ring_in(path),
+        ring or _ring_in(path),
     )
 
 
