@@ -14,7 +14,7 @@ from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, require
 from lockhouse.core.versions import Version
 from lockhouse.errors import ConditionFailed, RequestInvalid
-from lockhouse.service import history, namespaces, objects
+from lockhouse.service import audit, history, namespaces, objects
 from lockhouse.service.callers import Caller
 from lockhouse.service.objects import Put, Written
 
@@ -81,6 +81,7 @@ def add(tx: Transaction, caller: Caller, command: Import) -> Written:
     if command.deleted:
         marker = Version(seq=state.next_seq, nonce=command.put.nonce, at=command.at, origin=then.origin(mark=MARK))
         tx.add_version(state, marker)
+        audit.note(tx, caller, "state.delete", address, subject=marker.id, detail=MARK)
         tx.save_state(
             msgspec.structs.replace(
                 state, current=marker.seq, live=False, next_seq=marker.seq + 1, versions=state.versions + 1
@@ -89,4 +90,4 @@ def add(tx: Transaction, caller: Caller, command: Import) -> Written:
         return Written(marker, created=True)
     is_state = state.is_state or is_state_key(address.key) or command.put.facts is not None
     state = msgspec.structs.replace(state, is_state=is_state)
-    return Written(objects.add_version(tx, then, state, command.put, lock_id="", mark=MARK), created=True)
+    return Written(objects.add_version(tx, caller, state, command.put, lock_id="", mark=MARK, then=then), created=True)

@@ -388,15 +388,24 @@ def _park(tx: Transaction, caller: Caller, state: StateRecord, command: Put, pro
 
 
 def add_version(
-    tx: Transaction, caller: Caller, state: StateRecord, command: Put, *, lock_id: str, mark: str
+    tx: Transaction,
+    caller: Caller,
+    state: StateRecord,
+    command: Put,
+    *,
+    lock_id: str,
+    mark: str,
+    then: Caller | None = None,
 ) -> Version:
-    """Make it the newest version, without asking any rule: the caller has."""
+    """Make it the newest version, without asking any rule: the caller has. `then`: who wrote it and when, where that
+    is not the caller now."""
+    written = then or caller
     body = command.body
     version = Version(
         seq=state.next_seq,
         nonce=command.nonce,
-        at=caller.now,
-        origin=caller.origin(lock_id=lock_id, mark=mark),
+        at=written.now,
+        origin=written.origin(lock_id=lock_id, mark=mark),
         body=body,
         etag=command.etag or body.md5.hex(),
         facts=command.facts,

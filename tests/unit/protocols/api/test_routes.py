@@ -64,6 +64,8 @@ OWN = {
 def call(desk: Desk, route: Route, token: str | None = None):
     path = route.path.format(namespace=NAMESPACE, name="administrator", id="nothing", member="administrator")
     query = {"key": "app.tfstate"} if "key" in route.query and "{namespace}" in route.path else {}
+    if "about" in route.query:
+        query = {"about": json.dumps({"key": "app.tfstate", "at": 1, "source": "one"})}
     return desk.ask(route.method, path, _BODIES[route.body] if route.body else None, token=token, **query)
 
 
@@ -108,7 +110,7 @@ def test_every_row_has_an_access_a_summary_and_a_place_in_the_description(route:
     assert described["summary"] == route.summary
     names = [parameter["name"] for parameter in described.get("parameters", [])]
     assert names == re.findall(r"\{(\w+)\}", route.path) + list(route.query)
-    assert ("requestBody" in described) == (route.body is not None)
+    assert ("requestBody" in described) == (route.body is not None or route.takes_bytes)
 
 
 def test_the_error_table_has_every_problem_and_nothing_else():
