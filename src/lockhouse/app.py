@@ -50,6 +50,7 @@ from lockhouse.runtime.journal import Journal
 from lockhouse.runtime.uses import Uses
 from lockhouse.sealing.sources import choose_source, open_ring
 from lockhouse.signin import build_entrance
+from lockhouse.storage.blobs.opening import open_blobs
 from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.carry import backup
 from lockhouse.storage.carry.carrying import check_served
@@ -105,7 +106,8 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             now=now(),
         )
         authenticator = Authenticator(directory.store, master, now)
-        engine = Engine(directory.store, directory.blobs, now=now)
+        blobs = open_blobs(settings.blobs, directory.blobs, directory.store)
+        engine = Engine(directory.store, blobs, now=now)
         house = House(
             engine,
             lock_wait=settings.lock_wait,
@@ -134,7 +136,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             authenticator,
             settings,
             backup=lambda target, at, with_keys: backup.create(
-                serving(directory, ring), target, now=at, files=BACKUP_FILES if with_keys else ()
+                serving(directory, ring, blobs), target, now=at, files=BACKUP_FILES if with_keys else ()
             ),
             audit_key=signer.public_key,
         )
@@ -153,7 +155,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         made_key = sealed.source.where() if sealed is not None and sealed.made else ""
         chores = Chores(
             engine,
-            lambda: sweep(directory.blobs, directory.store, now=now()),
+            lambda: sweep(blobs, directory.store, now=now()),
             restore_window=settings.restore_window * DAY_SECONDS,
             retention_floor=settings.retention_floor * DAY_SECONDS,
             sessions=house.sessions,

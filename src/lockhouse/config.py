@@ -162,6 +162,13 @@ def _only_embedded(value: Scalar) -> str:
     return EMBEDDED
 
 
+def _blobs(value: Scalar) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"embedded|database|s3://[^\s/?#@]+(/[^\s?#]*)?(\?\S*)?", text):
+        raise ValueError("it must be embedded, database or s3://BUCKET/PREFIX?OPTION=…")
+    return text
+
+
 def _encryption_key(value: Scalar) -> str:
     text = _text(value)
     if text.startswith("lhkek_"):
@@ -257,7 +264,11 @@ class Settings:
         _only_embedded, EMBEDDED, "Where records are kept. This version offers the embedded default only.", "URL"
     )
     blobs: str = _setting(
-        _only_embedded, EMBEDDED, "Where large bodies are kept. This version offers the embedded default only.", "URL"
+        _blobs,
+        EMBEDDED,
+        "Where bodies are kept that are too large for rows: files in the data directory, rows of the database, or a "
+        "bucket that speaks S3 (options: endpoint, region, virtual_host, credentials=FILE).",
+        "embedded, database or s3://BUCKET/PREFIX?OPTION=…",
     )
     encryption_key: str = _setting(
         _encryption_key,

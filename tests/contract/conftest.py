@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import secrets
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -13,9 +15,12 @@ import pytest
 
 from lockhouse.core.ports import Blobs, Store
 from lockhouse.storage.blobs.files import FileBlobs
+from lockhouse.storage.blobs.objects import Bucket, ObjectBlobs
+from lockhouse.storage.blobs.rows import RowBlobs
 from lockhouse.storage.memory import MemoryStore
 from lockhouse.storage.sql.postgres import PostgresStore
 from lockhouse.storage.sql.sqlite import SqliteStore
+from tests.e2e.clouds import Cloud, Lockhouse, Moto
 from tests.postgres import Cluster, running_cluster
 
 
@@ -57,7 +62,39 @@ STORES: dict[str, Callable[[Path], Store]] = {
 }
 BLOBS: dict[str, Callable[[Path], Blobs]] = {
     "files": lambda path: FileBlobs(path / "blobs"),
+    "rows": lambda path: RowBlobs(SqliteStore(path / "lockhouse.db")),
+    "rows of postgres": lambda path: RowBlobs(postgres_store(path)),
+    "objects of moto": lambda path: ObjectBlobs(_bucket(object_stores()["moto"])),
+    "objects of lockhouse": lambda path: ObjectBlobs(_bucket(object_stores()["lockhouse"])),
 }
+
+
+@cache
+def object_stores() -> dict[str, Cloud]:
+    """Two that speak S3, one process each for all tests of this process: the peer, and a Lockhouse."""
+    ending = contextlib.ExitStack()
+    atexit.register(ending.close)
+    scratch = Path(ending.enter_context(tempfile.TemporaryDirectory()))
+    (scratch / "moto").mkdir()
+    moto, lockhouse = Moto(scratch / "moto"), Lockhouse(scratch / "lockhouse")
+    ending.callback(moto.stop)
+    ending.callback(lockhouse.abandon)
+    ending.callback(lockhouse.stop)
+    return {"moto": moto.cloud, "lockhouse": lockhouse.cloud}
+
+
+def _bucket(cloud: Cloud) -> Bucket:
+    """A fresh one."""
+    name = f"bodies-{secrets.token_hex(4)}"
+    cloud.sdk("s3").create_bucket(Bucket=name)
+    return Bucket(
+        name=name,
+        prefix="some/where",
+        endpoint=cloud.endpoint,
+        region="us-east-1",
+        access_key_id=cloud.credentials.access_key_id,
+        secret_access_key=cloud.credentials.secret_access_key,
+    )
 
 
 @pytest.fixture(params=STORES)
@@ -68,5 +105,8 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture(params=BLOBS)
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
-    return BLOBS[request.param](tmp_path)
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Blobs]:
+    opened = BLOBS[request.param](tmp_path)
+    yield opened
+    if isinstance(opened, RowBlobs):
+        opened._store.close()

@@ -32,6 +32,7 @@ from lockhouse.core.ports import (
 )
 from lockhouse.core.versions import Body, Facts, Version
 from lockhouse.storage.memory_audit import AuditMaps, AuditReads, AuditWrites
+from lockhouse.storage.memory_blobs import BlobMaps, BlobReads, BlobWrites
 from lockhouse.storage.memory_data_keys import DataKeyMaps, DataKeyReads, DataKeyWrites
 from lockhouse.storage.memory_notices import NoticeMaps, NoticeReads, NoticeWrites
 from lockhouse.storage.memory_principals import PrincipalMaps, PrincipalReads, PrincipalWrites
@@ -45,7 +46,17 @@ _replace = msgspec.structs.replace
 
 
 @dataclass
-class _Maps(WorkspaceMaps, ReviewMaps, SessionMaps, PrincipalMaps, TrashMaps, AuditMaps, NoticeMaps, DataKeyMaps):
+class _Maps(
+    WorkspaceMaps,
+    ReviewMaps,
+    SessionMaps,
+    PrincipalMaps,
+    TrashMaps,
+    AuditMaps,
+    NoticeMaps,
+    DataKeyMaps,
+    BlobMaps,
+):
     """Everything of record. Values are frozen, so copying the maps copies the store."""
 
     namespaces: dict[str, Namespace] = field(default_factory=dict)
@@ -71,7 +82,15 @@ def _order(text: str) -> bytes:
 
 
 class _MemoryReader(
-    WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, TrashReads, AuditReads, NoticeReads, DataKeyReads
+    WorkspaceReads,
+    ReviewReads,
+    SessionReads,
+    PrincipalReads,
+    TrashReads,
+    AuditReads,
+    NoticeReads,
+    DataKeyReads,
+    BlobReads,
 ):
     """Reads of one snapshot."""
 
@@ -250,6 +269,7 @@ class _MemoryTransaction(
     NoticeWrites,
     AuditWrites,
     DataKeyWrites,
+    BlobWrites,
     _MemoryReader,
 ):
     """Writes to a copy."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 from lockhouse.core.ports import Store
-from lockhouse.storage.blobs.files import FileBlobs
+from lockhouse.storage.blobs.opening import KeptBlobs
 from lockhouse.storage.holds import is_held
 
 GRACE_SECONDS = 24 * 3600.0
@@ -20,7 +20,7 @@ _BATCH = 500
 
 
 def sweep(
-    blobs: FileBlobs, store: Store, *, now: float, grace: float = GRACE_SECONDS, stop: Callable[[], bool] = bool
+    blobs: KeptBlobs, store: Store, *, now: float, grace: float = GRACE_SECONDS, stop: Callable[[], bool] = bool
 ) -> int:
     """Remove orphans, in small batches; answers how many. `stop` is asked between batches. `now` in seconds since 1970.
 

@@ -20,6 +20,7 @@ from lockhouse.errors import RequestInvalid, StorageUnavailable
 from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import KEY_FILE, KeyFile
 from lockhouse.storage.blobs.files import FileBlobs, sync_directory
+from lockhouse.storage.blobs.opening import KeptBlobs
 from lockhouse.storage.carry.rows import Loader, Snapshot
 from lockhouse.storage.carry.sqlite_rows import SqliteLoader, SqliteSnapshot
 from lockhouse.storage.directory import BLOBS, DATABASE, LOCK, DataDirectory
@@ -70,7 +71,7 @@ class Place:
             yield
 
 
-def serving(directory: DataDirectory, ring: Ring | None = None) -> Place:
+def serving(directory: DataDirectory, ring: Ring | None = None, blobs: KeptBlobs | None = None) -> Place:
     """The data directory of the server that this process is, with the keys that it has."""
 
     def loader() -> Loader:
@@ -78,8 +79,8 @@ def serving(directory: DataDirectory, ring: Ring | None = None) -> Place:
 
     return Place(
         str(directory.path),
-        directory.blobs,
-        directory.blobs,
+        blobs or directory.blobs,
+        blobs or directory.blobs,
         lambda: SqliteSnapshot(directory.path / DATABASE),
         loader,
         lambda: contextlib.nullcontext(directory.store),

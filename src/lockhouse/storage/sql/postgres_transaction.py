@@ -330,6 +330,9 @@ class PostgresTransaction(SqlTransaction):
     def _with_owner(self, sql: str, parameters: Row) -> None:
         self._send(sql, parameters)
 
+    def _add_blob_row(self, sql: str, parameters: Row) -> None:
+        self._send(sql, parameters)
+
     def rewrap(self, key: DataKey, old_kek: str) -> bool:
         # One row that compares and sets: nothing else needs to be held.
         self.touched = self.dirty = True

@@ -17,6 +17,7 @@ from lockhouse.core.ports import ItemRecord, LockEvent, Namespace, Parked, Part,
 from lockhouse.core.versions import Version
 from lockhouse.storage.sql import records
 from lockhouse.storage.sql.audit import AuditReads
+from lockhouse.storage.sql.blobs import BlobReads
 from lockhouse.storage.sql.data_keys import DataKeyReads
 from lockhouse.storage.sql.notices import NoticeReads
 from lockhouse.storage.sql.principals import PrincipalReads
@@ -55,7 +56,15 @@ class Session(Protocol):
 
 
 class SqlReader(
-    WorkspaceReads, ReviewReads, SessionReads, PrincipalReads, TrashReads, AuditReads, NoticeReads, DataKeyReads
+    WorkspaceReads,
+    ReviewReads,
+    SessionReads,
+    PrincipalReads,
+    TrashReads,
+    AuditReads,
+    NoticeReads,
+    DataKeyReads,
+    BlobReads,
 ):
     """`core.ports.Reader` over one session."""
 

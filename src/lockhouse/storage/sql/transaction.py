@@ -27,6 +27,7 @@ from lockhouse.core.workspaces import name_from_key
 from lockhouse.errors import StorageFull
 from lockhouse.storage.sql import records
 from lockhouse.storage.sql.audit import AuditWrites
+from lockhouse.storage.sql.blobs import BlobWrites
 from lockhouse.storage.sql.data_keys import DataKeyWrites
 from lockhouse.storage.sql.notices import NoticeWrites
 from lockhouse.storage.sql.principals import PrincipalWrites
@@ -65,6 +66,7 @@ class SqlTransaction(
     NoticeWrites,
     AuditWrites,
     DataKeyWrites,
+    BlobWrites,
     SqlReader,
 ):
     """`core.ports.Transaction` over one session; used for one command after the other."""
