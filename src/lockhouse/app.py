@@ -32,6 +32,7 @@ from lockhouse.bootstrap.certificates import development_certificate
 from lockhouse.config import Settings
 from lockhouse.console.app import Console
 from lockhouse.core.retention import DAY_SECONDS
+from lockhouse.edge.asgi import Application, adapt
 from lockhouse.edge.connection import Deadlines, connection_class
 from lockhouse.errors import SettingInvalid
 from lockhouse.protocols.api.app import Api
@@ -47,6 +48,8 @@ from lockhouse.runtime.chores import Chores
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
 from lockhouse.runtime.journal import Journal
+from lockhouse.runtime.repacking import Repacking
+from lockhouse.runtime.scrubbing import Scrubbing
 from lockhouse.runtime.uses import Uses
 from lockhouse.sealing.sources import choose_source, open_ring
 from lockhouse.signin import build_entrance
@@ -71,13 +74,13 @@ class Announce(Protocol):
 
 @dataclass
 class Server:
-    """One server: its data directory, its house and what serves its requests."""
+    """One server: its data directory, its house and its ASGI application."""
 
     settings: Settings
     directory: DataDirectory
     authenticator: Authenticator
     house: House
-    handler: Handler
+    application: Application
     api: Api
     chores: Chores
     journal: Journal
@@ -86,6 +89,8 @@ class Server:
     """Whether this start made the administrator."""
     made_key: str
     """Where this start put the first key that seals states; empty: it made none."""
+    repacking: Repacking
+    scrubbing: Scrubbing
 
 
 def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
@@ -131,6 +136,8 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             retention_days=settings.audit_retention,
             reads=settings.audit_reads,
         )
+        repacking = Repacking(engine, house.bodies, lambda: api.metrics.served())  # noqa: PLW0108 - it is made below
+        scrubbing = Scrubbing(engine, house.bodies, rate=settings.scrub_rate)
         api = Api(
             house,
             authenticator,
@@ -139,6 +146,8 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
                 serving(directory, ring, blobs), target, now=at, files=BACKUP_FILES if with_keys else ()
             ),
             audit_key=signer.public_key,
+            repacking=repacking,
+            scrubbing=scrubbing,
         )
         rooms = {b"/http/": HttpRoom(house, authenticator, now)}
         cloud = tfe.TfeRoom(
@@ -152,6 +161,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         )
         console = Console(house, entrance)
         handler = _front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud))
+        application = adapt(handler, max_body=settings.max_body)
         made_key = sealed.source.where() if sealed is not None and sealed.made else ""
         chores = Chores(
             engine,
@@ -164,7 +174,21 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
     except BaseException:
         directory.close()
         raise
-    return Server(settings, directory, authenticator, house, handler, api, chores, journal, uses, first, made_key)
+    return Server(
+        settings,
+        directory,
+        authenticator,
+        house,
+        application,
+        api,
+        chores,
+        journal,
+        uses,
+        first,
+        made_key,
+        repacking,
+        scrubbing,
+    )
 
 
 def run(settings: Settings, announce: Announce) -> None:
@@ -183,17 +207,15 @@ def _front(gate: Handler, api: Api, console: Console, journal: Journal, rooms: d
     prefixes = tuple(rooms)
 
     async def front(request: Request) -> Response:
-        began = time.perf_counter()
-        handler, name = gate, "aws"
-        if not claims_signature(request.headers, request.raw_query):
-            path = request.raw_path
-            if console.wants(request):
+        path, handler, name = request.raw_path, gate, "aws"
+        page = console.wants(request)
+        own = page or path.startswith((*_OWN_PATHS, *prefixes))
+        if own and not claims_signature(request.headers, request.raw_query):
+            room = next((prefix for prefix in prefixes if path.startswith(prefix)), None)
+            handler, name = (api.handle, "api") if room is None else (rooms[room], _METRIC_NAMES.get(room, "cloud"))
+            if page:
                 handler, name = console.handle, "console"
-            elif path.startswith(prefixes):
-                room = next(prefix for prefix in prefixes if path.startswith(prefix))
-                handler, name = rooms[room], _METRIC_NAMES.get(room, "cloud")
-            elif path.startswith(_OWN_PATHS):
-                handler, name = api.handle, "api"
+        began = time.perf_counter()
         response = await handler(request)
         api.metrics.observe(name, response.status, time.perf_counter() - began)
         journal.saw(
@@ -231,10 +253,8 @@ def _serve(server: Server, listener: socket.socket, announce: Announce) -> None:
     if settings.tls_self_signed:
         certificate, key = development_certificate(server.directory.path, settings.listen.host, dt.datetime.now(dt.UTC))
     config = uvicorn.Config(
-        server.handler,
-        http=connection_class(
-            Deadlines(head=settings.header_deadline, progress=settings.body_deadline), settings.max_body
-        ),
+        server.application,
+        http=connection_class(Deadlines(head=settings.header_deadline, progress=settings.body_deadline)),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         ws="none",
         lifespan="off",
@@ -268,6 +288,9 @@ class _Process(uvicorn.Server):
         assert sockets is not None
         endpoint = _endpoint(server.settings, sockets[0])
         server.chores.start()
+        server.scrubbing.start()
+        if server.settings.packing:
+            server.repacking.start()
         server.journal.start()
         server.uses.start()
         gc.collect()
@@ -285,6 +308,8 @@ class _Process(uvicorn.Server):
         self._server.api.draining = True
         self._server.house.waiting.end_all()
         await super().shutdown(sockets)
+        await self._server.repacking.stop()
+        await self._server.scrubbing.stop()
         await self._server.chores.stop()
         await self._server.uses.stop()
         await self._server.journal.stop()

@@ -314,6 +314,18 @@ class Settings:
         "How old a version must be before a retention policy may take it, whatever the policy says.",
         "days, 0 to 3650",
     )
+    packing: bool = _setting(
+        _switch,
+        True,
+        "Whether older versions are packed against newer ones in the background, so that the history stays small.",
+        "true or false",
+    )
+    scrub_rate: int = _setting(
+        _bytes(0, 10 << 30),
+        "4MiB",
+        "How many bytes of stored bodies are checked against their digests per second in the background. 0 never does.",
+        "bytes, or KiB, MiB, GiB",
+    )
     account_id: str = _setting(
         _matching(r"\d{12}", "12 digits"),
         "000000000000",

@@ -274,6 +274,15 @@ class Client:
         query: Query = {"key": key, "version": version}
         return self._ask("DELETE", f"{_state(namespace)}/trash", history_wire.TrashedDocument, query=query)
 
+    def pack(self) -> history_wire.PackedDocument:
+        """Returns when everything that is due is packed, however long that takes."""
+        return self._ask("POST", "/packing", history_wire.PackedDocument, patient=True)
+
+    def scrub(self, namespace: str = "", after: str = "", rate: int = 0) -> history_wire.ScrubDocument:
+        """Some seconds of a scrub: go on until `next` is empty."""
+        asked = history_wire.ScrubAsk(namespace=namespace, after=after, rate=rate)
+        return self._ask("POST", "/scrub", history_wire.ScrubDocument, asked, patient=True)
+
     # Retention --------------------------------------------------------------------------------------------------------
 
     def retention(self, namespace: str) -> history_wire.RetentionDocument:

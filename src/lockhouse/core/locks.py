@@ -44,7 +44,7 @@ class Facet(StrEnum):
     WORKSPACE = "workspace"
 
 
-class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
     """One facet of the lock, as it was taken."""
 
     facet: Facet
@@ -60,7 +60,7 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Who took this hold, where that is another credential than the lock's (the two ends of a migration)."""
 
 
-class Lock(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class Lock(msgspec.Struct, frozen=True, omit_defaults=True):
     """A held lock. `holds` is never empty; the first is the one that took it."""
 
     epoch: int
@@ -84,17 +84,14 @@ class Lock(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return next((hold for hold in reversed(self.holds) if hold.facet == facet), None)
 
     def has_id(self, lock_id: str) -> bool:
-        for hold in self.holds:  # noqa: SIM110 - on the path of every unlock
-            if hold.id == lock_id:
-                return True
-        return False
+        return any(hold.id == lock_id for hold in self.holds)
 
     def is_held_by(self, credential: str) -> bool:
         """Whether this credential took any hold of the lock."""
         return credential == self.credential or any(hold.credential == credential for hold in self.holds)
 
 
-class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True):
     """A hold that was released not long ago, so that the repetition of that release is a no-op."""
 
     hold: Hold
@@ -106,7 +103,7 @@ class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The release took every facet at once: the releaser's other facet may still read and release it."""
 
 
-class Fence(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class Fence(msgspec.Struct, frozen=True, omit_defaults=True):
     """A holder whose lock was taken away, and the newest version at that moment."""
 
     credential: str
@@ -118,7 +115,7 @@ class Fence(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     by: str = ""
 
 
-class LockRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class LockRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """All that an address remembers of its lock."""
 
     epoch: int = 0
@@ -139,7 +136,7 @@ class Condition(StrEnum):
     OTHER = "held by another"
 
 
-class Take(msgspec.Struct, frozen=True, gc=False):
+class Take(msgspec.Struct, frozen=True):
     """A request for the lock."""
 
     facet: Facet
@@ -158,7 +155,7 @@ class Take(msgspec.Struct, frozen=True, gc=False):
     """Whether the same id again is the same lock (false where the protocol sends no id of its own)."""
 
 
-class Release(msgspec.Struct, frozen=True, gc=False):
+class Release(msgspec.Struct, frozen=True):
     """A request to unlock."""
 
     facet: Facet
@@ -193,7 +190,7 @@ class Verdict(StrEnum):
     FORBIDDEN = "force-unlock not permitted"
 
 
-class Outcome(msgspec.Struct, frozen=True, gc=False):
+class Outcome(msgspec.Struct, frozen=True):
     """The verdict, what the address remembers now, and the lock that the verdict is about."""
 
     verdict: Verdict
@@ -403,6 +400,6 @@ def _consume(record: LockRecord, request: Release) -> LockRecord:
 
 
 def _fresh(stones: tuple[Tombstone, ...], now: float) -> tuple[Tombstone, ...]:
-    if not stones or now - min(stones[0].at, stones[-1].at) < TOMBSTONE_SECONDS:
-        return stones  # they stand in the order of their times
+    if not stones:
+        return stones
     return tuple(stone for stone in stones if now - stone.at < TOMBSTONE_SECONDS)

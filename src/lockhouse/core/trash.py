@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from lockhouse.core.packs import PackReader, PackWriter
 from lockhouse.core.versions import Version
 
 
@@ -26,7 +27,7 @@ class Discarded(msgspec.Struct, frozen=True, omit_defaults=True):
     """The name of who deleted it; empty: a retention policy."""
 
 
-class TrashReader(Protocol):
+class TrashReader(PackReader, Protocol):
     """The part of `ports.Reader` about the trash."""
 
     def discarded(self, state_id: int, seq: int) -> Discarded | None:
@@ -38,12 +39,14 @@ class TrashReader(Protocol):
         ...
 
     def trash_due(self, until: float, limit: int = 1000) -> Sequence[tuple[int, int]]:
-        """(state id, seq) of what was discarded at `until` or earlier, the oldest first."""
+        """(state id, seq) of what was discarded at `until` or earlier, the oldest first, without what
+        others are packed against."""
         ...
 
 
-class TrashWriter(Protocol):
-    """The part of `ports.Transaction` about the trash. The caller keeps the state's counters."""
+class TrashWriter(PackWriter, Protocol):
+    """The part of `ports.Transaction` about the trash. A command reads the
+    state (`Reader.state`) first, and keeps its counters."""
 
     def discard_version(self, state_id: int, discarded: Discarded) -> None:
         """Move a version from the history into the trash; its bytes stay where they are."""
@@ -54,5 +57,6 @@ class TrashWriter(Protocol):
         ...
 
     def purge_version(self, state_id: int, seq: int) -> None:
-        """Out of the trash for good. A blob stays until a sweep finds that nothing refers to it."""
+        """Out of the trash for good; the caller has seen that nothing is packed against it. Its key goes with it, a
+        blob stays until a sweep finds that nothing refers to it."""
         ...

@@ -39,6 +39,14 @@ class Body(msgspec.Struct, frozen=True, omit_defaults=True):
     blob: str = ""
     key: DataKey | None = None
     """None: not sealed."""
+    framed: bool = False
+    """The blob is a zstd frame, not the plain bytes."""
+    base: int = 0
+    """The frame is over the plain bytes of this version of the same address (`core.packs`); 0: it stands alone."""
+    judged: int = 0
+    """What it was packed against in vain (`core.packing`)."""
+    under: Body | None = None
+    """The body of the base, filled in where bytes are read. Never stored."""
 
 
 class Origin(msgspec.Struct, frozen=True, omit_defaults=True):

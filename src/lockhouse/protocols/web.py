@@ -9,9 +9,8 @@ headers and a body that is bytes, or a stream with a known length. Nothing here 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
-
-import msgspec
 
 from lockhouse.runtime.journal import Trail
 from lockhouse.runtime.streams import Stream
@@ -28,12 +27,16 @@ class Headers:
 
     def __init__(self, raw: RawHeaders) -> None:
         self.raw = raw
-        self.first = dict(reversed(raw))
+        first: dict[bytes, bytes] = {}
+        for name, value in raw:
+            if name not in first:
+                first[name] = value
+        self.first = first
         """The first field of each name."""
 
     def get(self, name: str) -> str | None:
         """The first field of this name (lower case), decoded as ISO-8859-1, or None."""
-        value = self.first.get(name.encode())
+        value = self.first.get(name.encode("ascii"))
         return None if value is None else value.decode("latin-1")
 
     def all(self, name: str) -> list[str]:
@@ -47,7 +50,8 @@ class Headers:
 Chunks = AsyncIterator[bytes]
 
 
-class Request(msgspec.Struct):
+@dataclass(slots=True)
+class Request:
     """One HTTP request as it came."""
 
     method: str
@@ -63,15 +67,13 @@ class Request(msgspec.Struct):
     """Call once: the body's chunks. Raises BodyIncomplete if the client leaves before the end."""
     disconnected: Callable[[], Awaitable[None]]
     """Returns when the client has closed the connection; await it only after the body was read."""
-    body: bytes | None = None
-    """The whole body where it had come with the head; else read `chunks`, which give the same bytes."""
-    trail: Trail = msgspec.field(default_factory=Trail)
+    trail: Trail = field(default_factory=Trail)
     """What a room finds out about this request, for the audit log."""
+    query: list[tuple[str, str]] = field(init=False)
+    """Decoded query parameters in order; a parameter without `=` has the value ``""``."""
 
-    @property
-    def query(self) -> list[tuple[str, str]]:
-        """Decoded query parameters in order; a parameter without `=` has the value ``""``."""
-        return split_query(self.raw_query) if self.raw_query else []
+    def __post_init__(self) -> None:
+        self.query = split_query(self.raw_query) if self.raw_query else []
 
     def parameter(self, name: str) -> str | None:
         return next((value for key, value in self.query if key == name), None)
@@ -94,11 +96,12 @@ def unescape(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-class Response(msgspec.Struct):
+@dataclass(slots=True)
+class Response:
     """One HTTP response; the edge adds Content-Length, Date and the request id."""
 
     status: int
-    headers: list[tuple[bytes, bytes]] = []
+    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
     body: bytes | Stream = b""
     head_length: int | None = None
     """For answers to HEAD: the Content-Length to announce while the body stays empty."""

@@ -20,6 +20,7 @@ from lockhouse.core.ports import Part, Reader, Transaction
 from lockhouse.core.principals import Right
 from lockhouse.core.sessions import Sessions
 from lockhouse.core.versions import Body, Facts, Version
+from lockhouse.deltas.chains import is_packed
 from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.facts import FactsReader
@@ -112,9 +113,15 @@ class House:
             command, body=self.bodies.bind(intake.body, intake.secret, place), facts=intake.facts
         )
 
-    def copied(self, body: Body, facts: Facts | None = None) -> Intake:
-        """A stored body, to be referred to once more. Errors: `storage.unavailable`."""
-        return Intake(body, facts, self.bodies.secret_of(body))
+    async def copied(self, body: Body, facts: Facts | None = None) -> Intake:
+        """A stored body, to be referred to once more: a packed one is taken in anew, since what it is packed against
+        belongs to its own address. Errors: `storage.unavailable`, `storage.full`."""
+        if is_packed(body):
+            given = await give_out(body, self.bodies)
+            chunks = _pieces(given) if isinstance(given, bytes) else given.chunks()
+            intake = await take_in(chunks, self.bodies, self.facts, limit=body.size, expect_state=None)
+            return msgspec.structs.replace(intake, facts=facts)
+        return Intake(msgspec.structs.replace(body, judged=0), facts, self.bodies.secret_of(body))
 
     def part(self, upload_id: str, number: int, intake: Intake, at: float, checksums: dict[str, str]) -> Part:
         """The part that refers to what was taken in."""
@@ -227,31 +234,17 @@ class House:
 
     # Locks -----------------------------------------------------------------------------------------------------------
 
-    async def take_lock(
-        self, caller: Caller, command: TakeLock, gone: Gone, kept: Callable[[Reader], bool] | None = None
-    ) -> Taken | None:
+    async def take_lock(self, caller: Caller, command: TakeLock, gone: Gone) -> Taken:
         """The lock, at once or after waiting in order for up to `lock_wait` seconds.
 
-        `kept` is asked first, in the same transaction, whether this is an address at all; None when it is not.
         Errors as `service.locks.take`; `body.incomplete` when the client left while it waited (it gets no lock)."""
         address = command.address
         behind = not self.waiting.is_empty(address)
         refusal: LockHeld | None = None
-
-        def take(tx: Transaction) -> Taken | Verdict | None:
-            if kept is not None and not kept(tx):
-                return Verdict.NOTHING
-            return locks.take(tx, caller, command, behind=behind)
-
-        taken: Taken | None = None
         try:
-            answer = await self.engine.write(take)
+            taken = await self.write(lambda tx: locks.take(tx, caller, command, behind=behind))
         except LockHeld as problem:
-            refusal = problem
-        else:
-            if isinstance(answer, Verdict):
-                return None
-            taken = answer
+            taken, refusal = None, problem
         if taken is None and self.lock_wait > 0 and not self.waiting.ending:
             taken, refusal = await self._wait(caller, command, gone, refusal)
         if taken is None:
@@ -331,13 +324,9 @@ class House:
         assert verdict is not None
         return verdict
 
-    async def release_held(self, caller: Caller, command: Unlock, kept: Callable[[Reader], bool]) -> Verdict | None:
-        """As `release_lock`; None, and nothing is done, when nobody holds the lock, or when it is none by `kept`."""
-
-        def release(tx: Transaction, caller: Caller, command: Unlock) -> Verdict | None:
-            return locks.release_held(tx, caller, command) if kept(tx) else None
-
-        return await self._release(caller, command, release)
+    async def release_held(self, caller: Caller, command: Unlock) -> Verdict | None:
+        """As `release_lock`; None, and nothing is done, when nobody holds the lock."""
+        return await self._release(caller, command, locks.release_held)
 
     async def _release(
         self, caller: Caller, command: Unlock, release: Callable[[Transaction, Caller, Unlock], Verdict | None]
@@ -346,7 +335,7 @@ class House:
         if not command.id and not command.last_read:
             last_read = self.last_reads.get(caller.who.credential, address) or ""
             command = msgspec.structs.replace(command, last_read=last_read)
-        verdict = await self.engine.write(lambda tx: release(tx, caller, command))
+        verdict = await self.write(lambda tx: release(tx, caller, command))
         if verdict is not None and command.facet in (Facet.TABLE, Facet.LOCKFILE):
             self.refusals.released(caller.who.credential, address)
         if verdict in (Verdict.RELEASED, Verdict.FORCED):

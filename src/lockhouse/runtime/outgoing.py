@@ -13,9 +13,11 @@ from collections.abc import AsyncIterator
 
 from lockhouse.core.ports import BlobReader
 from lockhouse.core.versions import Body
+from lockhouse.deltas.chains import is_packed
 from lockhouse.errors import StorageUnavailable
 from lockhouse.runtime.packing import decompress
 from lockhouse.runtime.streams import Stream
+from lockhouse.runtime.unpacking import unpacked
 from lockhouse.sealing.bodies import Bodies
 
 PIECE_BYTES = 256 * 1024
@@ -30,6 +32,8 @@ def unpack(body: Body, bodies: Bodies) -> bytes:
 async def give_out(body: Body, bodies: Bodies, start: int = 0, end: int | None = None) -> bytes | Stream:
     """The bytes from `start` up to `end` (exclusive; None: to the end). Errors: `storage.unavailable`."""
     stop = body.size if end is None else min(end, body.size)
+    if is_packed(body):
+        return await unpacked(body, bodies, start, stop)
     if body.packed or not body.blob:
         raw = unpack(body, bodies) if body.size else b""
         return raw if (start, stop) == (0, body.size) else raw[start:stop]

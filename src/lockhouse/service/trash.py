@@ -16,7 +16,7 @@ from lockhouse.core.ports import Reader, StateRecord, Transaction
 from lockhouse.core.principals import Right, require
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Version, parse_version_id
-from lockhouse.errors import RequestInvalid, StateNotFound, VersionNotFound
+from lockhouse.errors import RequestInvalid, StateNotFound, StorageUnavailable, VersionNotFound
 from lockhouse.service import audit, history, namespaces
 from lockhouse.service.callers import Caller
 
@@ -44,14 +44,25 @@ def undelete(tx: Transaction, caller: Caller, address: Address, version_id: str 
 def purge(tx: Transaction, caller: Caller, address: Address, version_id: str) -> Discarded:
     """End a version in the trash for good. Needs `admin`: nobody can have it back.
 
-    Errors: `version.not_found`, `state.not_found`, `access.denied`."""
-    namespaces.address_in(tx, caller, address)
-    require(caller.who, Right.ADMIN, address.namespace, address.key)
-    state, _ = history.show_state(tx, caller, address)
-    found = _find(tx, state, version_id)
+    Errors: `version.not_found`, `state.not_found`, `access.denied`; `storage.unavailable` while another version is
+    packed against it (`may_purge` says which history to pack first)."""
+    state, found = may_purge(tx, caller, address, version_id)
+    if tx.dependants(state.id, found.version.seq, limit=1):
+        raise StorageUnavailable(
+            f"cannot purge version {version_id} of {address.lock_id}: another one is packed against it",
+            hint="try again in a minute",
+        )
     tx.purge_version(state.id, found.version.seq)
     audit.note(tx, caller, "version.purge", address, subject=version_id)
     return found
+
+
+def may_purge(tx: Reader, caller: Caller, address: Address, version_id: str) -> tuple[StateRecord, Discarded]:
+    """What would be purged. Errors as `purge`."""
+    namespaces.address_in(tx, caller, address)
+    require(caller.who, Right.ADMIN, address.namespace, address.key)
+    state, _ = history.show_state(tx, caller, address)
+    return state, _find(tx, state, version_id)
 
 
 def empty(tx: Transaction, *, now: float, window: float, limit: int) -> int:

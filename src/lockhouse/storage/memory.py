@@ -133,8 +133,11 @@ class _MemoryReader(
         version = self._maps.versions.get((state.id, seq))
         if version is None or version.body is None:
             return version
-        if not packed:
-            return _without_bytes(version)
+        return self._with_base(state, self._with_bytes(state, version)) if packed else _without_bytes(version)
+
+    def _with_bytes(self, state: StateRecord, version: Version) -> Version:
+        if version.body is None:
+            return version
         return _replace(version, body=self._opened(version.body, place_of_body(state.address, version.nonce)))
 
     def versions(self, state: StateRecord, before: int = 0, limit: int = 1000) -> Sequence[Version]:
@@ -145,10 +148,6 @@ class _MemoryReader(
         ]
         found.sort(key=lambda version: -version.seq)
         return [_without_bytes(version) for version in found[:limit]]
-
-    def state_and_lock(self, address: Address) -> tuple[StateRecord, LockRecord] | None:
-        state = self.state(address)
-        return None if state is None else (state, self.lock(state))
 
     def lock(self, state: StateRecord) -> LockRecord:
         return self._maps.locks.get(state.id, FREE)
@@ -256,7 +255,7 @@ class _MemoryReader(
         bodies += [each.version.body for each in self._maps.trash.values()]
         bodies += [part.body for part in self._maps.parts.values()]
         bodies += [parked.body for parked in self._maps.parked.values()]
-        names = {body.blob for body in bodies if body is not None and body.blob}
+        names = {body.blob for body in bodies if body is not None and body.blob} | self._maps.retired.keys()
         return sorted((name for name in names if _order(name) > _order(after)), key=_order)[:limit]
 
 

@@ -9,17 +9,18 @@ import msgspec
 
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body, Version
+from lockhouse.storage.memory_packs import PackMaps, PackReads, PackWrites
 
 
 @dataclass
-class TrashMaps:
+class TrashMaps(PackMaps):
     """The maps that the trash needs."""
 
     trash: dict[tuple[int, int], Discarded] = field(default_factory=dict)
     versions: dict[tuple[int, int], Version] = field(default_factory=dict)
 
 
-class TrashReads:
+class TrashReads(PackReads):
     """The part of `Reader` about the trash."""
 
     _maps: TrashMaps
@@ -37,11 +38,15 @@ class TrashReads:
         return sorted(found, key=lambda each: -each.version.seq)[:limit]
 
     def trash_due(self, until: float, limit: int = 1000) -> Sequence[tuple[int, int]]:
-        found = [(each.at, *place) for place, each in self._maps.trash.items() if each.at <= until]
+        found = [
+            (each.at, *place)
+            for place, each in self._maps.trash.items()
+            if each.at <= until and not self.dependants(*place)
+        ]
         return [(state_id, seq) for _, state_id, seq in sorted(found)[:limit]]
 
 
-class TrashWrites(TrashReads):
+class TrashWrites(TrashReads, PackWrites):
     """The part of `Transaction` about the trash."""
 
     _destroy_key: Callable[[Body | None], None]

@@ -33,6 +33,8 @@ from lockhouse.protocols.api.metrics import Metrics
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Route
 from lockhouse.protocols.web import Request, Response, unescape
 from lockhouse.runtime.house import House
+from lockhouse.runtime.repacking import Repacking
+from lockhouse.runtime.scrubbing import Scrubbing
 from lockhouse.service.callers import Caller
 from lockhouse.storage.carry.archive import Manifest
 
@@ -53,8 +55,10 @@ class Api:
         settings: Settings,
         backup: Callable[[Path, float, bool], Manifest] | None = None,
         audit_key: bytes = b"",
+        repacking: Repacking | None = None,
+        scrubbing: Scrubbing | None = None,
     ) -> None:
-        self._backing = Backing(house, authenticator, settings, backup, audit_key)
+        self._backing = Backing(house, authenticator, settings, backup, audit_key, repacking, scrubbing)
         self._routes = _by_shape()
         self._described = openapi.document()
         self._public: dict[bytes, Callable[[], Awaitable[Response]]] = {
@@ -63,7 +67,7 @@ class Api:
             b"/metrics": self._measured,
             f"{PREFIX}/openapi.json".encode(): self._description,
         }
-        self.metrics = Metrics(house)
+        self.metrics = Metrics(house, repacking, scrubbing)
         self.draining = False
         """Set when the server begins to drain: `/readyz` says so."""
 

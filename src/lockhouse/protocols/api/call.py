@@ -14,6 +14,8 @@ from lockhouse.core.addresses import Address
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.web import Stream
 from lockhouse.runtime.house import House
+from lockhouse.runtime.repacking import Repacking
+from lockhouse.runtime.scrubbing import Scrubbing
 from lockhouse.service.callers import Caller
 from lockhouse.storage.carry.archive import Manifest
 
@@ -33,6 +35,8 @@ class Backing:
     backup: Callable[[Path, float, bool], Manifest] | None = None
     audit_key: bytes = b""
     """The public key of the audit log's signatures."""
+    repacking: Repacking | None = None
+    scrubbing: Scrubbing | None = None
     copying: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a backup is made."""
 

@@ -95,3 +95,46 @@ class TagsAsk(Ask, frozen=True, kw_only=True):
     version: Name = ""
     """Empty: the newest."""
     tags: Annotated[dict[TagName, TagValue], msgspec.Meta(max_length=10)]
+
+
+class PackedDocument(Document, frozen=True, kw_only=True):
+    """What one round of packing did."""
+
+    states: int
+    versions: int
+    """That are kept otherwise than before."""
+    failed: int
+    """That could not be packed: they stay as they are. The server's log and a scrub say why."""
+
+
+class ScrubAsk(Ask, frozen=True, kw_only=True):
+    """Check bodies for a few seconds."""
+
+    namespace: Annotated[str, msgspec.Meta(max_length=63)] = ""
+    """Empty: all."""
+    after: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    """Where the last answer said to go on."""
+    rate: Annotated[int, msgspec.Meta(ge=0, le=1 << 40)] = 0
+    """At most so many bytes per second; 0: as fast as it goes."""
+
+
+class DamageDocument(Document, frozen=True, kw_only=True):
+    """A body that is not as it was written."""
+
+    kind: str
+    """`version`, `trash`, `parked` or `part`."""
+    namespace: str
+    key: str
+    id: str
+    """Of the version or parked write; of a part `UPLOAD:NUMBER`."""
+    problem: str
+    advice: str
+
+
+class ScrubDocument(Document, frozen=True, kw_only=True):
+    checked: int
+    bytes: int
+    """As clients sent them."""
+    damaged: tuple[DamageDocument, ...]
+    next: str
+    """Ask again with `after` set to this; empty: that was all."""

@@ -14,6 +14,8 @@ from prometheus_client.registry import Collector
 
 import lockhouse
 from lockhouse.runtime.house import House
+from lockhouse.runtime.repacking import Repacking
+from lockhouse.runtime.scrubbing import Scrubbing
 
 _MOST_LOCKS = 10_000
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
@@ -22,7 +24,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 class Metrics:
     """One server's numbers. Protocols call `observe`; the rest is looked up when somebody asks."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, repacking: Repacking | None = None, scrubbing: Scrubbing | None = None) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         GCCollector(registry=self._registry)
@@ -30,6 +32,9 @@ class Metrics:
         self._requests = _Requests()
         self._registry.register(self._requests)
         self.observe = self._requests.observe
+        self.served = self._requests.served
+        if repacking is not None and scrubbing is not None:
+            self._registry.register(_History(repacking, scrubbing))
 
     def text(self) -> bytes:
         return generate_latest(self._registry)
@@ -54,6 +59,10 @@ class _Requests(Collector):
         times[bisect_left(_SECONDS, seconds)] += 1
         self._sums[protocol] += seconds
 
+    def served(self) -> int:
+        """Requests answered since the start."""
+        return sum(self._answers.values())
+
     def describe(self) -> Iterator[Metric]:
         yield from ()
 
@@ -71,6 +80,26 @@ class _Requests(Collector):
             bounds = [*(str(bound) for bound in _SECONDS), "+Inf"]
             times.add_metric((protocol,), list(zip(bounds, accumulate(counts), strict=True)), self._sums[protocol])
         yield times
+
+
+class _History(Collector):
+    """What became of the history since the start."""
+
+    def __init__(self, repacking: Repacking, scrubbing: Scrubbing) -> None:
+        self._repacking = repacking
+        self._scrubbing = scrubbing
+
+    def describe(self) -> Iterator[Metric]:
+        yield from ()
+
+    def collect(self) -> Iterator[Metric]:
+        packed, scrubbed = self._repacking.total, self._scrubbing
+        yield CounterMetricFamily("lockhouse_versions_packed", "Versions packed.", value=packed.versions)
+        yield CounterMetricFamily("lockhouse_packing_failures", "Versions not packed: damaged.", value=packed.failed)
+        yield CounterMetricFamily("lockhouse_bodies_scrubbed", "Bodies checked by scrubs.", value=scrubbed.checked)
+        yield GaugeMetricFamily(
+            "lockhouse_bodies_damaged", "Bodies that were damaged when last checked.", value=len(scrubbed.damaged)
+        )
 
 
 class _House(Collector):

@@ -16,6 +16,7 @@ from lockhouse.protocols.api.call import Call, Download
 from lockhouse.protocols.api.operations import (
     audit,
     imports,
+    keeping,
     locks,
     namespaces,
     parked,
@@ -333,6 +334,24 @@ ROUTES: tuple[Route, ...] = (
         "End a version in the trash for good",
         history_wire.TrashedDocument,
         query=("key", "version"),
+    ),
+    # How the history is kept
+    Route(
+        "POST",
+        "/packing",
+        keeping.pack,
+        Access.ADMINISTRATOR,
+        "Pack what is due now, instead of in the next minute",
+        history_wire.PackedDocument,
+    ),
+    Route(
+        "POST",
+        "/scrub",
+        keeping.scrub,
+        Access.ADMINISTRATOR,
+        "Check stored bodies against their digests, for a few seconds",
+        history_wire.ScrubDocument,
+        body=history_wire.ScrubAsk,
     ),
     # Retention
     Route(

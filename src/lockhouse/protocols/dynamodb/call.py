@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-
-import msgspec
+from dataclasses import dataclass, field
 
 from lockhouse.runtime.house import House
 from lockhouse.runtime.journal import Trail
 from lockhouse.service.callers import Caller
 
 
-class Call(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Call:
     """Everything an operation is given besides its body."""
 
     house: House
@@ -22,7 +22,7 @@ class Call(msgspec.Struct, frozen=True):
     """From the credential scope."""
     gone: Callable[[], Awaitable[None]]
     """Returns when the client has left."""
-    trail: Trail = msgspec.field(default_factory=Trail)
+    trail: Trail = field(default_factory=Trail)
     """What is found out about this request, for the audit log."""
 
     def table_arn(self, name: str) -> str:

@@ -11,13 +11,13 @@ import zstandard
 from lockhouse.core.addresses import Address
 from lockhouse.core.ports import StateRecord
 from lockhouse.core.versions import Version
+from lockhouse.deltas.checking import pieces
 from lockhouse.errors import StorageUnavailable
 from lockhouse.sealing.bodies import Bodies
 from lockhouse.storage.carry.place import Place
 from lockhouse.storage.carry.rows import Snapshot, reader
 from lockhouse.storage.carry.tree import ExportedKey, ExportedLock, ExportedVersion
 from lockhouse.storage.sql.reader import SqlReader
-from lockhouse.storage.verify import pieces
 
 _PAGE = 500
 

@@ -164,6 +164,19 @@ SQLITE: Sequence[Sequence[str]] = (
             name TEXT NOT NULL, number INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (name, number)
         )""",
     ),
+    (
+        # Which versions (in the history or the trash) are packed against which.
+        """CREATE TABLE packs (
+            state_id INTEGER NOT NULL, seq INTEGER NOT NULL, base INTEGER NOT NULL, PRIMARY KEY (state_id, seq)
+        ) WITHOUT ROWID""",
+        "CREATE INDEX packs_base ON packs (state_id, base)",
+        # What the counters of a state were when its history was last packed.
+        """CREATE TABLE packing (
+            state_id INTEGER PRIMARY KEY NOT NULL, next_seq INTEGER NOT NULL, versions INTEGER NOT NULL
+        )""",
+        # Blobs that a packed version has left, until nobody can be about to open them.
+        "CREATE TABLE retired (blob TEXT PRIMARY KEY NOT NULL, at REAL NOT NULL) WITHOUT ROWID",
+    ),
 )
 
 

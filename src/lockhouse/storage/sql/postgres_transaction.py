@@ -284,10 +284,6 @@ class PostgresTransaction(SqlTransaction):
         record = self._locks.get(held.id) if held is not None and held.id == state.id else None
         return FREE if record is None else records.decode_lock(record)
 
-    def state_and_lock(self, address: Address) -> tuple[StateRecord, LockRecord] | None:
-        state = self.hold(address)
-        return None if state is None else (state, self.lock(state))
-
     def save_lock(self, state: StateRecord, record: LockRecord, expected_epoch: int) -> bool:
         stored = self._locks[self._held(state).id]
         held, encoded = int(record.lock is not None), records.encode_lock(record)
@@ -366,6 +362,11 @@ class PostgresTransaction(SqlTransaction):
 
     def _write_at(self, address: Address, sql: str, parameters: Row) -> None:
         if self.hold(address) is None:
+            self._alone()
+        self._send(sql, parameters)
+
+    def _of_state(self, state_id: int, sql: str, parameters: Row) -> None:
+        if state_id not in self._locks:
             self._alone()
         self._send(sql, parameters)
 
@@ -511,7 +512,7 @@ def _only_alone(name: str) -> Any:  # noqa: ANN401 - the signature of the method
 
 
 LISTS = ("states", "held_locks", "recent_lock_events", "parked_writes", "uploads", "items", "unnamed_states",
-         "states_suggesting", "blob_names", "bodies", "data_keys")  # fmt: skip
+         "states_suggesting", "blob_names", "trash_due", "packing_due", "kept_places", "data_keys")  # fmt: skip
 """Reads of what is written while the structure is shared, and that no held row protects. (One parked write by its id is
 none of them: it never changes, is added while its address is held, and goes only by a command that runs alone.)"""
 for _name in LISTS:

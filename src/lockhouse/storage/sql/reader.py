@@ -7,7 +7,7 @@ the database sees one lower and one upper bound. Specification: `core.ports.Read
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 
@@ -29,16 +29,12 @@ from lockhouse.storage.sql.trash import TrashReads
 from lockhouse.storage.sql.workspaces import WorkspaceReads
 
 _FOREVER = 2**62
-_STATE_AND_LOCK = (
-    f"SELECT {STATE_COLUMNS}, (SELECT l.record FROM locks l WHERE l.state_id = s.id) "  # noqa: S608
-    "FROM states s WHERE s.namespace = ? AND s.key = ?"
-)
-"""Not a join: SQLite plans a join with parameters anew each time, which takes six times as long as running it."""
 _BLOB_NAMES = (
     "SELECT blob FROM versions WHERE blob > ? AND blob <> '' "
     "UNION SELECT blob FROM parts WHERE blob > ? AND blob <> '' "
     "UNION SELECT blob FROM parked WHERE blob > ? AND blob <> '' "
-    "UNION SELECT blob FROM trash WHERE blob > ? AND blob <> ''"
+    "UNION SELECT blob FROM trash WHERE blob > ? AND blob <> '' "
+    "UNION SELECT blob FROM retired WHERE blob > ?"
 )
 _KEY_AND_BYTES = (
     "SELECT k.kek, k.wrapped, b.packed FROM data_keys k "
@@ -78,7 +74,7 @@ class SqlReader(
     def namespace(self, name: str) -> Namespace | None:
         held = self._settled.get("namespace", name, self._generation)
         if held is not MISSING:
-            return held  # type: ignore[return-value]
+            return cast("Namespace | None", held)
         rows = self._fetch("SELECT record FROM namespaces WHERE name = ?", (name,))
         found = records.decode_namespace(rows[0][0]) if rows else None
         self._settled.keep("namespace", name, self._generation, found)
@@ -123,7 +119,11 @@ class SqlReader(
         if not rows:
             return None
         version = records.decode_version(rows[0][0])
-        if not packed or version.body is None:
+        return self._with_base(state, self._with_bytes(state, version)) if packed else version
+
+    def _with_bytes(self, state: StateRecord, version: Version) -> Version:
+        seq = version.seq
+        if version.body is None:
             return version
         if version.body.key is not None:
             keys = self._fetch(_KEY_AND_BYTES, (state.id, seq, version.body.key.id))
@@ -143,14 +143,6 @@ class SqlReader(
     def lock(self, state: StateRecord) -> LockRecord:
         rows = self._fetch("SELECT record FROM locks WHERE state_id = ?", (state.id,))
         return records.decode_lock(rows[0][0]) if rows else FREE
-
-    def state_and_lock(self, address: Address) -> tuple[StateRecord, LockRecord] | None:
-        rows = self._fetch(_STATE_AND_LOCK, (address[0], address[1]))
-        if not rows:
-            return None
-        row = rows[0]
-        encoded = row[STATE_WIDTH]
-        return records.state_of(row), FREE if encoded is None else records.decode_lock(encoded)
 
     def held_locks(
         self, namespace: str = "", prefix: str = "", after: Address | None = None, limit: int = 1000
@@ -241,7 +233,7 @@ class SqlReader(
     def table(self, name: str) -> TableRecord | None:
         held = self._settled.get("table", name, self._generation)
         if held is not MISSING:
-            return held  # type: ignore[return-value]
+            return cast("TableRecord | None", held)
         rows = self._fetch("SELECT name, body FROM lock_tables WHERE name = ?", (name,))
         found = TableRecord(*rows[0]) if rows else None
         self._settled.keep("table", name, self._generation, found)
@@ -303,26 +295,8 @@ class SqlReader(
         )
         return [ItemRecord(*row) for row in rows]
 
-    def bodies(self, after: tuple[int, int] = (0, 0), limit: int = 100) -> Sequence[tuple[int, Address, Version]]:
-        """Beyond the port, for verification: every version with its packed bytes, as (state id, address, version),
-        ordered by (state id, seq)."""
-        rows = self._fetch(
-            "SELECT v.state_id, s.namespace, s.key, v.record, b.packed FROM versions v "
-            "LEFT JOIN states s ON s.id = v.state_id "
-            "LEFT JOIN bodies b ON b.state_id = v.state_id AND b.seq = v.seq "
-            "WHERE (v.state_id, v.seq) > (?, ?) ORDER BY v.state_id, v.seq LIMIT ?",
-            (*after, limit),
-        )
-        found = []
-        for state_id, namespace, key, record, packed in rows:
-            address, version = Address(namespace or "?", key or "?"), records.decode_version(record)
-            sealed = version.body.key if version.body is not None else None
-            kek, wrapped = self._wrapped(sealed.id) if sealed is not None else ("", b"")
-            found.append((state_id, address, records.opened(version, address, kek, wrapped, packed)))
-        return found
-
     def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
-        rows = self._fetch(f"{_BLOB_NAMES} ORDER BY blob LIMIT ?", (after, after, after, after, limit))
+        rows = self._fetch(f"{_BLOB_NAMES} ORDER BY blob LIMIT ?", (after, after, after, after, after, limit))
         return [row[0] for row in rows]
 
 

@@ -15,6 +15,7 @@ from lockhouse.core.data_keys import DataKey, place_of_body, place_of_part
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.ports import LockEvent, Namespace, Parked, Part, StateRecord, Upload
 from lockhouse.core.principals import Credential, Principal
+from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body, Version
 
 Row = tuple[Any, ...]
@@ -24,6 +25,7 @@ decode_lock_event = msgspec.msgpack.Decoder(LockEvent).decode
 decode_namespace = msgspec.msgpack.Decoder(Namespace).decode
 decode_parked = msgspec.msgpack.Decoder(Parked).decode
 decode_part = msgspec.msgpack.Decoder(Part).decode
+decode_discarded = msgspec.msgpack.Decoder(Discarded).decode
 decode_upload = msgspec.msgpack.Decoder(Upload).decode
 decode_principal = msgspec.msgpack.Decoder(Principal).decode
 decode_credential = msgspec.msgpack.Decoder(Credential).decode
@@ -90,11 +92,11 @@ def state_values(state: StateRecord) -> Row:
 
 
 def bare(body: Body) -> Body:
-    """As a record holds it: without packed bytes and with no more of the key than its id."""
+    """As a record holds it: without packed bytes, what it is packed against, and all of the key but its id."""
     key = body.key
-    if key is None:
-        return _replace(body, packed=b"") if body.packed else body
-    return _replace(body, packed=b"", key=DataKey(key.id))
+    if key is not None:
+        return _replace(body, packed=b"", under=None, key=DataKey(key.id))
+    return _replace(body, packed=b"", under=None) if body.packed or body.under is not None else body
 
 
 def version_record(version: Version) -> bytes:

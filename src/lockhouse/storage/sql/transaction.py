@@ -115,6 +115,10 @@ class SqlTransaction(
             self._changed = True
         return self._session.change(sql, parameters)
 
+    def _of_state(self, state_id: int, sql: str, parameters: Row) -> None:  # noqa: ARG002 - a store with many writers asks
+        """A change of what belongs to one state, which the command has read."""
+        self._change(sql, parameters)
+
     def _grow(self, sql: str, parameters: Row) -> int:
         if self.tight:
             raise storage_full()
@@ -149,7 +153,8 @@ class SqlTransaction(
         for (state_id,) in self._fetch(_EMPTY_ADDRESSES, (name,)):
             self._change("DELETE FROM lock_events WHERE state_id = ?", (state_id,))
             self._change("DELETE FROM locks WHERE state_id = ?", (state_id,))
-            self._change("DELETE FROM trash WHERE state_id = ?", (state_id,))
+            for table in ("trash", "packs", "packing"):
+                self._change(f"DELETE FROM {table} WHERE state_id = ?", (state_id,))  # noqa: S608
             self._change("DELETE FROM bodies WHERE state_id = ?", (state_id,))
             self._change("DELETE FROM states WHERE id = ?", (state_id,))
 

@@ -36,6 +36,7 @@ _BODIES: dict[type[wire.Ask | Review], object] = {
     history_wire.TagsAsk: {"key": "app.tfstate", "tags": {"a": "b"}},
     history_wire.RuleAsk: {"keep_versions": 3},
     history_wire.PreviewAsk: {},
+    history_wire.ScrubAsk: {},
     Review: {
         "schema": "lockhouse.review/1",
         "root": "/src/app",

@@ -66,6 +66,9 @@ async def undelete(call: Call) -> wire.VersionDocument:
 
 async def purge(call: Call) -> documents.TrashedDocument:
     address, version = call.address(), call.query.get("version", "")
+    state, _ = await call.house.read(lambda tx: trash.may_purge(tx, call.caller, address, version))
+    if call.api.repacking is not None:
+        await call.api.repacking.release(state)  # what is packed against it is packed against another one first
     return _trashed(call, await call.house.write(lambda tx: trash.purge(tx, call.caller, address, version)))
 
 

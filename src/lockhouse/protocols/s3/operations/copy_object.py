@@ -38,7 +38,8 @@ async def copy_object(call: Call) -> Response:
         tags=fields.read_tags(headers.get("x-amz-tagging")) if retagged else source.tags,
         conditions=fields.read_conditions(headers),
     )
-    written = await call.house.put_intake(call.caller, command, call.house.copied(source.body, source.facts))
+    copied = await call.house.copied(source.body, source.facts)
+    written = await call.house.put_intake(call.caller, command, copied)
     version = written.version
     response = listing.xml_response(
         "CopyObjectResult",

@@ -86,7 +86,7 @@ async def upload_part_copy(call: Call) -> Response:
     if wanted is not None and part is None:
         raise RequestInvalid("cannot read this range", argument="x-amz-copy-source-range")
     if part is None:
-        intake = call.house.copied(source.body)
+        intake = await call.house.copied(source.body)
     else:
         intake = await call.house.take_in_part(_pieces(await call.house.give_out(source, *part)))
     made = call.house.part(upload.id, number, intake, call.caller.now, {})

@@ -1,0 +1,222 @@
+"""Packing a real store: what is packed reads as it was written, whatever happens beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.data_keys import place_of_body
+from lockhouse.core.packing import KEY_EVERY
+from lockhouse.core.trash import Discarded
+from lockhouse.core.versions import Body
+from lockhouse.deltas.checking import damage
+from lockhouse.deltas.workers import Worker
+from lockhouse.runtime.engine import Engine
+from lockhouse.runtime.outgoing import give_out
+from lockhouse.runtime.packing import compress
+from lockhouse.runtime.repacking import Repacking
+from lockhouse.sealing.bodies import Bodies
+from lockhouse.sealing.ring import Ring
+from lockhouse.storage.blobs.files import FileBlobs
+from lockhouse.storage.sql.sqlite import SqliteStore
+from tests.contract.samples import version, write_version
+
+HOME = Address("acme", "app.tfstate")
+RING = Ring([b"k" * 32])
+
+
+def state(serial: int, resources: int, changed: int = 0) -> bytes:
+    """A state of about 400 bytes for each resource; those below `changed` are other ones than in the state before."""
+    made = []
+    for number in range(resources):
+        chance = random.Random(number if number != serial % resources else serial * 1_000_003)
+        made.append({"type": "aws_instance", "name": f"n{number}", "id": f"{chance.getrandbits(256):x}" * 5})
+    document = {"version": 4, "serial": serial, "lineage": "one", "resources": made, "changed": changed}
+    return json.dumps(document, indent=1).encode()
+
+
+class Place:
+    """A store with blobs, and what was written to it."""
+
+    def __init__(self, path: Path, ring: Ring | None) -> None:
+        self.store = SqliteStore(path / "db")
+        self.blobs = FileBlobs(path / "blobs")
+        self.bodies = Bodies(self.blobs, ring)
+        self.engine = Engine(self.store, self.blobs, now=lambda: 10_000.0)
+        self.written: dict[int, bytes] = {}
+
+    def write(self, seq: int, raw: bytes, *, blob: bool = False) -> None:
+        self.written[seq] = raw
+        secret = self.bodies.make_secret()
+        body = Body(len(raw), b"m" * 16, hashlib.sha256(raw).digest())
+        if blob:
+            writer = self.bodies.create(secret)
+            writer.write(raw)
+            body = replace(body, blob=writer.finish())
+        else:
+            body = replace(body, packed=self.bodies.seal(secret, compress(raw)))
+        new = version(seq)
+        new = replace(new, body=self.bodies.bind(body, secret, place_of_body(HOME, new.nonce)))
+        self.store.write(lambda tx: write_version(tx, HOME, new))
+
+    def body(self, seq: int) -> Body:
+        found = self.store.read(lambda tx: tx.kept(tx.state(HOME), seq))
+        assert found is not None
+        assert found.body is not None
+        return found.body
+
+    def discard(self, seq: int) -> None:
+        def command(tx) -> None:
+            record = tx.state(HOME)
+            tx.discard_version(record.id, Discarded(tx.version(record, seq, packed=False), 1.0))
+            tx.save_state(replace(record, versions=record.versions - 1))
+
+        self.store.write(command)
+
+    async def read(self, seq: int) -> bytes:
+        given = await give_out(self.body(seq), self.bodies)
+        return given if isinstance(given, bytes) else b"".join([piece async for piece in given.chunks()])
+
+    def run(self, act: Callable[[Repacking], object]):
+        async def main():
+            self.engine.start()
+            return await act(Repacking(self.engine, self.bodies, lambda: 0))
+
+        return asyncio.run(main())
+
+    def pack(self):
+        return self.run(lambda repacking: repacking.round(quiet=0.0))
+
+    def check(self) -> None:
+        async def main() -> None:
+            for seq, raw in self.written.items():
+                assert await self.read(seq) == raw
+
+        asyncio.run(main())
+
+
+@pytest.fixture(params=["sealed", "plain"])
+def place(request: pytest.FixtureRequest, tmp_path: Path):
+    made = Place(tmp_path, RING if request.param == "sealed" else None)
+    yield made
+    made.store.close()
+
+
+def test_small_and_large_versions_are_packed_and_read_back(place: Place):
+    for seq in range(1, 8):
+        place.write(seq, state(seq, 20))
+    for seq in range(8, 12):
+        place.write(seq, state(seq, 6000), blob=True)
+    report = place.pack()
+    assert (report.states, report.versions, report.failed) == (1, 10, 0)
+    assert [bool(place.body(seq).base) for seq in range(1, 12)] == [True] * 10 + [False]
+    assert len(place.body(9).packed) < len(place.written[9]) / 100
+    place.check()
+    assert place.pack().states == 0
+
+
+def test_a_range_of_a_packed_version_is_given_out(place: Place):
+    place.write(1, state(1, 4000), blob=True)
+    place.write(2, state(2, 4000), blob=True)
+    place.pack()
+
+    async def main() -> None:
+        given = await give_out(place.body(1), place.bodies, 1000, 2_000_000)
+        pieces = given if isinstance(given, bytes) else b"".join([piece async for piece in given.chunks()])
+        assert pieces == place.written[1][1000:2_000_000]
+        unread = await give_out(place.body(1), place.bodies)
+        assert not isinstance(unread, bytes)
+        unread.close()
+        unread.close()
+
+    asyncio.run(main())
+
+
+def test_key_frames_are_whole_and_compressed(place: Place):
+    place.write(KEY_EVERY, state(1, 4000), blob=True)
+    place.write(KEY_EVERY + 1, state(2, 4000), blob=True)
+    place.pack()
+    key = place.body(KEY_EVERY)
+    assert (key.base, key.framed) == (0, True)
+    assert place.blobs.open(key.blob).size < key.size / 2
+    place.check()
+
+
+def test_what_has_nothing_in_common_stays_whole_and_is_not_tried_for_ever(place: Place):
+    chance = random.Random(1)
+    for seq in range(1, 6):
+        place.write(seq, chance.randbytes(5000))
+    place.pack()
+    assert [place.body(seq).base for seq in range(1, 6)] == [0] * 5
+    place.write(6, chance.randbytes(5000))
+    assert place.pack().versions <= 4
+    place.check()
+
+
+def test_old_blobs_are_named_until_nobody_can_be_about_to_open_them(place: Place):
+    place.write(1, state(1, 4000), blob=True)
+    place.write(2, state(2, 4000), blob=True)
+    old = place.body(1).blob
+    place.pack()
+    assert old in place.store.read(lambda tx: tx.blob_names())
+    assert place.store.write(lambda tx: tx.forget_retired(9_999.0)) == 0
+    assert place.store.write(lambda tx: tx.forget_retired(10_000.0)) == 1
+    assert old not in place.store.read(lambda tx: tx.blob_names())
+    place.blobs.delete(old)
+    place.check()
+
+
+def test_what_depends_on_the_trash_is_packed_anew_and_then_it_can_go(place: Place):
+    for seq in range(1, 8):
+        place.write(seq, state(seq, 30))
+    place.pack()
+    assert place.body(3).base == 4
+    place.discard(4)
+    place.check()
+    assert place.store.read(lambda tx: list(tx.trash_due(2.0))) == []
+    place.pack()
+    assert place.body(3).base != 4
+    (due,) = place.store.read(lambda tx: list(tx.trash_due(2.0)))
+    place.store.write(lambda tx: tx.purge_version(*due))
+    del place.written[4]
+    place.check()
+
+
+def test_a_move_does_nothing_when_its_version_or_base_has_gone(place: Place):
+    for seq in (1, 2, 3):
+        place.write(seq, state(seq, 30))
+    before = place.body(1)
+    record = place.store.read(lambda tx: tx.state(HOME))
+    packed = replace(before, packed=b"other", base=9)
+    assert not place.store.write(lambda tx: tx.repack(record.id, 1, before, packed, 1.0))
+    assert not place.store.write(lambda tx: tx.repack(record.id, 8, before, replace(packed, base=2), 1.0))
+    assert not place.store.write(
+        lambda tx: tx.repack(record.id, 1, replace(before, judged=5), replace(packed, base=2), 1.0)
+    )
+    place.check()
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_damage_is_found_never_packed_and_never_given_out(place: Place, large: bool):
+    resources = 4000 if large else 30
+    for seq in (1, 2, 3):
+        place.write(seq, state(seq, resources), blob=large)
+    place.pack()
+    bad = replace(place.body(1), packed=place.body(1).packed[:-7] + b"\0" + place.body(1).packed[-6:])
+    with Worker() as worker:
+        assert damage(place.body(1), place.bodies, worker) == ""
+        assert damage(bad, place.bodies, worker)
+
+    async def main() -> None:
+        with pytest.raises(Exception, match="cannot read a version"):
+            await give_out(bad, place.bodies)
+
+    asyncio.run(main())
