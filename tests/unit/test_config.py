@@ -106,3 +106,53 @@ def test_a_certificate_needs_its_key_and_excludes_a_self_signed_one():
 def test_every_default_passes_its_own_check():
     for setting in SETTINGS.values():
         setting.parse(setting.default)
+
+
+@pytest.mark.parametrize(
+    ("given", "setting"),
+    [
+        ({"signin": "oidc"}, "oidc_issuer"),
+        ({"signin": "oidc", "oidc_issuer": "https://id.example"}, "oidc_client_id"),
+        ({"signin": "oidc", "oidc_issuer": "id.example", "oidc_client_id": "c"}, "oidc_issuer"),
+        ({"signin": "workos"}, "workos_client_id"),
+        ({"signin": "workos", "workos_client_id": "c"}, "workos_api_key"),
+        ({"signin": "password"}, "signin"),
+        ({"oidc_algorithms": "RS256,HS256"}, "oidc_algorithms"),
+        ({"oidc_algorithms": "none"}, "oidc_algorithms"),
+        ({"signin_teams": "devs"}, "signin_teams"),
+        ({"signin_domains": "exa mple.com, @x"}, "signin_domains"),
+        ({"sessions_url": "http://redis"}, "sessions_url"),
+        ({"session_idle": "5"}, "session_idle"),
+    ],
+)
+def test_a_way_to_sign_in_that_cannot_work_is_refused_at_the_start(given: dict[str, str], setting: str):
+    with pytest.raises(SettingInvalid) as refused:
+        load({**given, "config": None}, {})
+    assert refused.value.details["setting"] == setting
+
+
+@pytest.mark.parametrize(
+    "more", [{"oidc_scopes": "profile"}, {"signin_organizations": "org_1"}, {"oidc_algorithms": ""}]
+)
+def test_what_oidc_needs_besides_is_asked_for(more: dict[str, str]):
+    given = {"signin": "oidc", "oidc_issuer": "https://id.example/", "oidc_client_id": "c", "config": None}
+    assert load(given, {}).oidc_issuer == "https://id.example/"
+    with pytest.raises(SettingInvalid):
+        load(given | more, {})
+
+
+def test_lists_and_pairs_are_read_with_commas_and_spaces():
+    settings = load(
+        {"signin_teams": "Platform people=platform, a=b=c", "signin_domains": "Example.com other.example"}, {}
+    )
+    assert settings.signin_teams == (("Platform people", "platform"), ("a=b", "c"))
+    assert settings.signin_domains == ("example.com", "other.example")
+
+
+def test_a_secret_is_neither_in_a_refusal_nor_in_what_settings_print():
+    with pytest.raises(SettingInvalid) as refused:
+        load({"sessions_url": "rdis://:hunter2@redis"}, {})
+    assert "hunter2" not in refused.value.message
+    settings = load({"sessions_url": "redis://:hunter2@redis", "oidc_client_secret": "hunter2"}, {})
+    assert settings.oidc_client_secret == "hunter2"
+    assert "hunter2" not in repr(settings)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 
 import pytest
 
+from lockhouse.auth.signin import network
 from lockhouse.auth.signin.oidc import REFETCH_SECONDS
 from lockhouse.auth.signin.person import Group
 from lockhouse.errors import CredentialUnknown, ProviderUnavailable
@@ -158,3 +160,17 @@ def test_a_provider_that_is_not_there_or_may_not_be_asked_is_said_to_be_so(party
     with pytest.raises(ProviderUnavailable):
         other.run(other.provider.authorize(other.ask()))
     assert time.monotonic() - began < 10
+
+
+def test_visitors_do_not_queue_for_a_provider_that_does_not_answer(party: Party, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(network, "TOTAL_SECONDS", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        other = party(issuer=f"http://127.0.0.1:{silent.getsockname()[1]}")
+        took = []
+        for _ in range(2):
+            began = time.monotonic()
+            with pytest.raises(ProviderUnavailable):
+                other.run(other.provider.authorize(other.ask()))
+            took.append(time.monotonic() - began)
+    assert took[0] > 0.9
+    assert took[1] < 0.5

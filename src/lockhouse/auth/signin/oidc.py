@@ -21,10 +21,13 @@ from lockhouse.auth.signin import id_token, network
 from lockhouse.auth.signin.id_token import Claims, Expected, PublicKey, refused
 from lockhouse.auth.signin.person import MAX_GROUPS, Ask, Group, Person
 from lockhouse.core.sessions import Method
+from lockhouse.errors import ProviderUnavailable
 
 S = TypeVar("S")
 KEEP_SECONDS = 3600.0
 REFETCH_SECONDS = 10.0
+RETRY_SECONDS = 2.0
+"""A provider that did not answer is not asked again for its document in this time: visitors do not queue for it."""
 _WELL_KNOWN = "/.well-known/openid-configuration"
 _log = logging.getLogger("lockhouse.signin")
 
@@ -79,6 +82,7 @@ class OidcProvider:
         self._client = network.client(self._reach, settings.ca_file)
         self._lock = asyncio.Lock()
         self._metadata: tuple[float, Metadata] | None = None
+        self._failed: tuple[float, ProviderUnavailable] | None = None
         self._keys: tuple[float, tuple[PublicKey, ...]] | None = None
 
     async def authorize(self, ask: Ask) -> str:
@@ -127,8 +131,14 @@ class OidcProvider:
             held, now = self._metadata, self._now()
             if held is not None and now - held[0] < KEEP_SECONDS:
                 return held[1]
+            if self._failed is not None and now - self._failed[0] < RETRY_SECONDS:
+                raise self._failed[1]
             issuer = self._settings.issuer
-            found = await self._ask("GET", issuer.rstrip("/") + _WELL_KNOWN, Metadata)
+            try:
+                found = await self._ask("GET", issuer.rstrip("/") + _WELL_KNOWN, Metadata)
+            except ProviderUnavailable as problem:
+                self._failed = (self._now(), problem)
+                raise
             if found.issuer != issuer:
                 raise network.unavailable("the issuer's document", "it names another issuer")
             for each in (found.authorization_endpoint, found.token_endpoint, found.jwks_uri, found.userinfo_endpoint):
