@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,12 +55,18 @@ def ring_of(text: str) -> Ring | None:
 @contextmanager
 def opened(data: str, database: str, blobs: str, *, create: bool = False, ring: Ring | None = None) -> Iterator[Place]:
     """The place that the options name. Errors: `request.invalid`, `storage.unavailable`."""
+    from lockhouse.storage.blobs.opening import EMBEDDED
+    from lockhouse.storage.carry.database_place import open_database_place
     from lockhouse.storage.carry.place import open_directory_place
 
-    if database or blobs:
-        raise RequestInvalid(f"cannot use {database or blobs}: only data directories can be carried so far")
-    with open_directory_place(data_directory(data), create=create) as place:
-        yield place if ring is None else dataclasses.replace(place, ring=ring)
+    blobs = blobs or EMBEDDED
+    if database:
+        directory = data_directory(data) if data else None
+        with open_database_place(database, blobs, directory, ring=ring) as place:
+            yield place
+        return
+    with open_directory_place(data_directory(data), create=create, blobs=blobs, ring=ring) as place:
+        yield place
 
 
 @contextmanager

@@ -43,6 +43,7 @@ def create(
     ] = "",
     database: Database = "",
     blobs: Blobs = "",
+    encryption_key: EncryptionKey = "",
 ) -> None:
     """Copy everything, while it is served, and verify the copy by restoring it into a scratch database.
 
@@ -52,7 +53,7 @@ def create(
     Example: lockhouse backup create --to /backups/monday --database-url postgresql://lockhouse@db/lockhouse --blobs s3://bodies
     """
     if to:
-        _create_here(run, to, database, blobs, with_keys=with_keys)
+        _create_here(run, to, database, blobs, encryption_key, with_keys=with_keys)
         return
     if database or blobs:
         raise RequestInvalid("cannot tell where the backup is to be made", hint="name a new directory: --to DIR")
@@ -74,14 +75,14 @@ def create(
     )
 
 
-def _create_here(run: Run, to: str, database: str, blobs: str, *, with_keys: bool) -> None:
+def _create_here(run: Run, to: str, database: str, blobs: str, key: str, *, with_keys: bool) -> None:
     import time
 
     from lockhouse.bootstrap import BACKUP_FILES
     from lockhouse.storage.carry import backup
 
     target = Path(to).expanduser()
-    with opened(run.connection["data"], database, blobs) as place, Meter() as meter:
+    with opened(run.connection["data"], database, blobs, ring=ring_of(key)) as place, Meter() as meter:
         made = backup.create(
             place, target, now=time.time(), files=BACKUP_FILES if with_keys else (), progress=meter.progress
         )
@@ -121,13 +122,15 @@ def restore(
     Example: lockhouse backup restore /backups/monday --data /var/lib/lockhouse --database-url postgresql://db/lockhouse
     """
     from lockhouse.auth.master import MASTER_KEY_FILE
+    from lockhouse.sealing.sources import KEY_FILE
     from lockhouse.storage.carry import backup as carried
 
     source, directory = Path(backup).expanduser(), data_directory(data)
     files = _key_files(keys)
     with Meter() as meter:
         if database:
-            with opened(str(directory) if data else "", database, blobs, create=True) as place:
+            key = ring_of(str(Path(keys).expanduser() / KEY_FILE)) if KEY_FILE in files else None
+            with opened(str(directory) if data else "", database, blobs, create=True, ring=key) as place:
                 made = carried.restore(source, place, progress=meter.progress)
             where, has_key = place.name, True
         else:

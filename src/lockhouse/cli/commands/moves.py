@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockhouse.cli.frame import Run, command
-from lockhouse.cli.places import opened
+from lockhouse.cli.places import EncryptionKey, opened, ring_of
 from lockhouse.cli.printing import columns, facts, size
 from lockhouse.cli.progress import Meter
 from lockhouse.errors import RequestInvalid
 
 if TYPE_CHECKING:
+    from lockhouse.sealing.ring import Ring
     from lockhouse.storage.carry.place import Place
 
 _PLACE = "a data directory, or postgresql://…"
@@ -39,6 +40,7 @@ def move(
     undo: Annotated[
         str, typer.Option("--undo", metavar="PLACE", help="Let a place that was moved be served again.")
     ] = "",
+    encryption_key: EncryptionKey = "",
 ) -> None:
     """Move everything between the embedded store and a database with a blob store, in either direction.
 
@@ -53,15 +55,18 @@ def move(
     if undo:
         if source or target:
             raise RequestInvalid("cannot move and undo a move at once")
-        with _place(undo, from_blobs, data) as place:
+        with _place(undo, from_blobs, data, None) as place:
             was = moving.undo(place)
         run.done(place=place.name, moved_to=was, text=f"{place.name} may be served again")
         return
     if not source or not target:
         raise RequestInvalid("cannot tell what to move where", hint="lockhouse move --from PLACE --to PLACE")
+    # Where one of them is a directory, the other finds its key file there, and its bodies unless they are elsewhere.
+    data = data or next((each for each in (source, target) if "://" not in each), "")
+    ring = ring_of(encryption_key)
     with (
-        _place(source, from_blobs, data) as old,
-        _place(target, to_blobs, data, create=True) as new,
+        _place(source, from_blobs, data, ring) as old,
+        _place(target, to_blobs, data, ring, create=True) as new,
         Meter() as meter,
     ):
         made = moving.move(old, new, progress=meter.progress)
@@ -89,12 +94,9 @@ def move(
 
 
 @contextmanager
-def _place(text: str, blobs: str, data: str, *, create: bool = False) -> Iterator[Place]:
-    if "://" in text:
-        with opened(data, text, blobs, create=create) as place:
-            yield place
-        return
-    with opened(str(Path(text).expanduser()), "", blobs, create=create) as place:
+def _place(text: str, blobs: str, data: str, ring: Ring | None, *, create: bool = False) -> Iterator[Place]:
+    database, directory = (text, data) if "://" in text else ("", str(Path(text).expanduser()))
+    with opened(directory, database, blobs, create=create, ring=ring) as place:
         yield place
 
 

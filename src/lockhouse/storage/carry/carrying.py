@@ -124,6 +124,7 @@ def carry(source: Source, target: Place, *, opens: bool = True, progress: Tell =
             told = _named(progress, f"rows of {table.name}")
             loader.load(table, source.rows(table, loader.last(table)), told)
         blobs, size = copy_blobs(source.index(), source.blobs, target.blobs, progress)
+        compare_blobs(source, target.blobs, progress)
         facts = {table.name: source.facts(table) for table in tables}
         for table in _different(target, tables, facts, progress):
             # Somebody wrote at the source between two runs.
@@ -191,6 +192,39 @@ def copy_blobs(wanted: Iterable[BlobFacts], source: OpenBlobs, target: StoredBlo
                 size += max(0, length)
             progress(Progress("bodies", count, 0))
     return count, size
+
+
+def compare_blobs(source: Source, target: OpenBlobs, progress: Tell) -> None:
+    """Every blob as it is stored there against the digest that the source has, or against the source's own bytes.
+
+    Errors: `storage.unavailable` names the first that differs."""
+    count = 0
+    with ThreadPoolExecutor(_WORKERS, "lockhouse-compare") as pool:
+        index = iter(source.index())
+        while batch := list(itertools.islice(index, _BATCH)):
+            for each, same in zip(batch, pool.map(lambda one: _same(source.blobs, target, one), batch), strict=True):
+                if not same:
+                    raise StorageUnavailable(
+                        f"cannot carry body {each.name}: what was written is not what was read",
+                        hint="remove it at the destination and run this again",
+                    )
+            count += len(batch)
+            progress(Progress("compare bodies", count, 0))
+
+
+def _same(source: OpenBlobs, target: OpenBlobs, facts: BlobFacts) -> bool:
+    return _digest(target, facts.name) == (facts.sha256 or _digest(source, facts.name))
+
+
+def _digest(blobs: OpenBlobs, name: str) -> str:
+    reader = blobs.open(name)
+    try:
+        digest = hashlib.sha256()
+        for offset in range(0, reader.size, _PIECE):
+            digest.update(reader.read(offset, min(_PIECE, reader.size - offset)))
+        return digest.hexdigest()
+    finally:
+        reader.close()
 
 
 def _copy_blob(source: OpenBlobs, target: StoredBlobs, facts: BlobFacts) -> int:

@@ -11,11 +11,13 @@ from lockhouse.errors import RequestInvalid
 from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import KEY_FILE, KeyFile
 from lockhouse.storage.blobs.files import FileBlobs
+from lockhouse.storage.blobs.opening import EMBEDDED, KeptBlobs, open_blobs
 from lockhouse.storage.carry.place import Place
 from lockhouse.storage.carry.postgres_rows import PostgresLoader, PostgresSnapshot, name_of
 from lockhouse.storage.directory import BLOBS
 from lockhouse.storage.sql.postgres import PostgresStore
 from lockhouse.storage.sql.postgres_session import options_of
+
 
 @contextmanager
 def open_database_place(url: str, blobs: str, directory: Path | None, *, ring: Ring | None = None) -> Iterator[Place]:

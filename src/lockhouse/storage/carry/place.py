@@ -7,6 +7,7 @@ write while it is read. What `path` and URL mean is decided in `open_place`.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +21,7 @@ from lockhouse.errors import RequestInvalid, StorageUnavailable
 from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import KEY_FILE, KeyFile
 from lockhouse.storage.blobs.files import FileBlobs, sync_directory
-from lockhouse.storage.blobs.opening import KeptBlobs
+from lockhouse.storage.blobs.opening import EMBEDDED, KeptBlobs, open_blobs
 from lockhouse.storage.carry.rows import Loader, Snapshot
 from lockhouse.storage.carry.sqlite_rows import SqliteLoader, SqliteSnapshot
 from lockhouse.storage.directory import BLOBS, DATABASE, LOCK, DataDirectory
@@ -90,10 +91,13 @@ def serving(directory: DataDirectory, ring: Ring | None = None, blobs: KeptBlobs
 
 
 @contextmanager
-def open_directory_place(path: Path, *, create: bool = False) -> Iterator[Place]:
-    """A data directory, taken so that no server can use it meanwhile.
+def open_directory_place(
+    path: Path, *, create: bool = False, blobs: str = EMBEDDED, ring: Ring | None = None
+) -> Iterator[Place]:
+    """A data directory, taken so that no server can use it meanwhile. `blobs` as the setting of that name says.
 
-    Errors: `storage.unavailable` (a server uses it, it cannot be read), `request.invalid` (there is no data in it)."""
+    Errors: `storage.unavailable` (a server uses it, it cannot be read), `request.invalid` (there is no data in it),
+    `setting.invalid`."""
     database = path / DATABASE
     empty = not database.is_file()
     if empty and not create:
@@ -104,7 +108,13 @@ def open_directory_place(path: Path, *, create: bool = False) -> Iterator[Place]
     except OSError as error:
         raise StorageUnavailable(f"cannot use {path}: {os.strerror(error.errno or 0)}") from error
     try:
-        yield directory_place(path, empty=empty)
+        place = directory_place(path, empty=empty, ring=ring)
+        if blobs == EMBEDDED:
+            yield place
+            return
+        with place.store() as store:
+            kept = open_blobs(blobs, FileBlobs(path / BLOBS), store)
+            yield dataclasses.replace(place, blobs=kept, plain=kept, store=lambda: contextlib.nullcontext(store))
     finally:
         os.close(lock)
 

@@ -149,7 +149,8 @@ class PostgresLoader:
     def note(self, name: str, body: bytes) -> None:
         with _told():
             self._connection.execute(
-                "INSERT INTO notices (name, body) VALUES (%s, %s) ON CONFLICT (name) DO UPDATE SET body = excluded.body",
+                "INSERT INTO notices (name, body) VALUES (%s, %s) "
+                "ON CONFLICT (name) DO UPDATE SET body = excluded.body",
                 (name, body),
             )
 

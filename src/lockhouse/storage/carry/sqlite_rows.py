@@ -61,6 +61,7 @@ class SqliteLoader:
         try:
             os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             self._connection = apsw.Connection(str(path))
+            self._connection.set_busy_timeout(_BUSY_MS)
             for pragma in ("journal_mode = WAL", f"synchronous = {synchronous}", "cache_size = -65536"):
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
         except (OSError, apsw.Error) as error:
