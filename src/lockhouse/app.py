@@ -32,7 +32,6 @@ from lockhouse.bootstrap.certificates import development_certificate
 from lockhouse.config import Settings
 from lockhouse.console.app import Console
 from lockhouse.core.retention import DAY_SECONDS
-from lockhouse.edge.asgi import Application, adapt
 from lockhouse.edge.connection import Deadlines, connection_class
 from lockhouse.errors import SettingInvalid
 from lockhouse.protocols.api.app import Api
@@ -74,13 +73,13 @@ class Announce(Protocol):
 
 @dataclass
 class Server:
-    """One server: its data directory, its house and its ASGI application."""
+    """One server: its data directory, its house and what serves its requests."""
 
     settings: Settings
     directory: DataDirectory
     authenticator: Authenticator
     house: House
-    application: Application
+    handler: Handler
     api: Api
     chores: Chores
     journal: Journal
@@ -161,7 +160,6 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         )
         console = Console(house, entrance)
         handler = _front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud))
-        application = adapt(handler, max_body=settings.max_body)
         made_key = sealed.source.where() if sealed is not None and sealed.made else ""
         chores = Chores(
             engine,
@@ -179,7 +177,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         directory,
         authenticator,
         house,
-        application,
+        handler,
         api,
         chores,
         journal,
@@ -207,15 +205,17 @@ def _front(gate: Handler, api: Api, console: Console, journal: Journal, rooms: d
     prefixes = tuple(rooms)
 
     async def front(request: Request) -> Response:
-        path, handler, name = request.raw_path, gate, "aws"
-        page = console.wants(request)
-        own = page or path.startswith((*_OWN_PATHS, *prefixes))
-        if own and not claims_signature(request.headers, request.raw_query):
-            room = next((prefix for prefix in prefixes if path.startswith(prefix)), None)
-            handler, name = (api.handle, "api") if room is None else (rooms[room], _METRIC_NAMES.get(room, "cloud"))
-            if page:
-                handler, name = console.handle, "console"
         began = time.perf_counter()
+        handler, name = gate, "aws"
+        if not claims_signature(request.headers, request.raw_query):
+            path = request.raw_path
+            if console.wants(request):
+                handler, name = console.handle, "console"
+            elif path.startswith(prefixes):
+                room = next(prefix for prefix in prefixes if path.startswith(prefix))
+                handler, name = rooms[room], _METRIC_NAMES.get(room, "cloud")
+            elif path.startswith(_OWN_PATHS):
+                handler, name = api.handle, "api"
         response = await handler(request)
         api.metrics.observe(name, response.status, time.perf_counter() - began)
         journal.saw(
@@ -253,8 +253,10 @@ def _serve(server: Server, listener: socket.socket, announce: Announce) -> None:
     if settings.tls_self_signed:
         certificate, key = development_certificate(server.directory.path, settings.listen.host, dt.datetime.now(dt.UTC))
     config = uvicorn.Config(
-        server.application,
-        http=connection_class(Deadlines(head=settings.header_deadline, progress=settings.body_deadline)),
+        server.handler,
+        http=connection_class(
+            Deadlines(head=settings.header_deadline, progress=settings.body_deadline), settings.max_body
+        ),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         ws="none",
         lifespan="off",

@@ -98,7 +98,13 @@ def encode_table(table: Table) -> TableRecord:
 
 def decode_table(record: TableRecord) -> Table:
     """The inverse of `encode_table`."""
-    return _decode_table(record.body)
+    return _decoded(record.body)
+
+
+@lru_cache(maxsize=256)
+def _decoded(body: bytes) -> Table:
+    """Every lock request asks what its table is, and hardly any table ever changes."""
+    return _decode_table(body)
 
 
 def check_table_name(name: str) -> str:

@@ -44,7 +44,7 @@ class Facet(StrEnum):
     WORKSPACE = "workspace"
 
 
-class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
+class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One facet of the lock, as it was taken."""
 
     facet: Facet
@@ -60,7 +60,7 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True):
     """Who took this hold, where that is another credential than the lock's (the two ends of a migration)."""
 
 
-class Lock(msgspec.Struct, frozen=True, omit_defaults=True):
+class Lock(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A held lock. `holds` is never empty; the first is the one that took it."""
 
     epoch: int
@@ -84,14 +84,17 @@ class Lock(msgspec.Struct, frozen=True, omit_defaults=True):
         return next((hold for hold in reversed(self.holds) if hold.facet == facet), None)
 
     def has_id(self, lock_id: str) -> bool:
-        return any(hold.id == lock_id for hold in self.holds)
+        for hold in self.holds:  # noqa: SIM110 - on the path of every unlock
+            if hold.id == lock_id:
+                return True
+        return False
 
     def is_held_by(self, credential: str) -> bool:
         """Whether this credential took any hold of the lock."""
         return credential == self.credential or any(hold.credential == credential for hold in self.holds)
 
 
-class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True):
+class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A hold that was released not long ago, so that the repetition of that release is a no-op."""
 
     hold: Hold
@@ -103,7 +106,7 @@ class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True):
     """The release took every facet at once: the releaser's other facet may still read and release it."""
 
 
-class Fence(msgspec.Struct, frozen=True, omit_defaults=True):
+class Fence(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A holder whose lock was taken away, and the newest version at that moment."""
 
     credential: str
@@ -115,7 +118,7 @@ class Fence(msgspec.Struct, frozen=True, omit_defaults=True):
     by: str = ""
 
 
-class LockRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+class LockRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """All that an address remembers of its lock."""
 
     epoch: int = 0
@@ -136,7 +139,7 @@ class Condition(StrEnum):
     OTHER = "held by another"
 
 
-class Take(msgspec.Struct, frozen=True):
+class Take(msgspec.Struct, frozen=True, gc=False):
     """A request for the lock."""
 
     facet: Facet
@@ -155,7 +158,7 @@ class Take(msgspec.Struct, frozen=True):
     """Whether the same id again is the same lock (false where the protocol sends no id of its own)."""
 
 
-class Release(msgspec.Struct, frozen=True):
+class Release(msgspec.Struct, frozen=True, gc=False):
     """A request to unlock."""
 
     facet: Facet
@@ -190,7 +193,7 @@ class Verdict(StrEnum):
     FORBIDDEN = "force-unlock not permitted"
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """The verdict, what the address remembers now, and the lock that the verdict is about."""
 
     verdict: Verdict
@@ -400,6 +403,6 @@ def _consume(record: LockRecord, request: Release) -> LockRecord:
 
 
 def _fresh(stones: tuple[Tombstone, ...], now: float) -> tuple[Tombstone, ...]:
-    if not stones:
-        return stones
+    if not stones or now - min(stones[0].at, stones[-1].at) < TOMBSTONE_SECONDS:
+        return stones  # they stand in the order of their times
     return tuple(stone for stone in stones if now - stone.at < TOMBSTONE_SECONDS)

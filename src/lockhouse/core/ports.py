@@ -27,7 +27,7 @@ from lockhouse.core.workspaces import Project, StateUpload, Workspace
 T = TypeVar("T")
 
 
-class Namespace(msgspec.Struct, frozen=True, omit_defaults=True):
+class Namespace(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The owner of names."""
 
     name: str
@@ -36,7 +36,7 @@ class Namespace(msgspec.Struct, frozen=True, omit_defaults=True):
     require_lock: bool = False
 
 
-class StateRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+class StateRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One address. It is made by the first lock or write and never removed while it has versions or a held lock."""
 
     id: int
@@ -58,7 +58,7 @@ class StateRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether other protocols may read versions written with a customer key."""
 
 
-class LockEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+class LockEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One line of an address's lock history."""
 
     seq: int
@@ -159,6 +159,10 @@ class Reader(TrashReader, Protocol):
         ...
 
     def lock(self, state: StateRecord) -> LockRecord: ...
+    def state_and_lock(self, address: Address) -> tuple[StateRecord, LockRecord] | None:
+        """`state` and `lock` of an address in one question."""
+        ...
+
     def held_locks(
         self, namespace: str = "", prefix: str = "", after: Address | None = None, limit: int = 1000
     ) -> Sequence[tuple[StateRecord, LockRecord]]:

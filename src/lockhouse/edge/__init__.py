@@ -1,1 +1,1 @@
-"""The edge: sockets and ASGI become values of `protocols.web`, with limits and deadlines. It knows no protocol."""
+"""The edge: sockets become values of `protocols.web`, with limits and deadlines. It knows no protocol."""

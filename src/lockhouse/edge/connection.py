@@ -1,4 +1,5 @@
-"""One client connection: uvicorn's httptools protocol with the limits and deadlines that it does not have.
+"""One client connection: uvicorn's httptools protocol with the limits and deadlines that it does not have, and a
+`protocols.web.Handler` in the place of an ASGI application.
 
 What a request line and head may be is decided here, before any application code runs: at most 64 header fields and
 16 KiB, one Host, never Content-Length beside Transfer-Encoding, an origin-form target as it was sent (`//x` stays
@@ -12,21 +13,28 @@ Sources: RFC 9112; RELIABILITY section 3, "HTTP layer".
 from __future__ import annotations
 
 import asyncio
-import urllib.parse
+import logging
 from asyncio.events import TimerHandle
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.flow_control import service_unavailable
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
+
+from lockhouse.edge.exchange import Exchange, new_request_id
+from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
 
 MAX_HEADERS = 64
 MAX_HEAD_BYTES = 16 * 1024
-_BODY_FIELDS = frozenset({b"content-length", b"transfer-encoding"})
+_BODILESS = frozenset({204, 304})
+_PLAIN = (b"content-type", b"text/plain; charset=utf-8")
+_log = logging.getLogger("lockhouse.edge")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,67 +76,41 @@ def read_target(target: bytes, host: bytes) -> tuple[bytes, bytes]:
     return path, query
 
 
-def check_fields(headers: list[tuple[bytes, bytes]], http_version: str) -> bytes:
-    """The host of a head whose framing is unambiguous, or BadHead. Source: RFC 9112 sections 3.2 and 6."""
-    host: bytes | None = None
-    length: bytes | None = None
-    coding: bytes | None = None
-    for name, value in headers:
-        if name == b"host":
-            if host is not None:
-                raise BadHead(400, "a request has one Host field")
-            host = value
-        elif name == b"content-length":
-            if length is not None or not value.isdigit() or len(value) > 18:
-                raise BadHead(400, "a request has at most one Content-Length, a number")
-            length = value
-        elif name == b"transfer-encoding":
-            if coding is not None or value.strip().lower() != b"chunked":
-                raise BadHead(501, "the only transfer coding here is chunked")
-            coding = value
-    if length is not None and coding is not None:
-        raise BadHead(400, "a request has a Content-Length or a Transfer-Encoding, not both")
+def check_fields(headers: Headers, http_version: str) -> tuple[bytes, int, bool]:
+    """(host, announced length, whether it is chunked) of a head whose framing is unambiguous, or BadHead.
+
+    Source: RFC 9112 sections 3.2 and 6."""
+    fields = headers.first
+    if len(fields) != len(headers.raw):
+        names = [name for name, _ in headers.raw]
+        if names.count(b"host") > 1:
+            raise BadHead(400, "a request has one Host field")
+        if names.count(b"content-length") > 1:
+            raise BadHead(400, "a request has at most one Content-Length, a number")
+        if names.count(b"transfer-encoding") > 1:
+            raise BadHead(501, "the only transfer coding here is chunked")
+    host = fields.get(b"host")
+    length = fields.get(b"content-length")
+    coding = fields.get(b"transfer-encoding")
+    if length is not None and (not length.isdigit() or len(length) > 18):
+        raise BadHead(400, "a request has at most one Content-Length, a number")
+    if coding is not None:
+        if coding.strip().lower() != b"chunked":
+            raise BadHead(501, "the only transfer coding here is chunked")
+        if length is not None:
+            raise BadHead(400, "a request has a Content-Length or a Transfer-Encoding, not both")
     if host is None and http_version != "1.0":
         raise BadHead(400, "a request has a Host field")
-    return host or b""
-
-
-class Cycle(RequestResponseCycle):
-    """A request and its response, with a way to send a small response whole: one call, one write."""
-
-    def respond(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> bool:
-        """Send everything, or answer False when that has to wait (then use `send`). Names are lower case."""
-        if self.flow.write_paused or self.response_started:
-            return False
-        if self.disconnected:
-            return True
-        content = [STATUS_LINE[status]]
-        for name, value in (*self.default_headers, *headers):
-            if b"\n" in value or b"\r" in value or b"\0" in value:
-                raise ValueError(f"the header {name!r} holds a line break")
-            if name == b"connection" and value == b"close":
-                self.keep_alive = False
-            else:
-                content += (name, b": ", value, b"\r\n")
-        if not self.keep_alive:
-            content.append(b"connection: close\r\n")
-        content.append(b"\r\n")
-        if self.scope["method"] != "HEAD":
-            content.append(body)
-        self.response_started = self.response_complete = True
-        self.waiting_for_100_continue = False
-        self.transport.write(b"".join(content))
-        self.message_event.set()
-        if not self.keep_alive:
-            self.transport.close()
-        self.on_response()
-        return True
+    return host or b"", int(length) if length is not None else 0, coding is not None
 
 
 class Connection(HttpToolsProtocol):
-    """See the module."""
+    """See the module. uvicorn keeps the parser, the connection's place in the server and the transport's flow; what
+    becomes of a request is decided here."""
 
     deadlines: ClassVar[Deadlines] = Deadlines()
+    max_body: ClassVar[int] = 1 << 40
+    """Bytes of one request's body as it is on the wire."""
 
     def __init__(
         self,
@@ -138,32 +120,62 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self._handler = cast("Handler", self.app)
+        self._exchange: Exchange | None = None
+        """The one whose head came last."""
+        self._served: Exchange | None = None
+        """The one that is being answered."""
+        self._queue: deque[tuple[Exchange, Request]] = deque()
+        """Those that wait for their turn."""
+        self._worker: asyncio.Task[None] | None = None
+        """Serves the requests of this connection one after the other: a task for each would cost more."""
+        self._next: asyncio.Future[None] | None = None
+        """What it waits for between two requests."""
+        self._idle_timer: TimerHandle | None = None
+        self._idle_since = 0.0
+        self._request: Request | None = None
+        """That of `_exchange`, until it is handed on."""
         self._in_head = True
         self._head_bytes = 0
+        self._arrived = 0
+        """Bytes of what is being parsed."""
         self._refused: BadHead | None = None
         self._head_timer: TimerHandle | None = None
         self._body_timer: TimerHandle | None = None
         self._write_timer: TimerHandle | None = None
         self._body_bytes = 0
         self._stood_still = False
+        self._peer = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._peer = self.client[0] if self.client else ""
         self._head_timer = self.loop.call_later(self.deadlines.head, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._head_timer, self._body_timer, self._write_timer):
+        for timer in (self._head_timer, self._body_timer, self._write_timer, self._idle_timer):
             if timer is not None:
                 timer.cancel()
-        self._unset_keepalive_if_required()
+        for exchange in (self._served, *(waiting for waiting, _ in self._queue), self._exchange):
+            if exchange is not None:
+                exchange.leave()
         super().connection_lost(exc)
+        if self._next is not None and not self._next.done():
+            self._next.set_result(None)
+
+    def shutdown(self) -> None:
+        if self._served is None and not self._queue and (self._exchange is None or self._exchange.complete):
+            self.transport.close()
+        elif self._exchange is not None:
+            self._exchange.keep_alive = False
 
     def data_received(self, data: bytes) -> None:
-        self._unset_keepalive_if_required()
+        self._idle_since = 0.0
         if self._refused is not None or self.parser is None:
             return
+        self._arrived = len(data)
         if self._in_head:
-            self._head_bytes += len(data)
+            self._head_bytes += self._arrived
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -172,6 +184,8 @@ class Connection(HttpToolsProtocol):
             cause = error.__context__
             self._refuse(cause if isinstance(cause, BadHead) else BadHead(400, "this is not an HTTP/1.1 request"))
         else:
+            if self._request is not None:
+                self._hand_on()  # its body will come while it is served
             if not self._in_head:
                 return
             self._head_bytes = self._head_bytes or len(data)
@@ -184,65 +198,235 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         self.url = b""
-        self.expect_100_continue = False
         self.headers = []
         self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self.headers) >= MAX_HEADERS:
+        headers = self.headers
+        if len(headers) >= MAX_HEADERS:
             raise BadHead(431, "the request has too many header fields")
-        name = name.lower()
-        if name == b"expect":
-            if value.lower() != b"100-continue":
-                raise BadHead(417, "the only expectation here is 100-continue")
-            self.expect_100_continue = True
-        self.headers.append((name, value))
+        headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         parser = self.parser
         version = parser.get_http_version()
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > MAX_HEAD_BYTES:
-            raise BadHead(431, "the head of the request is too large")
-        host = check_fields(self.headers, version)
+        if self._head_bytes + self._arrived > MAX_HEAD_BYTES:
+            size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if size > MAX_HEAD_BYTES:
+                raise BadHead(431, "the head of the request is too large")
+        headers = Headers(self.headers)
+        expected = headers.first.get(b"expect")
+        if expected is not None and any(
+            value.lower() != b"100-continue" for name, value in self.headers if name == b"expect"
+        ):
+            raise BadHead(417, "the only expectation here is 100-continue")
+        host, length, chunked = check_fields(headers, version)
         raw_path, raw_query = read_target(self.url, host)
-        path = raw_path.decode("ascii")
-        if "%" in path:
-            path = urllib.parse.unquote(path)
         self._in_head = False
         self._head_bytes = 0
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": self.asgi_version, "spec_version": "2.3"},
-            "http_version": version,
-            "server": self.server,
-            "client": self.client,
-            "scheme": self.scheme or "http",
-            "method": parser.get_method().decode("ascii"),
-            "root_path": self.root_path,
-            "path": path,
-            "raw_path": raw_path,
-            "query_string": raw_query,
-            "headers": self.headers,
-            "state": self.app_state.copy(),
-            "lockhouse.is_closing": self.transport.is_closing,
-        }
-        self.scope = cast("Any", scope)
-        self._start(keep_alive=version != "1.0" and parser.should_keep_alive())
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
+        method = parser.get_method().decode("ascii")
+        self._exchange = exchange = Exchange(
+            self.transport,
+            self.flow,
+            method,
+            headers,
+            length,
+            self.max_body,
+            chunked=chunked,
+            expects=expected is not None,
+            keep_alive=version != "1.0" and parser.should_keep_alive(),
+        )
+        self._request = Request(
+            method,
+            raw_path,
+            raw_query,
+            headers,
+            self.scheme or "http",
+            self._peer,
+            new_request_id(),
+            exchange.chunks,
+            exchange.disconnected,
+        )
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
-        super().on_body(body)
+        if self._exchange is not None:
+            self._exchange.feed(body)
 
     def on_message_complete(self) -> None:
         if self._body_timer is not None:
             self._body_timer.cancel()
             self._body_timer = None
         self._head_bytes = 0
-        super().on_message_complete()
+        if self._exchange is not None:
+            self._exchange.end_body()
+            if self._request is not None:
+                self._hand_on()
+
+    # Serving
+
+    def _hand_on(self) -> None:
+        """The request that was read goes to its handler, or behind the one before it."""
+        exchange, request = self._exchange, self._request
+        assert exchange is not None
+        assert request is not None
+        self._request = None
+        if exchange.more:
+            self._body_bytes = 0
+            self._stood_still = False
+            self._body_timer = self.loop.call_later(self.deadlines.progress, self._check_body)
+        if self._served is not None or self._queue:
+            self.flow.pause_reading()
+        self._queue.append((exchange, request))
+        if self._worker is None:
+            self._worker = self.loop.create_task(self._work())
+        elif self._next is not None and not self._next.done():
+            self._next.set_result(None)
+
+    async def _work(self) -> None:
+        queue, tasks = self._queue, self.tasks
+        worker = self._worker
+        assert worker is not None
+        try:
+            while True:
+                while queue:
+                    exchange, request = queue.popleft()
+                    self._served = exchange
+                    tasks.add(worker)
+                    exchange.start()
+                    request.body = exchange.whole
+                    await self._serve(exchange, request)
+                tasks.discard(worker)
+                if self.transport.is_closing():
+                    return
+                self._next = self.loop.create_future()
+                await self._next
+        finally:
+            tasks.discard(worker)
+
+    async def _serve(self, exchange: Exchange, request: Request) -> None:
+        try:
+            limit = self.limit_concurrency
+            if limit is not None and (len(self.connections) >= limit or len(self.tasks) > limit):
+                exchange.keep_alive = False
+                response = Response(503, [_PLAIN], b"Service Unavailable")
+            else:
+                try:
+                    response = await self._handler(request)
+                except Exception:  # noqa: BLE001 - the edge: whatever went wrong, the client gets an answer
+                    _log.exception("Cannot serve a request request=%s", request.request_id)
+                    response = _internal(request)
+            if exchange.more and not await exchange.settle():
+                exchange.keep_alive = False
+            if isinstance(response.body, Stream):
+                await self._send(exchange, request, response, response.body)
+            else:
+                if self.flow.write_paused:
+                    await self.flow.drain()
+                if not exchange.gone:
+                    self.transport.write(self._whole(exchange, request, response, response.body))
+        except BaseException as error:
+            if isinstance(error, Exception):
+                _log.exception("Cannot send an answer request=%s", request.request_id)
+            self.transport.close()
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._end(exchange)
+
+    def _whole(self, exchange: Exchange, request: Request, response: Response, body: bytes) -> bytes:
+        """All bytes of an answer."""
+        try:
+            head = self._head(exchange, request, response, len(body))
+        except ValueError:
+            _log.exception("Cannot send an answer request=%s", request.request_id)
+            response = _internal(request)
+            body = cast("bytes", response.body)
+            head = self._head(exchange, request, response, len(body))
+        return head if exchange.method == "HEAD" else head + body
+
+    async def _send(self, exchange: Exchange, request: Request, response: Response, stream: Stream) -> None:
+        flow, transport = self.flow, self.transport
+        try:
+            head = self._head(exchange, request, response, stream.length)
+            left = stream.length
+            if flow.write_paused:
+                await flow.drain()
+            if exchange.gone:
+                return
+            transport.write(head)
+            if exchange.method == "HEAD":
+                return
+            async with aclosing(_generator(stream)) as pieces:
+                async for piece in pieces:
+                    if flow.write_paused:
+                        await flow.drain()
+                    if exchange.gone or transport.is_closing():
+                        return
+                    left -= len(piece)
+                    if left < 0:
+                        break
+                    transport.write(piece)
+            if left:
+                raise ValueError("a stream has another length than it said")
+        finally:
+            stream.close()
+
+    def _head(self, exchange: Exchange, request: Request, response: Response, length: int) -> bytes:
+        """Status line and fields. ValueError when a field holds a line break."""
+        status = response.status
+        parts = [STATUS_LINE[status]]
+        for name, value in self.server_state.default_headers:
+            parts += (name, b": ", value, b"\r\n")
+        for name, value in response.headers:
+            parts += (name, b": ", value, b"\r\n")
+        lines = 2 + len(self.server_state.default_headers) + len(response.headers)
+        parts.append(b"x-request-id: %b\r\n" % request.request_id.encode("ascii"))
+        if status not in _BODILESS:
+            if response.head_length is not None and exchange.method == "HEAD":
+                length = response.head_length
+            parts.append(b"content-length: %d\r\n" % length)
+            lines += 1
+        if not exchange.keep_alive:
+            parts.append(b"connection: close\r\n")
+            lines += 1
+        head = b"".join(parts)
+        if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
+            raise ValueError("a response field holds a line break")
+        return head + b"\r\n"
+
+    def _end(self, exchange: Exchange) -> None:
+        """The exchange is over: the next one, or wait for it."""
+        exchange.complete = True
+        self._served = None
+        self.server_state.total_requests += 1
+        transport = self.transport
+        if not exchange.keep_alive:
+            transport.close()
+        if transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self._exchange is exchange:
+            self._idle_since = self.loop.time()
+            if self._idle_timer is None:
+                self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._look_idle)
+
+    def _look_idle(self) -> None:
+        """Close a connection on which nothing has come for long since the last answer. One timer serves many requests:
+        it looks when it might be time, and again when it might be time after that."""
+        self._idle_timer = None
+        if self._idle_since:
+            left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+            if left <= 0:
+                self.transport.close()
+            else:
+                self._idle_timer = self.loop.call_later(left, self._look_idle)
 
     # Writing
 
@@ -258,38 +442,6 @@ class Connection(HttpToolsProtocol):
             self._write_timer = None
         super().resume_writing()
 
-    def _start(self, *, keep_alive: bool) -> None:
-        limit = self.limit_concurrency
-        full = limit is not None and (len(self.connections) >= limit or len(self.tasks) >= limit)
-        app = cast("Any", service_unavailable) if full else self.app
-        existing = self.cycle
-        self.cycle = cycle = Cycle(
-            scope=self.scope,
-            transport=self.transport,
-            flow=self.flow,
-            logger=self.logger,
-            access_logger=self.access_logger,
-            access_log=self.access_log,
-            default_headers=self.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=self.expect_100_continue,
-            keep_alive=keep_alive,
-            on_response=self.on_response_complete,
-        )
-        cast("dict[str, Any]", self.scope)["lockhouse.respond"] = cycle.respond
-        self._body_bytes = 0
-        self._stood_still = False
-        if self._body_timer is not None:
-            self._body_timer.cancel()
-            self._body_timer = None
-        if any(name in _BODY_FIELDS for name, _ in self.headers):
-            self._body_timer = self.loop.call_later(self.deadlines.progress, self._check_body)
-        if existing is None or existing.response_complete:
-            self._start_asgi_task(self.cycle, app)
-        else:
-            self.flow.pause_reading()
-            self.pipeline.appendleft((self.cycle, app))
-
     # Deadlines
 
     def _head_is_late(self) -> None:
@@ -302,11 +454,11 @@ class Connection(HttpToolsProtocol):
 
     def _check_body(self) -> None:
         self._body_timer = None
-        cycle = self.cycle
-        if not cycle.more_body or cycle.response_complete or self.transport.is_closing():
+        exchange = self._exchange
+        if exchange is None or not exchange.more or exchange.complete or self.transport.is_closing():
             return
         # The clock stands still while it is the server that keeps the client from sending.
-        waits_for_us = self.flow.read_paused or cycle.waiting_for_100_continue or bool(self.pipeline)
+        waits_for_us = self.flow.read_paused or exchange.unasked or bool(self._queue)
         if self._body_bytes < self.deadlines.progress_bytes and not waits_for_us and not self._stood_still:
             self._drop()
             return
@@ -323,13 +475,14 @@ class Connection(HttpToolsProtocol):
         self._refused = why
         if self.transport.is_closing():
             return
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._served is not None or self._queue:
             # Behind a request that is still being answered nothing more can be said: it would be taken for its answer.
             self._drop()
             return
+        self._request = None
         text = f"cannot accept this request: {why.reason}\n".encode()
         phrase = STATUS_LINE.get(why.status) or f"HTTP/1.1 {why.status} {HTTPStatus(why.status).phrase}\r\n".encode()
-        fields = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+        fields = [_PLAIN, (b"connection", b"close")]
         head = b"".join(
             name + b": " + value + b"\r\n"
             for name, value in (
@@ -342,6 +495,22 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
 
-def connection_class(deadlines: Deadlines) -> type[Connection]:
-    """The protocol class for `uvicorn.Config(http=…)` with these deadlines."""
-    return type("Connection", (Connection,), {"deadlines": deadlines})
+def connection_class(deadlines: Deadlines, max_body: int) -> type[Connection]:
+    """The protocol class for `uvicorn.Config(HANDLER, http=…, interface="asgi3")`: the handler stands where uvicorn
+    expects an application. `max_body`: bytes of one request's body as it is on the wire."""
+    return type("Connection", (Connection,), {"deadlines": deadlines, "max_body": max_body})
+
+
+async def _generator(body: Stream) -> AsyncGenerator[bytes, None]:
+    """The stream as a generator that can be closed, so that a client who leaves ends the reading."""
+    chunks = body.chunks()
+    try:
+        async for piece in chunks:
+            yield piece
+    finally:
+        if isinstance(chunks, AsyncGenerator):
+            await chunks.aclose()
+
+
+def _internal(request: Request) -> Response:
+    return Response(500, [_PLAIN], f"internal error; request id {request.request_id}\n".encode())

@@ -9,8 +9,9 @@ headers and a body that is bytes, or a stream with a known length. Nothing here 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from lockhouse.runtime.journal import Trail
 from lockhouse.runtime.streams import Stream
@@ -27,16 +28,12 @@ class Headers:
 
     def __init__(self, raw: RawHeaders) -> None:
         self.raw = raw
-        first: dict[bytes, bytes] = {}
-        for name, value in raw:
-            if name not in first:
-                first[name] = value
-        self.first = first
+        self.first = dict(reversed(raw))
         """The first field of each name."""
 
     def get(self, name: str) -> str | None:
         """The first field of this name (lower case), decoded as ISO-8859-1, or None."""
-        value = self.first.get(name.encode("ascii"))
+        value = self.first.get(name.encode())
         return None if value is None else value.decode("latin-1")
 
     def all(self, name: str) -> list[str]:
@@ -50,8 +47,7 @@ class Headers:
 Chunks = AsyncIterator[bytes]
 
 
-@dataclass(slots=True)
-class Request:
+class Request(msgspec.Struct):
     """One HTTP request as it came."""
 
     method: str
@@ -67,13 +63,15 @@ class Request:
     """Call once: the body's chunks. Raises BodyIncomplete if the client leaves before the end."""
     disconnected: Callable[[], Awaitable[None]]
     """Returns when the client has closed the connection; await it only after the body was read."""
-    trail: Trail = field(default_factory=Trail)
+    body: bytes | None = None
+    """The whole body where it had come with the head; else read `chunks`, which give the same bytes."""
+    trail: Trail = msgspec.field(default_factory=Trail)
     """What a room finds out about this request, for the audit log."""
-    query: list[tuple[str, str]] = field(init=False)
-    """Decoded query parameters in order; a parameter without `=` has the value ``""``."""
 
-    def __post_init__(self) -> None:
-        self.query = split_query(self.raw_query) if self.raw_query else []
+    @property
+    def query(self) -> list[tuple[str, str]]:
+        """Decoded query parameters in order; a parameter without `=` has the value ``""``."""
+        return split_query(self.raw_query) if self.raw_query else []
 
     def parameter(self, name: str) -> str | None:
         return next((value for key, value in self.query if key == name), None)
@@ -96,12 +94,11 @@ def unescape(raw: bytes) -> str:
     return raw.decode("utf-8", "surrogateescape")
 
 
-@dataclass(slots=True)
-class Response:
+class Response(msgspec.Struct):
     """One HTTP response; the edge adds Content-Length, Date and the request id."""
 
     status: int
-    headers: list[tuple[bytes, bytes]] = field(default_factory=list)
+    headers: list[tuple[bytes, bytes]] = []
     body: bytes | Stream = b""
     head_length: int | None = None
     """For answers to HEAD: the Content-Length to announce while the body stays empty."""

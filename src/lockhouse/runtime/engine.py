@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from lockhouse.core.ports import Blobs, Delivery, Reader, Store, Transaction
 from lockhouse.errors import StorageUnavailable
@@ -59,7 +59,7 @@ class Engine:
         if not self._soon and self._committing is None:
             self._soon = True
             self._loop.call_soon(self._flush)
-        return cast("T", await future)
+        return await future  # type: ignore[no-any-return]
 
     async def read(self, query: Callable[[Reader], T]) -> T:
         """The query's result from a snapshot with everything that was delivered."""
@@ -90,7 +90,7 @@ class Engine:
 
     def _resolve(self, batch: list[Delivery]) -> None:
         for token, result, error in batch:
-            future = cast("Future", token)
+            future: Future = token  # type: ignore[assignment]
             if future is self._committing:
                 self._committing = None
             if future.done():

@@ -234,17 +234,31 @@ class House:
 
     # Locks -----------------------------------------------------------------------------------------------------------
 
-    async def take_lock(self, caller: Caller, command: TakeLock, gone: Gone) -> Taken:
+    async def take_lock(
+        self, caller: Caller, command: TakeLock, gone: Gone, kept: Callable[[Reader], bool] | None = None
+    ) -> Taken | None:
         """The lock, at once or after waiting in order for up to `lock_wait` seconds.
 
+        `kept` is asked first, in the same transaction, whether this is an address at all; None when it is not.
         Errors as `service.locks.take`; `body.incomplete` when the client left while it waited (it gets no lock)."""
         address = command.address
         behind = not self.waiting.is_empty(address)
         refusal: LockHeld | None = None
+
+        def take(tx: Transaction) -> Taken | Verdict | None:
+            if kept is not None and not kept(tx):
+                return Verdict.NOTHING
+            return locks.take(tx, caller, command, behind=behind)
+
+        taken: Taken | None = None
         try:
-            taken = await self.write(lambda tx: locks.take(tx, caller, command, behind=behind))
+            answer = await self.engine.write(take)
         except LockHeld as problem:
-            taken, refusal = None, problem
+            refusal = problem
+        else:
+            if isinstance(answer, Verdict):
+                return None
+            taken = answer
         if taken is None and self.lock_wait > 0 and not self.waiting.ending:
             taken, refusal = await self._wait(caller, command, gone, refusal)
         if taken is None:
@@ -324,9 +338,13 @@ class House:
         assert verdict is not None
         return verdict
 
-    async def release_held(self, caller: Caller, command: Unlock) -> Verdict | None:
-        """As `release_lock`; None, and nothing is done, when nobody holds the lock."""
-        return await self._release(caller, command, locks.release_held)
+    async def release_held(self, caller: Caller, command: Unlock, kept: Callable[[Reader], bool]) -> Verdict | None:
+        """As `release_lock`; None, and nothing is done, when nobody holds the lock, or when it is none by `kept`."""
+
+        def release(tx: Transaction, caller: Caller, command: Unlock) -> Verdict | None:
+            return locks.release_held(tx, caller, command) if kept(tx) else None
+
+        return await self._release(caller, command, release)
 
     async def _release(
         self, caller: Caller, command: Unlock, release: Callable[[Transaction, Caller, Unlock], Verdict | None]
@@ -335,7 +353,7 @@ class House:
         if not command.id and not command.last_read:
             last_read = self.last_reads.get(caller.who.credential, address) or ""
             command = msgspec.structs.replace(command, last_read=last_read)
-        verdict = await self.write(lambda tx: release(tx, caller, command))
+        verdict = await self.engine.write(lambda tx: release(tx, caller, command))
         if verdict is not None and command.facet in (Facet.TABLE, Facet.LOCKFILE):
             self.refusals.released(caller.who.credential, address)
         if verdict in (Verdict.RELEASED, Verdict.FORCED):

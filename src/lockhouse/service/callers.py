@@ -8,7 +8,7 @@ from lockhouse.core.principals import Identity
 from lockhouse.core.versions import Origin
 
 
-class Caller(msgspec.Struct, frozen=True):
+class Caller(msgspec.Struct, frozen=True, gc=False):
     """Who asks, through what, from where, when."""
 
     who: Identity

@@ -38,12 +38,13 @@ class Shown(msgspec.Struct, frozen=True):
 
 def address_of(tx: Reader, table: Table, lock_id: object) -> Address | None:
     """The address that a LockID of this table names, or None when it is the key of an ordinary item."""
-    if not isinstance(lock_id, str) or not table.schema.is_lock_table:
-        return None
-    address = parse_lock_id(lock_id)
-    if address is None or tx.namespace(address.namespace) is None:
-        return None
-    return address
+    address = parse_lock_id(lock_id) if isinstance(lock_id, str) else None
+    return address if address is not None and keeps(tx, table, address) else None
+
+
+def keeps(tx: Reader, table: Table, address: Address) -> bool:
+    """Whether the LockID that reads as this address is one in this table."""
+    return table.schema.is_lock_table and tx.namespace(address.namespace) is not None
 
 
 def digest_address(address: Address) -> Address | None:

@@ -26,7 +26,7 @@ what Terraform calls `console`, `graph` and `import`; a workspace lock names non
 _CLIENT = re.compile(r"(?:Terraform|OpenTofu)/([0-9][0-9A-Za-z.+-]{0,30})")
 
 
-class LockDocument(msgspec.Struct, frozen=True):
+class LockDocument(msgspec.Struct, frozen=True, gc=False):
     """A lock document as Terraform writes it (PROTOCOLS 1.1): fields in this order, no spaces."""
 
     id: str = msgspec.field(name="ID", default="")
@@ -38,7 +38,7 @@ class LockDocument(msgspec.Struct, frozen=True):
     path: str = msgspec.field(name="Path", default="")
 
 
-class TakeLock(msgspec.Struct, frozen=True):
+class TakeLock(msgspec.Struct, frozen=True, gc=False):
     """Take the lock of an address through a facet."""
 
     address: Address
@@ -50,7 +50,7 @@ class TakeLock(msgspec.Struct, frozen=True):
     rejoin: bool = True
 
 
-class Unlock(msgspec.Struct, frozen=True):
+class Unlock(msgspec.Struct, frozen=True, gc=False):
     """Release through a facet."""
 
     address: Address
@@ -61,7 +61,7 @@ class Unlock(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class Taken(msgspec.Struct, frozen=True):
+class Taken(msgspec.Struct, frozen=True, gc=False):
     """A lock that was granted (or granted again, or joined)."""
 
     verdict: Verdict
@@ -148,8 +148,8 @@ def take(tx: Transaction, caller: Caller, command: TakeLock, *, behind: bool = F
     document = read_document(command.info)
     _require_locking(caller, address, document.operation)
     lock_id = command.id or document.id
-    state = tx.ensure_state(address)
-    record = tx.lock(state)
+    found = tx.state_and_lock(address)
+    state, record = found if found is not None else (tx.ensure_state(address), FREE)
     if behind and record.lock is None:
         return None
     outcome = rule.take(
@@ -185,13 +185,12 @@ def take(tx: Transaction, caller: Caller, command: TakeLock, *, behind: bool = F
 
 def release_held(tx: Transaction, caller: Caller, command: Unlock) -> Verdict | None:
     """As `release`; None, and nothing is done, when nobody holds the lock."""
-    state = tx.state(command.address)
-    record = tx.lock(state) if state is not None else FREE
-    return None if record.lock is None else release(tx, caller, command, (state, record))
+    found = tx.state_and_lock(command.address)
+    return None if found is None or found[1].lock is None else release(tx, caller, command, found)
 
 
 def release(
-    tx: Transaction, caller: Caller, command: Unlock, found: tuple[StateRecord | None, LockRecord] | None = None
+    tx: Transaction, caller: Caller, command: Unlock, found: tuple[StateRecord, LockRecord] | None = None
 ) -> Verdict:
     """Release a facet or the lock; releasing what is released already is a success.
 
@@ -206,10 +205,10 @@ def release(
     may_force = allows(who.grants, Right.FORCE_UNLOCK, address.namespace, address.key)
     if not may_force:
         require_locking(who, address)
-    state, record = found or (tx.state(address), None)
-    if state is None:
+    found = found or tx.state_and_lock(address)
+    if found is None:
         return Verdict.NOTHING
-    record = record or tx.lock(state)
+    state, record = found
     outcome = rule.release(
         record,
         rule.Release(

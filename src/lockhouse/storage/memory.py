@@ -149,6 +149,10 @@ class _MemoryReader(
         found.sort(key=lambda version: -version.seq)
         return [_without_bytes(version) for version in found[:limit]]
 
+    def state_and_lock(self, address: Address) -> tuple[StateRecord, LockRecord] | None:
+        state = self.state(address)
+        return None if state is None else (state, self.lock(state))
+
     def lock(self, state: StateRecord) -> LockRecord:
         return self._maps.locks.get(state.id, FREE)
 

@@ -7,7 +7,6 @@ import threading
 import pytest
 import uvicorn
 
-from lockhouse.edge.asgi import adapt
 from lockhouse.edge.connection import Deadlines, connection_class
 
 
@@ -20,8 +19,10 @@ class Server:
         self.listener.listen(128)
         self.port = self.listener.getsockname()[1]
         config = uvicorn.Config(
-            adapt(handler, max_body=max_body),
-            http=connection_class(deadlines or Deadlines()),
+            handler,
+            http=connection_class(deadlines or Deadlines(), max_body),
+            interface="asgi3",
+            proxy_headers=False,
             ws="none",
             lifespan="off",
             access_log=False,

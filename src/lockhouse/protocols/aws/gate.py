@@ -15,6 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from lockhouse.core.principals import Identity
 from lockhouse.errors import CredentialUnknown, Problem, SignatureMalformed
 from lockhouse.protocols.aws.payload import whole_body
@@ -38,8 +40,7 @@ class Keys(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Call:
+class Call(msgspec.Struct):
     """One verified request. `body` holds the whole body where the service wants it so, else it is empty and the service
     reads `request.chunks()` under `payload`'s proof."""
 
@@ -70,30 +71,35 @@ class Gate:
         self._now = now
 
     async def __call__(self, request: Request) -> Response:
-        service, trail = self._guess(request), request.trail
+        service: Service | None = None
+        trail = request.trail
         try:
             now = self._now()
-            parts = Parts(request.method, request.raw_path, request.raw_query, request.headers)
+            headers = request.headers
+            parts = Parts(request.method, request.raw_path, request.raw_query, headers)
             claim = read_claim(parts, now)
             service = self._pinned(claim)
-            body = await whole_body(request.chunks(), MAX_WHOLE_BYTES) if service.whole else b""
+            body = b""
+            if service.whole:
+                arrived = request.body
+                body = arrived if arrived is not None else await whole_body(request.chunks(), MAX_WHOLE_BYTES)
             verified, who = self._verify(claim, parts, body, whole=service.whole)
             trail.who, trail.protocol = who, service.name
-            headers = request.headers
             caller = Caller(
-                who=who,
-                now=now,
-                protocol=service.name,
-                peer=request.peer,
-                agent=headers.get("user-agent") or "",
-                request=request.request_id,
-                invocation=headers.get("amz-sdk-invocation-id") or "",
+                who,
+                now,
+                service.name,
+                request.peer,
+                headers.get("user-agent") or "",
+                request.request_id,
+                headers.get("amz-sdk-invocation-id") or "",
             )
             return await service.serve(Call(request, verified, caller, body))
         except Problem as problem:
             trail.code = problem.code
-            return service.refuse(request, problem)
+            return (service or self._guess(request)).refuse(request, problem)
         except Exception:  # noqa: BLE001 - the edge: whatever went wrong, the client gets an answer
+            service = service or self._guess(request)
             _log.exception("Cannot serve a request request=%s service=%s", request.request_id, service.name)
             return service.refuse(request, None)
 

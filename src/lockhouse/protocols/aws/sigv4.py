@@ -85,7 +85,7 @@ _STATED_MODES = {
 }
 
 
-class Parts(msgspec.Struct, frozen=True):
+class Parts(msgspec.Struct, frozen=True, gc=False):
     """The signed side of a request, exactly as it came."""
 
     method: str
@@ -94,7 +94,7 @@ class Parts(msgspec.Struct, frozen=True):
     headers: Headers
 
 
-class Scope(msgspec.Struct, frozen=True):
+class Scope(msgspec.Struct, frozen=True, gc=False):
     """Who signs, for what, and which fields: the same for all requests of one client on one day, so it is kept."""
 
     access_key_id: str
@@ -105,13 +105,11 @@ class Scope(msgspec.Struct, frozen=True):
     signed_set: frozenset[bytes]
     signed_list: bytes
     """As it stands in the signed text: joined by `;`."""
-
-    @property
-    def text(self) -> str:
-        return f"{self.date}/{self.region}/{self.service}/{_TERMINATOR}"
+    text: str
+    """`DATE/REGION/SERVICE/aws4_request`."""
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """What a request says of its signature: well formed, in time, and not yet verified."""
 
     scope: Scope
@@ -133,7 +131,7 @@ class Claim(msgspec.Struct, frozen=True):
         return self.scope.service
 
 
-class Verified(msgspec.Struct, frozen=True):
+class Verified(msgspec.Struct, frozen=True, gc=False):
     """A request that the holder of this credential's secret has signed. Made by `verify` alone."""
 
     access_key_id: str
@@ -152,8 +150,8 @@ class Verified(msgspec.Struct, frozen=True):
 
 def claims_signature(headers: Headers, raw_query: bytes) -> bool:
     """Whether a request is meant for an AWS protocol: it carries any AWS signature, whatever that is worth."""
-    authorization = headers.get("authorization")
-    if authorization is not None and authorization.startswith("AWS"):
+    authorization = headers.first.get(b"authorization")
+    if authorization is not None and authorization.startswith(b"AWS"):
         return True
     return bool(raw_query) and _signature_fields(raw_query) != (False, False)
 
@@ -239,7 +237,11 @@ def canonical_request(scope: Scope, parts: Parts, payload: str) -> bytes:
     headers = parts.headers
     fields = headers.first
     repeated = len(fields) != len(headers.raw)
-    lines = []
+    text = [
+        parts.method.encode("ascii"),
+        _canonical_path(parts.raw_path, scope.service),
+        _canonical_query(parts.raw_query) if parts.raw_query else b"",
+    ]
     for name in scope.signed_headers:
         if repeated:
             value = b",".join(_trim(field) for key, field in headers.raw if key == name)
@@ -247,15 +249,9 @@ def canonical_request(scope: Scope, parts: Parts, payload: str) -> bytes:
             value = fields[name]
             if b" " in value or b"\t" in value:
                 value = _trim(value)
-        lines.append(b"%b:%b\n" % (name, value))
-    return b"%b\n%b\n%b\n%b\n%b\n%b" % (
-        parts.method.encode("ascii"),
-        _canonical_path(parts.raw_path, scope.service),
-        _canonical_query(parts.raw_query) if parts.raw_query else b"",
-        b"".join(lines),
-        scope.signed_list,
-        payload.encode("ascii"),
-    )
+        text.append(name + b":" + value)
+    text += (b"", scope.signed_list, payload.encode("ascii"))
+    return b"\n".join(text)
 
 
 @lru_cache(maxsize=256)
@@ -374,7 +370,16 @@ def _scope(credential: str, names: str, place: str) -> Scope:
     signed = tuple(name.encode("ascii") for name in listed)
     if b"host" not in signed:
         raise SignatureMalformed("cannot accept a signature that does not cover the host", place=place)
-    return Scope(words[0], words[1], words[2], words[3], signed, frozenset(signed), names.encode("ascii"))
+    return Scope(
+        words[0],
+        words[1],
+        words[2],
+        words[3],
+        signed,
+        frozenset(signed),
+        names.encode("ascii"),
+        "/".join(words[1:]),
+    )
 
 
 def _claim(parts: Parts, scope: Scope, *, timestamp: str, signature: str, token: str, presigned: bool) -> Claim:
@@ -428,6 +433,8 @@ def _check_coverage(claim: Claim, headers: Headers) -> None:
 
 
 def _canonical_path(raw: bytes, service: str) -> bytes:
+    if raw == b"/":
+        return raw
     if service != "s3":
         return (raw or b"/") if _PLAIN_PATH.fullmatch(raw) else quote(raw, safe="/~").encode("ascii")
     if _CANONICAL_PATH.fullmatch(raw):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from lockhouse.runtime.house import House
 from lockhouse.runtime.journal import Trail
 from lockhouse.service.callers import Caller
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """Everything an operation is given besides its body."""
 
     house: House
@@ -22,7 +22,7 @@ class Call:
     """From the credential scope."""
     gone: Callable[[], Awaitable[None]]
     """Returns when the client has left."""
-    trail: Trail = field(default_factory=Trail)
+    trail: Trail = msgspec.field(default_factory=Trail)
     """What is found out about this request, for the audit log."""
 
     def table_arn(self, name: str) -> str:

@@ -29,38 +29,38 @@ _encode = msgspec.json.Encoder().encode
 T = TypeVar("T")
 
 
-class _Text(msgspec.Struct, forbid_unknown_fields=True):
+class _Text(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     S: str
 
 
-class _LockItem(msgspec.Struct, forbid_unknown_fields=True):
+class _LockItem(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     LockID: _Text
     Info: _Text
 
 
-class _LockKey(msgspec.Struct, forbid_unknown_fields=True):
+class _LockKey(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     LockID: _Text
 
 
-class _TakeRequest(msgspec.Struct, forbid_unknown_fields=True):
+class _TakeRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     ConditionExpression: str
     Item: _LockItem
     TableName: str
 
 
-class _ShowRequest(msgspec.Struct, forbid_unknown_fields=True):
+class _ShowRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     ConsistentRead: bool
     Key: _LockKey
     ProjectionExpression: str
     TableName: str
 
 
-class _ReleaseRequest(msgspec.Struct, forbid_unknown_fields=True):
+class _ReleaseRequest(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     Key: _LockKey
     TableName: str
 
 
-class TakeLockRequest(msgspec.Struct, frozen=True):
+class TakeLockRequest(msgspec.Struct, frozen=True, gc=False):
     """PutItem of `{LockID, Info}` under `attribute_not_exists(LockID)`."""
 
     table: str
@@ -68,7 +68,7 @@ class TakeLockRequest(msgspec.Struct, frozen=True):
     info: str
 
 
-class ShowLockRequest(msgspec.Struct, frozen=True):
+class ShowLockRequest(msgspec.Struct, frozen=True, gc=False):
     """GetItem of a LockID with the projection `LockID, Info` or `LockID, Digest`."""
 
     table: str
@@ -76,7 +76,7 @@ class ShowLockRequest(msgspec.Struct, frozen=True):
     attribute: str
 
 
-class ReleaseLockRequest(msgspec.Struct, frozen=True):
+class ReleaseLockRequest(msgspec.Struct, frozen=True, gc=False):
     """DeleteItem of a LockID, without a condition."""
 
     table: str
@@ -92,11 +92,11 @@ _PROJECTIONS = {"LockID, Info": "Info", "LockID, Digest": "Digest"}
 
 def read_take(body: bytes) -> TakeLockRequest | None:
     """The lock request that Terraform and OpenTofu send, or None for any other PutItem."""
-    if _keys(body) != _TAKE_KEYS:
-        return None
     try:
         found = _decode_take(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not _says_each_once(body, found, _TAKE_KEYS):
         return None
     if found.ConditionExpression != "attribute_not_exists(LockID)":
         return None
@@ -105,11 +105,11 @@ def read_take(body: bytes) -> TakeLockRequest | None:
 
 def read_show(body: bytes) -> ShowLockRequest | None:
     """The read of a lock or digest that Terraform and OpenTofu send, or None for any other GetItem."""
-    if _keys(body) != _SHOW_KEYS:
-        return None
     try:
         found = _decode_show(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    if not _says_each_once(body, found, _SHOW_KEYS):
         return None
     attribute = _PROJECTIONS.get(found.ProjectionExpression)
     return None if attribute is None else ShowLockRequest(found.TableName, found.Key.LockID.S, attribute)
@@ -117,13 +117,22 @@ def read_show(body: bytes) -> ShowLockRequest | None:
 
 def read_release(body: bytes) -> ReleaseLockRequest | None:
     """The unlock that Terraform sends, or None for any other DeleteItem."""
-    if _keys(body) != _RELEASE_KEYS:
-        return None
     try:
         found = _decode_release(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    if not _says_each_once(body, found, _RELEASE_KEYS):
+        return None
     return ReleaseLockRequest(found.TableName, found.Key.LockID.S)
+
+
+def _says_each_once(body: bytes, found: msgspec.Struct, keys: int) -> bool:
+    """Whether a JSON text that was read as `found`, with this many keys, has no key twice.
+
+    Our encoder writes the shortest text that there is for it. A text of the same length has nothing besides; of a
+    longer one the keys are counted.
+    """
+    return len(body) == len(_encode(found)) or _keys(body) == keys
 
 
 def _keys(body: bytes) -> int:

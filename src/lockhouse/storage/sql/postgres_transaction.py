@@ -284,6 +284,10 @@ class PostgresTransaction(SqlTransaction):
         record = self._locks.get(held.id) if held is not None and held.id == state.id else None
         return FREE if record is None else records.decode_lock(record)
 
+    def state_and_lock(self, address: Address) -> tuple[StateRecord, LockRecord] | None:
+        state = self.hold(address)
+        return None if state is None else (state, self.lock(state))
+
     def save_lock(self, state: StateRecord, record: LockRecord, expected_epoch: int) -> bool:
         stored = self._locks[self._held(state).id]
         held, encoded = int(record.lock is not None), records.encode_lock(record)

@@ -68,7 +68,7 @@ class _Session:
 
     def fetch(self, sql: str, parameters: Row = ()) -> list[Row]:
         try:
-            return cast("list[Row]", self._execute(sql, parameters).fetchall())
+            return self._execute(sql, parameters).fetchall()
         except (apsw.FullError, *_FATAL) as error:
             self.failure = error
             raise

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from lockhouse.core.addresses import Address
+from lockhouse.core.addresses import Address, parse_lock_id
 from lockhouse.core.attributes import Item, item_size
 from lockhouse.core.conditions import Condition, holds
 from lockhouse.core.items import key_of, write_units
@@ -37,8 +37,15 @@ async def delete_item(call: Call, body: bytes) -> Mapping[str, Json]:
     quick = wire.read_release(body)
     if quick is not None:
         name = table_name(quick.table)
-        address = await call.house.read(lambda tx: _address(tx, call, name, quick.lock_id))
-        if address is None or await call.house.release_held(call.caller, Unlock(address, Facet.TABLE)) is None:
+        meant = parse_lock_id(quick.lock_id)
+        if meant is None or (
+            await call.house.release_held(
+                call.caller,
+                Unlock(meant, Facet.TABLE),
+                lambda tx: lock_items.keeps(tx, tables.get(tx, call.caller, name), meant),
+            )
+            is None
+        ):
             await delete_any(call, name, {LOCK_ID: quick.lock_id})
         return {}
     wanted = wire.read(body, inputs.DeleteItem)
@@ -88,10 +95,6 @@ async def _release(call: Call, kept: _Kept, condition: Condition | None, *, want
     meant = kept.lock_id if condition is not None else ""
     await call.house.release_lock(call.caller, Unlock(kept.address, Facet.TABLE, last_read=meant))
     return kept.item
-
-
-def _address(tx: Reader, call: Call, name: str, lock_id: str) -> Address | None:
-    return lock_items.address_of(tx, tables.get(tx, call.caller, name), lock_id)
 
 
 def _kept(tx: Reader, call: Call, name: str, key: Item) -> _Kept | None:

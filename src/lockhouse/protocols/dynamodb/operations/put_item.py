@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from lockhouse.core.addresses import Address
+from lockhouse.core.addresses import Address, parse_lock_id
 from lockhouse.core.attributes import Item, item_size
 from lockhouse.core.conditions import Condition, holds
 from lockhouse.core.items import Table, write_units
@@ -34,9 +34,8 @@ async def put_item(call: Call, body: bytes) -> Mapping[str, Json]:
     """Errors: ConditionalCheckFailed, ResourceNotFound, Validation, AccessDenied; the lock may be waited for."""
     quick = wire.read_take(body)
     if quick is not None and quick.info:
-        address = await call.house.read(lambda tx: _address(tx, call, quick.table, quick.lock_id))
-        if address is not None:
-            await take(call, address, quick.info)
+        meant = parse_lock_id(quick.lock_id)
+        if meant is not None and await take(call, meant, quick.info, lambda tx: _keeps(tx, call, quick.table, meant)):
             return {}
     wanted = wire.read(body, inputs.PutItem)
     name = table_name(inputs.check_write(wanted, wanted.Item, "item"))
@@ -67,13 +66,14 @@ async def put_item(call: Call, body: bytes) -> Mapping[str, Json]:
     return spent
 
 
-async def take(call: Call, address: Address, info: str) -> None:
+async def take(call: Call, address: Address, info: str, kept: Callable[[Reader], bool] | None = None) -> bool:
     """Take the lock of an address with this document. A text that is no lock document is its own id, a long one by its
-    digest."""
+    digest. `kept`, and False: as `House.take_lock`."""
     document = info.encode()
     text_id = info if len(info) <= _MAX_TEXT_ID else hashlib.sha256(document).hexdigest()
     lock_id = "" if locks.read_document(document).id else text_id
-    await call.house.take_lock(call.caller, TakeLock(address, Facet.TABLE, document, lock_id), call.gone)
+    command = TakeLock(address, Facet.TABLE, document, lock_id)
+    return await call.house.take_lock(call.caller, command, call.gone, kept) is not None
 
 
 async def put_kept(
@@ -114,6 +114,13 @@ async def put_kept(
 def _is_not_exists(condition: Condition, shown: Item | None) -> bool:
     """Whether only "nobody holds it" is asked: then the lock's own rule decides, and the request may wait."""
     return shown is not None and holds(condition, {}) and not holds(condition, shown)
+
+
+def _keeps(tx: Reader, call: Call, name: str, address: Address) -> bool:
+    try:
+        return lock_items.keeps(tx, tables.get(tx, call.caller, table_name(name)), address)
+    except NamespaceNotFound:
+        return False
 
 
 def _address(tx: Reader, call: Call, name: str, lock_id: object) -> Address | None:
