@@ -28,10 +28,10 @@ from lockhouse.audit.signing import Signer
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.auth.master import open_master_key
 from lockhouse.bootstrap import BACKUP_FILES, first_start
-from lockhouse.bootstrap.certificates import development_certificate
 from lockhouse.config import Settings
 from lockhouse.console.app import Console
 from lockhouse.core.retention import DAY_SECONDS
+from lockhouse.core.sessions import Sessions
 from lockhouse.edge.connection import Deadlines, connection_class
 from lockhouse.errors import SettingInvalid
 from lockhouse.protocols.api.app import Api
@@ -58,7 +58,6 @@ from lockhouse.storage.carry import backup
 from lockhouse.storage.carry.carrying import check_served
 from lockhouse.storage.carry.place import serving
 from lockhouse.storage.directory import DataDirectory, open_directory
-from lockhouse.storage.redis.sessions import RedisSessions
 
 _OWN_PATHS = (b"/lockhouse/", b"/healthz", b"/readyz", b"/metrics")
 _METRIC_NAMES = {b"/http/": "http"}
@@ -117,7 +116,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             lock_wait=settings.lock_wait,
             max_body=settings.max_body,
             require_lock=settings.require_lock,
-            sessions=RedisSessions(settings.sessions_url) if settings.sessions_url else None,
+            sessions=_redis(settings.sessions_url) if settings.sessions_url else None,
             ring=ring,
         )
         entrance = build_entrance(settings, house, authenticator, master)
@@ -232,6 +231,12 @@ def _front(gate: Handler, api: Api, console: Console, journal: Journal, rooms: d
     return front
 
 
+def _redis(url: str) -> Sessions:
+    from lockhouse.storage.redis.sessions import RedisSessions  # noqa: PLC0415 - a sixth of the time of a start
+
+    return RedisSessions(url)
+
+
 @contextlib.contextmanager
 def _listen(settings: Settings) -> Iterator[socket.socket]:
     host, port = settings.listen
@@ -251,6 +256,8 @@ def _serve(server: Server, listener: socket.socket, announce: Announce) -> None:
     settings = server.settings
     certificate, key = settings.tls_cert, settings.tls_key
     if settings.tls_self_signed:
+        from lockhouse.bootstrap.certificates import development_certificate  # noqa: PLC0415 - as in `_redis`
+
         certificate, key = development_certificate(server.directory.path, settings.listen.host, dt.datetime.now(dt.UTC))
     config = uvicorn.Config(
         server.handler,

@@ -80,11 +80,27 @@ def _is_ambiguous(top: dict[str, msgspec.Raw], body: Any) -> bool:  # noqa: ANN4
     lowered = [name.lower() for name in top]
     if lowered.count("serial") > 1 or lowered.count("lineage") > 1:
         return True
-    twice = any(body.find(name, body.find(name) + 1) > 0 for name in (b'"serial"', b'"lineage"'))
-    if not twice and _ESCAPED_NAME.search(body) is None:
+    text = _without_resources(top, body)
+    twice = any(text.find(name, text.find(name) + 1) > 0 for name in (b'"serial"', b'"lineage"'))
+    if not twice and _ESCAPED_NAME.search(text) is None:
         return False
-    counts = _top_level(body)
+    counts = _top_level(text)
     return counts.get("serial", 0) > 1 or counts.get("lineage", 0) > 1
+
+
+def _without_resources(top: dict[str, msgspec.Raw], body: Any) -> Any:  # noqa: ANN401 - as read_facts
+    """The document without the value of its first `resources`, in which no name of the top level can stand; the whole
+    document where that is not surely found. The document is valid JSON."""
+    value = top.get("resources")
+    found = _RESOURCES.search(body, 0, _NEAR)
+    if value is None or found is None:
+        return body
+    start, held = found.end(), memoryview(value)
+    end = start + len(held)
+    for at in range(0, len(held), _COMPARED):
+        if body[start + at : min(end, start + at + _COMPARED)] != bytes(held[at : at + _COMPARED]):
+            return body
+    return body[:start] + body[end:]
 
 
 def _top_level(body: Any) -> dict[str, int]:  # noqa: ANN401 - as read_facts
@@ -107,5 +123,8 @@ def _top_level(body: Any) -> dict[str, int]:  # noqa: ANN401 - as read_facts
     return names
 
 
+_RESOURCES = re.compile(rb'"resources"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
+_NEAR = 1024 * 1024
+_COMPARED = 256 * 1024
 _ESCAPED_NAME = re.compile(rb'\\u00[^"]*"\s*:')
 _TOKEN = re.compile(rb'("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)

@@ -32,6 +32,8 @@ from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
 
 MAX_HEADERS = 64
 MAX_HEAD_BYTES = 16 * 1024
+_COPIED = 64 * 1024
+"""Bodies below this are copied behind their head, which is cheaper than sending two pieces."""
 _BODILESS = frozenset({204, 304})
 _PLAIN = (b"content-type", b"text/plain; charset=utf-8")
 _log = logging.getLogger("lockhouse.edge")
@@ -330,7 +332,11 @@ class Connection(HttpToolsProtocol):
                 if self.flow.write_paused:
                     await self.flow.drain()
                 if not exchange.gone:
-                    self.transport.write(self._whole(exchange, request, response, response.body))
+                    head, body = self._whole(exchange, request, response, response.body)
+                    if len(body) < _COPIED:
+                        self.transport.write(head + body)
+                    else:
+                        self.transport.writelines((head, body))
         except BaseException as error:
             if isinstance(error, Exception):
                 _log.exception("Cannot send an answer request=%s", request.request_id)
@@ -340,8 +346,8 @@ class Connection(HttpToolsProtocol):
         finally:
             self._end(exchange)
 
-    def _whole(self, exchange: Exchange, request: Request, response: Response, body: bytes) -> bytes:
-        """All bytes of an answer."""
+    def _whole(self, exchange: Exchange, request: Request, response: Response, body: bytes) -> tuple[bytes, bytes]:
+        """The head and the body of an answer as they are sent."""
         try:
             head = self._head(exchange, request, response, len(body))
         except ValueError:
@@ -349,7 +355,7 @@ class Connection(HttpToolsProtocol):
             response = _internal(request)
             body = cast("bytes", response.body)
             head = self._head(exchange, request, response, len(body))
-        return head if exchange.method == "HEAD" else head + body
+        return head, b"" if exchange.method == "HEAD" else body
 
     async def _send(self, exchange: Exchange, request: Request, response: Response, stream: Stream) -> None:
         flow, transport = self.flow, self.transport

@@ -92,3 +92,31 @@ def test_only_bodies_that_look_like_a_state_are_worth_decoding():
     assert might_be_state(b' \n{"terraform_version": "1"')
     assert not might_be_state(b"PK\x03\x04 plan file")
     assert not might_be_state(b'{"hello": 1}')
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"version":4,"serial":1,"resources":[{"serial":9}],"serial":2}',
+        b'{"version":4,"resources":[],"lineage":"a","outputs":{},"lineage":"b","serial":1}',
+        b'{"resources" : [1], "version":4,"serial":1,"resources":[1],"s\\u0065rial":2}',
+        b'{"version":4,"serial":1,"x\\"resources":[{"a":1}],"resources":[{"a":1}],"serial":2}',
+        b'{"version":4,"x":{"resources":[1]},"serial":1,"resources":[1],"\\u0073erial":2}',
+    ],
+)
+def test_a_name_given_twice_is_found_wherever_the_resources_stand(body):
+    assert read_facts(body) is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"version":4,"serial":7,"resources":[{"serial":1,"lineage":"b"},{"serial":2}],"lineage":"a"}',
+        b'{"version":4,"x":"\\"resources\\":[","serial":7,"lineage":"a","resources":[1,{"lineage":"q"}]}',
+        b'{"version":4,"x":{"resources":[{"serial":3}]},"serial":7,"resources":[2],"lineage":"a"}',
+    ],
+)
+def test_names_inside_the_resources_are_not_those_of_the_document(body):
+    facts = read_facts(body)
+    assert facts is not None
+    assert (facts.serial, facts.lineage) == (7, "a")
