@@ -30,7 +30,7 @@ MAX_TEXT = 300
 """Characters that are kept of any text of a client."""
 
 
-class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
+class Entry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One decision. The order of the fields is that of the JSON."""
 
     at: float
@@ -95,7 +95,9 @@ def chain(before: bytes, number: int, raw: bytes) -> bytes:
 
 def clipped(text: str) -> str:
     """A client's text as the log keeps it: bounded, and without characters that are no text."""
-    return text[:MAX_TEXT].encode("utf-8", "replace").decode() if text else ""
+    if len(text) <= MAX_TEXT and text.isascii():
+        return text
+    return text[:MAX_TEXT].encode("utf-8", "replace").decode()
 
 
 class Wanted(msgspec.Struct, frozen=True):
