@@ -305,7 +305,7 @@ class Connection(HttpToolsProtocol):
                     request.body = exchange.whole
                     await self._serve(exchange, request)
                 tasks.discard(worker)
-                if self.transport.is_closing():
+                if self.parser is None or self.transport.is_closing():
                     return
                 self._next = self.loop.create_future()
                 await self._next
