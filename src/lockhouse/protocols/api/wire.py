@@ -258,7 +258,7 @@ class TrustAsk(Ask, frozen=True, kw_only=True):
 class TokenAsk(Ask, frozen=True, kw_only=True):
     name: Name = ""
     """Of the key or administrator whose token it is; empty: of the caller."""
-    expires_in: Annotated[float, msgspec.Meta(ge=60, le=10 * 366 * 86_400)] | None = None
+    expires_in: Annotated[float, msgspec.Meta(ge=1, le=10 * 366 * 86_400)] | None = None
     """Seconds; without it the token lasts until it is revoked."""
     scope: Annotated[tuple[GrantAsk, ...], msgspec.Meta(max_length=50)] | None = None
     """What the token may do of all that its principal may; without it: all."""
