@@ -21,11 +21,9 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from lockhouse.app import _front as front
 from lockhouse.auth import keys
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.config import load
-from lockhouse.console.app import Console
 from lockhouse.core.addresses import Address
 from lockhouse.core.attributes import Kind as AttributeKind
 from lockhouse.core.bodies import read_facts
@@ -34,10 +32,12 @@ from lockhouse.core.locks import Facet
 from lockhouse.core.ports import Parked, Part
 from lockhouse.core.principals import Credential, Grant, Identity, Kind, Principal, Right
 from lockhouse.core.reviews import ReviewRecord
+from lockhouse.core.sessions import Session
 from lockhouse.core.versions import Body, Origin
 from lockhouse.core.workspaces import Project
 from lockhouse.protocols.api.app import Api
 from lockhouse.protocols.aws.gate import Gate
+from lockhouse.protocols.aws.sigv4 import claims_signature
 from lockhouse.protocols.dynamodb.service import dynamodb_service
 from lockhouse.protocols.http.room import HttpRoom
 from lockhouse.protocols.s3.service import s3_service
@@ -45,6 +45,7 @@ from lockhouse.protocols.sts.service import query_service
 from lockhouse.protocols.tfe import room as tfe
 from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
 from lockhouse.runtime.engine import Engine
+from lockhouse.runtime.entrance import Entrance
 from lockhouse.runtime.house import House
 from lockhouse.runtime.memory import LastReads, Pins
 from lockhouse.runtime.packing import compress
@@ -67,6 +68,7 @@ WORKSPACE = "ws-AAAAAAAAAAAAAAAA"
 PROJECT = "prj-AAAAAAAAAAAAAAAA"
 PARKED = "parked-1"
 REVIEW = "review-1"
+SESSION = "a1" * 10
 REVIEW_BODY = (
     b'{"schema":"lockhouse.review/1","root":"/src/app","commit":null,"services":[],"findings":[],"searched":{}}'
 )
@@ -163,12 +165,29 @@ class World:
             query_service("iam", self.house, self.authenticator, account),
         )
         gate = Gate({each.name: each for each in services}, self.authenticator, lambda: self.now)
-        cloud = tfe.TfeRoom(self.house, self.authenticator, MASTER, lambda: self.now)
-        http = HttpRoom(self.house, self.authenticator, lambda: self.now)
-        rooms: dict[bytes, Handler] = {b"/http/": http} | dict.fromkeys(tfe.PATHS, cloud)
-        return front(
-            gate, Api(self.house, self.authenticator, settings), Console(self.house, self.authenticator), rooms
+        cloud = tfe.TfeRoom(
+            self.house,
+            self.authenticator,
+            MASTER,
+            lambda: self.now,
+            Entrance(self.house, self.authenticator, MASTER),
         )
+        http, api = (
+            HttpRoom(self.house, self.authenticator, lambda: self.now),
+            Api(self.house, self.authenticator, settings),
+        )
+
+        async def handle(request: Request) -> Response:
+            path = request.raw_path
+            if claims_signature(request.headers, request.raw_query):
+                return await gate(request)
+            if path.startswith(b"/http/"):
+                return await http(request)
+            if path.startswith(tfe.PATHS):
+                return await cloud(request)
+            return await (api.handle(request) if path.startswith(b"/lockhouse/") else gate(request))
+
+        return handle
 
     def _fill(self) -> None:
         """A namespace with a state of two versions, a workspace, a table with an item, a team, a role, a project."""
@@ -199,8 +218,11 @@ class World:
         kept = Parked(PARKED, address, NOW, "write.serial", "not newer", _kept(raw), Origin(), read_facts(raw))
         review = ReviewRecord(0, REVIEW, NOW, "/src/app", "", "P-target", "target", len(REVIEW_BODY), {})
 
+        session = Session(SESSION, b"d" * 32, "P-target", "local", NOW, NOW, NOW + 3600)
+
         def more(tx) -> None:
             tx.add_parked(kept)
+            tx.add_session(session)
             tx.add_review(review, compress(REVIEW_BODY))
             tx.save_project(Project(PROJECT, NAMESPACE, "project", NOW))
 
@@ -286,6 +308,8 @@ class World:
                 names["{name}"] = "role-of-target"
             if path.startswith("/lockhouse/v1/parked/"):
                 names["{id}"] = PARKED
+            if path.startswith("/lockhouse/v1/sessions/"):
+                names["{id}"] = SESSION
             if path.startswith("/lockhouse/v1/reviews/"):
                 names["{id}"] = REVIEW
         for name, value in names.items():

@@ -75,5 +75,13 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "GET /reviews/{id}": (need("a review", Right.READ, note="on `*`; or to have sent it"),),
     "DELETE /reviews/{id}": (need("a review", Right.ADMIN, note="on `*`; or to have sent it"),),
     "GET /traffic/locks": _SHOWN,
+    "GET /audit": (need("everything", Right.ADMIN, note="on the namespace that is asked for, or on `*`"),),
+    "GET /audit/segments": _SERVER,
+    "GET /audit/checkpoint": _SERVER,
+    "GET /sessions": (Need("itself", note="another's: `admin` over all that its owner can come to"),),
+    "DELETE /sessions/{id}": (need("a session", Right.ADMIN, note="over all that its owner can come to; or to be it"),),
+    "DELETE /principals/{name}/sessions": (
+        need("a principal", Right.ADMIN, note="over all that it can come to; or to be it"),
+    ),
 }
 """By method and path of the routing table."""
