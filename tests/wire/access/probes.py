@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from dataclasses import dataclass, replace
 
 from lockhouse.core.needs import Need
@@ -292,6 +293,8 @@ def _api() -> list[Probe]:
         query = f"?key={KEY}" if route in _KEYED else ""
         if route == "DELETE /namespaces/{namespace}/state/trash":
             query += "&version={version}"
+        if route == "POST /namespaces/{namespace}/import":
+            query = f"?about={quoted(_IMPORT)}"
         if route == "DELETE /namespaces/{namespace}/state":
             query += "&force=true"
         for need in its_needs:
@@ -301,6 +304,7 @@ def _api() -> list[Probe]:
     return found
 
 
+_IMPORT = json.dumps({"key": "imported.tfstate", "at": 1.0, "source": "s3://elsewhere", "place": "1"})
 _KEYED = {
     f"{method} /namespaces/{{namespace}}/{rest}"
     for method, rest in (

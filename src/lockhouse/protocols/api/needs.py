@@ -62,6 +62,8 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     f"PUT {_N}/retention": _ADMIN,
     f"DELETE {_N}/retention": _ADMIN,
     f"POST {_N}/retention/preview": _READ,
+    f"POST {_N}/import": (need("a state", Right.ADMIN),),
+    f"GET {_N}/objects": _LIST,
     "GET /parked": _SHOWN,
     f"GET {_P}": _PARKED,
     f"GET {_P}/body": _PARKED,
