@@ -12,7 +12,7 @@ import msgspec
 
 from lockhouse.core.addresses import Address, check_key
 from lockhouse.core.ports import Part, Reader, Transaction, Upload
-from lockhouse.core.principals import Right, require
+from lockhouse.core.principals import Right, require, require_below
 from lockhouse.errors import RequestInvalid, UploadNotFound, UploadPartInvalid
 from lockhouse.service import audit, namespaces, objects
 from lockhouse.service.callers import Caller
@@ -102,7 +102,7 @@ def list_uploads(
 ) -> Sequence[Upload]:
     """Unfinished uploads in (key, id) order. Needs `read` on the prefix."""
     namespaces.get(tx, caller, namespace)
-    require(caller.who, Right.READ, namespace, prefix)
+    require_below(caller.who, Right.READ, namespace, prefix)
     return tx.uploads(namespace, prefix, after, limit)
 
 

@@ -22,7 +22,7 @@ from lockhouse.protocols.s3.routes import ROUTES as S3
 from lockhouse.protocols.s3.routes import Place
 from lockhouse.protocols.sts import needs as sts_needs
 from lockhouse.protocols.tfe import needs as tfe_needs
-from tests.wire.access.world import KEY, NAMESPACE, TABLE, WORKSPACE, Ask, document, quoted
+from tests.wire.access.world import EMPTY_TEAM, KEY, NAMESPACE, TABLE, WORKSPACE, Ask, document, quoted
 from tests.wire.rig import state
 
 LOCK = document({"ID": "mine", "Operation": "OperationTypePlan", "Who": "me@here"})
@@ -209,7 +209,15 @@ def _sts() -> list[Probe]:
 
 
 def _tfe() -> list[Probe]:
+    pair = {"team": {"type": "teams", "id": EMPTY_TEAM}, "workspace": {"type": "workspaces", "id": WORKSPACE}}
+    given = {"type": "team-workspaces", "attributes": {"access": "plan"}}
+    given["relationships"] = {name: {"data": each} for name, each in pair.items()}
     bodies = {
+        "team-workspaces": document({"data": given}),
+        "team-workspaces/{id}": document({"data": given}),
+        "teams": _data("teams", name="more"),
+        "relationships/users": document({"data": [{"type": "users", "id": "target"}]}),
+        "authentication-token": _data("authentication-tokens", description="more"),
         "organizations": _data("organizations", name="another"),
         "workspaces": _data("workspaces", name="another"),
         "projects": _data("projects", name="another"),
@@ -238,7 +246,8 @@ def _tfe() -> list[Probe]:
                 body = document(
                     {"data": {"type": "state-versions", "relationships": {"rollback-state-version": {"data": version}}}}
                 )
-            query = (
+            query = f"?filter%5Bworkspace%5D%5Bid%5D={WORKSPACE}" if route == "GET team-workspaces" else ""
+            query += (
                 f"?filter%5Borganization%5D%5Bname%5D={NAMESPACE}&filter%5Bworkspace%5D%5Bname%5D=app"
                 if path == "state-versions"
                 else ""

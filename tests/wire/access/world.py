@@ -66,6 +66,8 @@ TABLE = "acme-locks"
 KEY = "app.tfstate"
 WORKSPACE = "ws-AAAAAAAAAAAAAAAA"
 PROJECT = "prj-AAAAAAAAAAAAAAAA"
+CLOUD_TEAM = "team-P-A1-cloud"
+EMPTY_TEAM = "team-P-A1-empty"
 PARKED = "parked-1"
 REVIEW = "review-1"
 SESSION = "a1" * 10
@@ -142,6 +144,11 @@ class World:
             tx.save_principal(made)
             tx.save_credential(organization.credential)
 
+        exact = Grant(NAMESPACE, KEY, (Right.READ, Right.READ_OUTPUTS), exact=True)
+        one = Principal(CLOUD_TEAM[5:], f"{NAMESPACE}:cloud", (exact,), NOW, Kind.TEAM, namespace=NAMESPACE)
+        other = Principal(EMPTY_TEAM[5:], f"{NAMESPACE}:empty", (), NOW, Kind.TEAM, namespace=NAMESPACE)
+        token = keys.new_token(one.id, NOW).credential
+        self.store.write(lambda tx: (tx.save_principal(one), tx.save_principal(other), tx.save_credential(token)))
         self.store.write(trust)
         for who in (*self.people.values(), self.foreign):
             self._begin_upload(who)
@@ -296,6 +303,8 @@ class World:
                 ("/api/v2/state-versions/", cloud),
                 ("/api/v2/state-version-outputs/", f"wsout-{cloud[3:]}.{hashlib.sha256(b'vpc').hexdigest()[:12]}"),
                 ("/api/v2/projects/", PROJECT),
+                ("/api/v2/teams/", CLOUD_TEAM),
+                ("/api/v2/team-workspaces/", f"tws-{CLOUD_TEAM[5:]}.{WORKSPACE[3:]}"),
                 ("/api/v2/authentication-tokens/", f"at-{keys.split_token(who.token)[0] if who.token else 'x'}"),
             ):
                 if path.startswith(start):

@@ -54,6 +54,8 @@ class GrantAsk(Ask, frozen=True, kw_only=True):
     prefix: Key = ""
     role: Role | None = None
     """A named set of rights, beside or in place of `rights`."""
+    exact: bool = False
+    """`prefix` is one whole key."""
 
 
 class GrantDocument(Document, frozen=True, kw_only=True):
@@ -62,6 +64,8 @@ class GrantDocument(Document, frozen=True, kw_only=True):
     rights: tuple[Right, ...]
     role: str = ""
     """The role that has exactly these rights; empty: none has."""
+    exact: bool = False
+    """`prefix` is one whole key."""
 
 
 class LinkDocument(Document, frozen=True, kw_only=True):
@@ -713,7 +717,7 @@ def when(at: float) -> str:
 
 def grants_of(asked: Sequence[GrantAsk]) -> tuple[Grant, ...]:
     return tuple(
-        Grant(each.namespace, each.prefix, (*each.rights, *(ROLE_RIGHTS[each.role] if each.role else ())))
+        Grant(each.namespace, each.prefix, (*each.rights, *(ROLE_RIGHTS[each.role] if each.role else ())), each.exact)
         for each in asked
     )
 
@@ -729,7 +733,11 @@ def link_of(asked: LinkAsk | None) -> Link | None:
 def grant_documents(grants: Sequence[Grant]) -> tuple[GrantDocument, ...]:
     return tuple(
         GrantDocument(
-            namespace=each.namespace, prefix=each.prefix, rights=each.rights, role=str(role_of(each.rights) or "")
+            namespace=each.namespace,
+            prefix=each.prefix,
+            rights=each.rights,
+            role=str(role_of(each.rights) or ""),
+            exact=each.exact,
         )
         for each in grants
     )

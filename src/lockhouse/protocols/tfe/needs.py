@@ -18,6 +18,8 @@ _ORGANIZATION = (need("an organization", *EVERY_RIGHT, note="at whatever prefix"
 _PROJECT = (need("an organization", Right.WRITE),)
 _ADMIN = (need("an organization", Right.ADMIN),)
 _OWN = (needs.VERIFIED,)
+_TEAM = (need("a team", Right.ADMIN, note="over its grants"),)
+_ACCESS = (need("a team and a workspace", Right.ADMIN, note="on the workspace and over the team's grants"),)
 _W, _N = "workspaces/{id}", "organizations/{org}/workspaces/{name}"
 _O, _V, _P = "organizations/{org}", "state-versions/{id}", "projects/{id}"
 
@@ -84,6 +86,23 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     f"GET {_O}/authentication-token": _ADMIN,
     f"POST {_O}/authentication-token": _ADMIN,
     f"DELETE {_O}/authentication-token": _ADMIN,
+    f"GET {_O}/teams": _ORGANIZATION,
+    f"POST {_O}/teams": _ADMIN,
+    "GET teams/{id}": (need("a team", Right.ADMIN, note="over its grants; or to be in it"),),
+    "PATCH teams/{id}": _TEAM,
+    "DELETE teams/{id}": _TEAM,
+    "POST teams/{id}/relationships/users": _TEAM,
+    "DELETE teams/{id}/relationships/users": _TEAM,
+    "GET teams/{id}/authentication-tokens": _TEAM,
+    "POST teams/{id}/authentication-tokens": _TEAM,
+    "GET teams/{id}/authentication-token": _TEAM,
+    "POST teams/{id}/authentication-token": _TEAM,
+    "DELETE teams/{id}/authentication-token": _TEAM,
+    "GET team-workspaces": _SEE,
+    "POST team-workspaces": _ACCESS,
+    "GET team-workspaces/{id}": _ACCESS,
+    "PATCH team-workspaces/{id}": _ACCESS,
+    "DELETE team-workspaces/{id}": _ACCESS,
     f"GET {_W}/runs": _SEE,
     "POST runs": _OWN,
     f"GET {_O}/runs/queue": _ORGANIZATION,
