@@ -266,6 +266,7 @@ def _data(kind: str, **attributes: object) -> bytes:
 def _api() -> list[Probe]:
     bodies: dict[str, object] = {
         "POST /backup": {},
+        "POST /scrub": {},
         "POST /namespaces": {"name": "another"},
         "PATCH /namespaces/{namespace}": {"require_lock": True},
         "PUT /namespaces/{namespace}/workspaces/{name}": {"key": KEY},

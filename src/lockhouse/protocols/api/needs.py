@@ -19,6 +19,8 @@ _N, _S, _P = "/namespaces/{namespace}", "/namespaces/{namespace}/state", "/parke
 NEEDS: dict[str, tuple[Need, ...]] = {
     "GET /status": _OWN,
     "POST /backup": _SERVER,
+    "POST /packing": _SERVER,
+    "POST /scrub": _SERVER,
     "GET /namespaces": _SHOWN,
     "POST /namespaces": _ADMIN,
     f"GET {_N}": _SEE,
