@@ -270,6 +270,36 @@ def test_what_is_exported_from_a_server_its_directory_and_its_backup_is_the_same
         assert first == second
 
 
+def test_single_versions_are_opened_without_a_server(start_lockhouse: Start, tmp_path: Path):
+    server = start_lockhouse()
+    past = used(server)
+    backup = server.json("backup", "create")["path"]
+    older = server.json("state", "versions", "acme-states", "big.tfstate", "--all")[1]["id"]
+    server.stop()
+    key = ("--encryption-key", str(server.data / "encryption.key"))
+    sources = (("--data", str(server.data)), ("--backup", backup, *key))
+    for number, where in enumerate(sources):
+        for name, version, expected in (
+            ("app/terraform.tfstate", "", past["app/terraform.tfstate"][-1]),
+            ("big.tfstate", older, past["big.tfstate"][0]),
+        ):
+            out = tmp_path / f"{number}-{name.partition('.')[0].replace('/', '-')}"
+            run(None, "decrypt", "acme-states", name, "--version", version, "-o", str(out), *where).ok()
+            assert out.read_bytes() == expected
+    bodies = {path.stat().st_size: path for path in (server.data / "blobs").rglob("*") if path.is_file()}
+    saved = bodies[max(bodies)].rename(tmp_path / bodies[max(bodies)].name)
+    out = run(None, "decrypt", "--file", str(saved), "--backup", backup, *key).ok()
+    assert out.stdout.encode() in past["big.tfstate"]
+    damaged = saved.read_bytes()
+    saved.write_bytes(damaged[:5000] + bytes([damaged[5000] ^ 1]) + damaged[5001:])
+    refused = run(None, "decrypt", "--file", str(saved), "--backup", backup, *key)
+    assert (refused.code, "frame 0 was changed" in refused.stderr) == (1, True), refused.report()
+    without = run(None, "decrypt", "acme-states", "app/terraform.tfstate", "--backup", backup)
+    assert without.code == 1
+    assert "key" in without.stderr
+    assert "lineage" not in without.stdout
+
+
 def test_an_exported_tree_is_pushed_by_a_bare_client_and_taken_back_whole(
     start_lockhouse: Start, moto: Cloud, tmp_path: Path
 ):

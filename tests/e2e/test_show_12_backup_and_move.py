@@ -173,14 +173,26 @@ def test_nothing_of_a_state_can_be_read_in_a_backup(start_lockhouse: Start, tmp_
     assert json.loads(without.stdout)["read"] is False
 
 
-@pytest.mark.parametrize("blobs", ["database", "embedded"])
+@pytest.mark.parametrize("blobs", ["s3", "database"])
 def test_everything_moves_to_postgresql_is_served_there_and_moves_back(
-    start_lockhouse: Start, tmp_path: Path, blobs: str
+    start_lockhouse: Start, tmp_path: Path, blobs: str, request: pytest.FixtureRequest
 ):
     server = start_lockhouse()
     large = used(server)
     server.stop()
     data = server.data
+    if blobs == "s3":
+        moto = request.getfixturevalue("moto")
+        moto.sdk("s3").create_bucket(Bucket="moved-bodies")
+        (tmp_path / "bucket.json").write_text(
+            json.dumps(
+                {
+                    "access_key_id": moto.credentials.access_key_id,
+                    "secret_access_key": moto.credentials.secret_access_key,
+                }
+            )
+        )
+        blobs = f"s3://moved-bodies/all?endpoint={moto.endpoint}&region=us-east-1&credentials={tmp_path}/bucket.json"
     before = tables(data / "lockhouse.db")
     with running_cluster() as cluster:
         away = json.loads(run("move", "--from", data, "--to", cluster.url, "--to-blobs", blobs, "--json").ok().stdout)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lockhouse.cli.arguments import Output
 from lockhouse.cli.exits import Exit
 from lockhouse.cli.frame import Run, command
 from lockhouse.cli.places import Blobs, Database, EncryptionKey, readable, ring_of
@@ -129,6 +130,75 @@ def export(
     )
 
 
+def decrypt(
+    run: Run,
+    namespace: Annotated[str, typer.Argument(metavar="[NAMESPACE", show_default=False)] = "",
+    key: Annotated[str, typer.Argument(metavar="KEY]", show_default=False)] = "",
+    *,
+    version: Annotated[str, typer.Option("--version", help="Which; without it, the newest.")] = "",
+    file: Annotated[
+        str, typer.Option("--file", metavar="FILE", help="A stored body under its own name, instead of an address.")
+    ] = "",
+    data: Annotated[
+        str, typer.Option("--data", envvar="LOCKHOUSE_DATA", help="The data directory, whose server is stopped.")
+    ] = "",
+    backup: Annotated[str, typer.Option("--backup", metavar="DIR", help="A backup, instead of a data directory.")] = "",
+    database: Database = "",
+    blobs: Blobs = "",
+    encryption_key: EncryptionKey = "",
+    output: Output = "",
+) -> None:
+    """Open one version without a server: from a data directory, a database or a backup, with the key file.
+
+    The bytes go to standard output, or to a new file (-o), and are compared with their digest: exit code 1 says that
+    what was written must not be used. With --file a body that was saved from a broken disk or bucket is opened; the
+    data or the backup says which key opens it.
+
+    Example: lockhouse decrypt acme-states app/terraform.tfstate --data /var/lib/lockhouse -o app.tfstate
+    Example: lockhouse decrypt --file 3f0c… --backup /backups/monday --encryption-key /safe/keys/encryption.key
+    """
+    import hashlib
+    import sys
+
+    from lockhouse.core.addresses import Address
+    from lockhouse.errors import StorageUnavailable
+    from lockhouse.storage.carry import decrypting
+    from lockhouse.storage.carry.archive import private
+
+    if bool(file) == bool(namespace and key):
+        raise RequestInvalid("cannot tell what to open", hint="name a namespace and a key, or --file FILE")
+    if not output and run.as_json:
+        raise RequestInvalid("cannot print both bytes and JSON", hint="write the bytes to a file: -o FILE")
+    with readable(data, database, blobs, backup, ring_of(encryption_key)) as (place, snapshot):
+        if file:
+            plain = decrypting.open_file(place, snapshot, Path(file).expanduser())
+        else:
+            plain = decrypting.open_version(place, snapshot, Address(namespace, key), version)
+        digest = hashlib.sha256()
+        target = open(output, "xb", opener=private) if output else sys.stdout.buffer  # noqa: SIM115 - closed below
+        try:
+            for piece in plain.pieces:
+                digest.update(piece)
+                target.write(piece)
+            target.flush()
+        finally:
+            if output:
+                target.close()
+    body = plain.version.body
+    if body is None or digest.digest() != body.sha256:
+        raise StorageUnavailable(
+            f"cannot open {plain.address.lock_id}: its bytes are damaged; do not use what was written"
+        )
+    if output:
+        run.done(
+            namespace=plain.address.namespace,
+            key=plain.address.key,
+            version=plain.version.id,
+            file=output,
+            text=f"wrote {plain.address.lock_id} version {plain.version.id} ({size(body.size)}) to {output}",
+        )
+
+
 def _source(source: str, endpoint: str, region: str, profile: str, table: str) -> Source:
     from lockhouse.clients.imports.s3 import S3Source
     from lockhouse.clients.imports.signing import find_key
@@ -175,3 +245,4 @@ def _text(summary: Summary) -> str:
 def register(app: typer.Typer) -> None:
     command(app, "import")(bring)
     command(app, "export")(export)
+    command(app, "decrypt", connects=False)(decrypt)

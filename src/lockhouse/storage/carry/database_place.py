@@ -38,8 +38,17 @@ def open_database_place(url: str, blobs: str, directory: Path | None, *, ring: R
         store.close()
 
 
-def _place(store: PostgresStore, url: str, kept: KeptBlobs, directory: Path | None, ring: Ring | None) -> Place:
-    options = options_of(url)
+def serving_database(
+    store: PostgresStore, url: str, blobs: KeptBlobs, directory: Path, ring: Ring | None, password: str = ""
+) -> Place:
+    """The database of the server that this process is, to be backed up while it and others serve it."""
+    return _place(store, url, blobs, directory, ring, password)
+
+
+def _place(
+    store: PostgresStore, url: str, kept: KeptBlobs, directory: Path | None, ring: Ring | None, password: str = ""
+) -> Place:
+    options = options_of(url) | ({"password": password} if password else {})
     if ring is None and directory is not None:
         keys = KeyFile(directory / KEY_FILE).load(())
         ring = Ring(keys) if keys else None
