@@ -69,7 +69,7 @@ def test_a_misspelt_variable_is_refused_and_a_strangers_is_not():
         ("max_body", "-1", "bytes"),
         ("max_connections", "0", "from 1"),
         ("database_url", "postgresql://x", "only 'embedded'"),
-        ("blobs", "ftp://x", "embedded, database or s3://"),
+        ("blobs", "s3://x", "only 'embedded'"),
         ("namespace", "x", "3 to 63"),
         ("public_url", "https://a/b", "https://HOST"),
         ("public_host", "a/b", "host name"),

@@ -1,14 +1,15 @@
 """The child process that packs and unpacks: it has the bodies in memory so that the server does not.
 
-Standard input: jobs, one after the other, until it ends. A job is a line of JSON and then the stored bytes of its
-layers. Standard output: for each job a line of JSON, `{"ok": N}` followed by N bytes, or `{"error": TEXT}`. Nothing
-is answered before all of a job was read and its digests were right.
+Standard input: jobs, one after the other, until it ends. A job is a line of words and then the stored bytes of the
+layers that it names, in that order. Standard output: for each job a line, `ok N` followed by N bytes, or `error` and a
+text. Nothing is answered before all of a job was read and its digests were right.
 
-    {"do": "unpack", "target": CHAIN, "from": N, "to": N}     the plain bytes, or a range of them
-    {"do": "check", "target": CHAIN}                          nothing: whether it can be unpacked
-    {"do": "pack", "target": CHAIN, "base": CHAIN or null}    the frame of the target against the base, or alone
+    unpack FROM TO CHAIN      the plain bytes from one place to another
+    check CHAIN               nothing: whether it can be unpacked
+    pack CHAIN [CHAIN]        the frame of the first against the second, or alone
 
-    CHAIN = {"layers": [{"kind": "plain" or "frame", "stored": N, "size": N}, …], "sha256": HEX}
+    CHAIN = SHA256 COUNT, then COUNT times KIND STORED SIZE: the digest in hex; `plain` or `frame`, bytes stored, bytes
+            of the plain content
 
 The first layer stands alone; each other layer is a zstd frame with the plain bytes of the one before it as a raw
 dictionary. It imports nothing of Lockhouse, so that it starts fast and runs wherever this file is.
@@ -17,12 +18,14 @@ dictionary. It imports nothing of Lockhouse, so that it starts fast and runs whe
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sys
-from typing import Any, BinaryIO
 
 import zstandard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # importing it takes a good part of the time in which this program starts
+    from typing import BinaryIO
 
 MAX_WINDOW = 1 << 27
 WHOLE_LEVEL = 1
@@ -94,27 +97,30 @@ def pack(raw: bytes, base: bytes | None) -> bytes:
     return frame
 
 
-def _do(job: dict[str, Any], source: BinaryIO) -> memoryview:
-    chains = [_read(job[name], source) for name in ("target", "base") if job.get(name) is not None]
+def _do(words: list[str], source: BinaryIO) -> memoryview:
+    act = words.pop(0)
+    start, stop = (int(words.pop(0)), int(words.pop(0))) if act == "unpack" else (0, 0)
+    chains = []
+    while words:
+        chains.append(_read(words, source))
     target = unchain(*chains[0])
-    match job["do"]:
-        case "unpack":
-            return memoryview(target)[job["from"] : job["to"]]
-        case "check":
-            return memoryview(b"")
-        case _:
-            chains[0] = ([], b"")
-            return memoryview(pack(target, unchain(*chains[1]) if len(chains) > 1 else None))
+    if act != "pack":
+        return memoryview(target)[start:stop]
+    chains[0] = ([], b"")
+    return memoryview(pack(target, unchain(*chains[1]) if len(chains) > 1 else None))
 
 
-def _read(chain: dict[str, Any], source: BinaryIO) -> tuple[list[tuple[str, int, bytes]], bytes]:
+def _read(words: list[str], source: BinaryIO) -> tuple[list[tuple[str, int, bytes]], bytes]:
+    """One chain, taken from the words and from the source."""
+    sha256, count = bytes.fromhex(words.pop(0)), int(words.pop(0))
     layers = []
-    for layer in chain["layers"]:
-        stored = source.read(layer["stored"])
-        if len(stored) != layer["stored"]:
+    for _ in range(count):
+        kind, size, plain = words.pop(0), int(words.pop(0)), int(words.pop(0))
+        stored = source.read(size)
+        if len(stored) != size:
             sys.exit("a job was cut off")
-        layers.append((str(layer["kind"]), int(layer["size"]), stored))
-    return layers, bytes.fromhex(chain["sha256"])
+        layers.append((kind, plain, stored))
+    return layers, sha256
 
 
 def main() -> None:
@@ -123,11 +129,11 @@ def main() -> None:
     source, answer = sys.stdin.buffer, sys.stdout.buffer
     while line := source.readline():
         try:
-            given = _do(json.loads(line), source)
+            given = _do(line.decode().split(), source)
         except Refused as refused:
-            answer.write(json.dumps({"error": str(refused)}).encode() + b"\n")
+            answer.write(f"error {refused}\n".encode())
         else:
-            answer.write(b'{"ok": %d}\n' % len(given))
+            answer.write(b"ok %d\n" % len(given))
             answer.write(given)
         answer.flush()
 

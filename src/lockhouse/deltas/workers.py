@@ -7,13 +7,12 @@ through its pipes is plain bytes, so no key ever leaves this process.
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Self
 
 import msgspec
 
@@ -77,15 +76,15 @@ class Worker:
 
     def unpack(self, target: Chain, start: int, stop: int) -> tuple[int, IO[bytes]]:
         """(how many bytes, where to read them). Errors: `storage.unavailable`, before any byte."""
-        return self._ask({"do": "unpack", "from": start, "to": stop}, target, None)
+        return self._ask(f"unpack {start} {stop}", target, None)
 
     def check(self, target: Chain) -> None:
         """Errors: `storage.unavailable` when the body cannot be unpacked, or is not the one that was written."""
-        self._ask({"do": "check"}, target, None)
+        self._ask("check", target, None)
 
     def pack(self, target: Chain, base: Chain | None) -> bytes:
         """The target's frame, verified. Errors: `storage.unavailable`."""
-        size, source = self._ask({"do": "pack"}, target, base)
+        size, source = self._ask("pack", target, base)
         frame = source.read(size)
         if len(frame) != size:
             raise self._failed()
@@ -109,28 +108,27 @@ class Worker:
                     pipe.close()
         process.wait()
 
-    def _ask(self, job: dict[str, Any], target: Chain, base: Chain | None) -> tuple[int, IO[bytes]]:
+    def _ask(self, job: str, target: Chain, base: Chain | None) -> tuple[int, IO[bytes]]:
         process = self._started()
         assert process.stdin is not None
         assert process.stdout is not None
-        job["target"] = _described(target)
-        job["base"] = _described(base) if base is not None else None
+        chains = [target] if base is None else [target, base]
+        words = " ".join([job, *(_described(chain) for chain in chains)])
         try:
-            process.stdin.write(json.dumps(job).encode() + b"\n")
-            for chain in (target, base):
-                for layer in chain.layers if chain is not None else ():
-                    _feed(layer, process.stdin)
+            process.stdin.write(f"{words}\n".encode())
+            for layer in (layer for chain in chains for layer in chain.layers):
+                _feed(layer, process.stdin)
             process.stdin.flush()
-            answer = json.loads(process.stdout.readline() or b"{}")
-        except (BrokenPipeError, json.JSONDecodeError):
-            answer = {}
+            answer, _, rest = process.stdout.readline().decode(errors="replace").strip().partition(" ")
+        except BrokenPipeError:
+            answer, rest = "", ""
         except BaseException:
             self.close()  # in the middle of a job: it must not take the next one for the rest of this
             raise
-        if "ok" in answer:
-            return int(answer["ok"]), process.stdout
-        if "error" in answer:
-            raise damaged(str(answer["error"]))
+        if answer == "ok":
+            return int(rest), process.stdout
+        if answer == "error":
+            raise damaged(rest)
         raise self._failed()
 
     def _started(self) -> subprocess.Popen[bytes]:
@@ -153,12 +151,12 @@ def damaged(why: str) -> StorageUnavailable:
     return StorageUnavailable(f"cannot read a version: {why}", hint="restore it from a backup: lockhouse scrub")
 
 
-def _described(chain: Chain) -> dict[str, object]:
-    layers = [{"kind": layer.kind, "stored": layer.stored, "size": layer.size} for layer in chain.layers]
-    return {"layers": layers, "sha256": chain.sha256.hex()}
+def _described(chain: Chain) -> str:
+    layers = [f"{layer.kind} {layer.stored} {layer.size}" for layer in chain.layers]
+    return " ".join([chain.sha256.hex(), str(len(layers)), *layers])
 
 
-def _feed(layer: Layer, pipe: Any) -> None:  # noqa: ANN401 - what Popen calls IO[bytes]
+def _feed(layer: Layer, pipe: IO[bytes]) -> None:
     left = layer.stored
     for piece in layer.pieces():
         left -= len(piece)

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import msgspec
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import Reader
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.versions import Body
 from lockhouse.deltas.checking import damage
 from lockhouse.deltas.workers import Worker
@@ -148,6 +148,7 @@ class Scrubbing:
         cursor = ""
         for name, body in await self._engine.read(lambda tx: tx.notices(NOTICE)):
             cursor = body.decode() if name == NOTICE else cursor
+        noted = cursor
         while True:
             try:
                 done = await self.slice(cursor, rate=self._rate)
@@ -159,9 +160,14 @@ class Scrubbing:
                 await asyncio.sleep(_REST_SECONDS)
                 continue
             cursor = done.next
-            noted = cursor.encode() or None
-            await self._engine.write(lambda tx, noted=noted: tx.set_notice(NOTICE, noted))  # type: ignore[misc]
+            if cursor != noted:
+                noted = cursor
+                await self._engine.write(_note(cursor))
             await asyncio.sleep(_PAUSE_SECONDS if cursor else _REST_SECONDS)
+
+
+def _note(cursor: str) -> Callable[[Transaction], None]:
+    return lambda tx: tx.set_notice(NOTICE, cursor.encode() or None)
 
 
 def _page(cursor: str) -> Callable[[Reader], tuple[list[_Found], str]]:

@@ -8,9 +8,11 @@ import random
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from lockhouse.core.versions import Body
 from lockhouse.errors import StorageUnavailable
+from lockhouse.runtime.intake import in_memory
 from lockhouse.runtime.outgoing import DISK_PIECE_BYTES, PIECE_BYTES, give_out
 from lockhouse.runtime.streams import Stream
 from lockhouse.sealing.bodies import Bodies
@@ -66,3 +68,32 @@ def test_a_blob_that_is_cut_off_is_an_error(blobs: FileBlobs, tmp_path: Path):
         asyncio.run(cut_while_reading())
     with pytest.raises(StorageUnavailable):
         asyncio.run(read(body, blobs))
+
+
+@pytest.mark.parametrize("place", [0, SIZE // 2, SIZE - 1])
+def test_a_plain_blob_that_was_changed_is_never_given_out_whole(blobs: FileBlobs, tmp_path: Path, place: int):
+    body = kept(blobs)
+    file = tmp_path / "blobs" / body.blob[:2] / body.blob
+    raw = bytearray(file.read_bytes())
+    raw[place] ^= 1
+    file.write_bytes(bytes(raw))
+
+    async def main() -> int:
+        given = await give_out(body, Bodies(blobs))
+        assert isinstance(given, Stream)
+        got = 0
+        with pytest.raises(StorageUnavailable):
+            async for piece in given.chunks():
+                got += len(piece)
+        return got
+
+    assert asyncio.run(main()) < SIZE
+
+
+def test_a_row_that_holds_other_bytes_is_an_error(tmp_path: Path):
+    bodies = Bodies(FileBlobs(tmp_path / "blobs"))
+    right = in_memory(b"what was written")
+    assert asyncio.run(give_out(right, bodies)) == b"what was written"
+    wrong = replace(right, packed=in_memory(b"what was swapped").packed)
+    with pytest.raises(StorageUnavailable):
+        asyncio.run(give_out(wrong, bodies))
