@@ -13,15 +13,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Lock
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
 from lockhouse.core.ports import Blobs, Store
 from lockhouse.errors import SettingInvalid
-from lockhouse.storage.blobs.objects import Bucket, ObjectBlobs
 from lockhouse.storage.blobs.rows import RowBlobs
+
+if TYPE_CHECKING:
+    from lockhouse.storage.blobs.objects import Bucket
 
 EMBEDDED = "embedded"
 DATABASE = "database"
@@ -57,6 +59,8 @@ def open_blobs(setting: str, embedded: KeptBlobs, store: Store) -> KeptBlobs:
         return embedded
     if setting == DATABASE:
         return RowBlobs(store)
+    from lockhouse.storage.blobs.objects import ObjectBlobs  # noqa: PLC0415 - 5 MB of memory, only for a bucket
+
     blobs = ObjectBlobs(read_bucket(setting))
     blobs.check()
     return blobs
@@ -64,6 +68,8 @@ def open_blobs(setting: str, embedded: KeptBlobs, store: Store) -> KeptBlobs:
 
 def read_bucket(setting: str) -> Bucket:
     """What `s3://…` says. SettingInvalid when it is wrong."""
+    from lockhouse.storage.blobs.objects import Bucket  # noqa: PLC0415 - as above
+
     parts = urlsplit(setting)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     unknown = sorted(set(options) - _OPTIONS)
