@@ -19,7 +19,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from lockhouse.errors import BodyIncomplete, BodyTooLarge
 from lockhouse.protocols.web import Headers
 
-READ_AHEAD: Final = 256 * 1024
+READ_AHEAD: Final = 128 * 1024
 DRAIN_BYTES: Final = 2 * 1024 * 1024
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _PROCESS = secrets.token_hex(4).upper()

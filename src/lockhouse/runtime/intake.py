@@ -23,7 +23,7 @@ from lockhouse.sealing.bodies import Bodies
 BUFFERED_BYTES = 2 * 1024 * 1024
 PACKED_BYTES = 128 * 1024
 THREAD_BYTES = 64 * 1024
-BATCH_BYTES = 1024 * 1024
+BATCH_BYTES = 512 * 1024
 
 
 class Intake(msgspec.Struct, frozen=True):
