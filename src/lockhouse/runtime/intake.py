@@ -34,6 +34,9 @@ class Intake(msgspec.Struct, frozen=True):
     facts: Facts | None
     secret: bytes = b""
 
+    def __repr__(self) -> str:  # the secret stays out of whatever is printed
+        return f"Intake(body={self.body!r}, facts={self.facts!r})"
+
 
 async def take_in(
     chunks: AsyncIterator[bytes], bodies: Bodies, facts: FactsReader, *, limit: int, expect_state: bool | None
