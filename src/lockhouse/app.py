@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import uvicorn
@@ -26,9 +27,9 @@ import uvicorn
 from lockhouse.audit import segments
 from lockhouse.audit.signing import Signer
 from lockhouse.auth.authenticator import Authenticator
-from lockhouse.auth.master import open_master_key
+from lockhouse.auth.master import fingerprint, open_master_key, read_master_key
 from lockhouse.bootstrap import BACKUP_FILES, first_start
-from lockhouse.config import Settings
+from lockhouse.config import EMBEDDED, Settings
 from lockhouse.console.app import Console
 from lockhouse.core.retention import DAY_SECONDS
 from lockhouse.core.sessions import Sessions
@@ -50,14 +51,18 @@ from lockhouse.runtime.journal import Journal
 from lockhouse.runtime.repacking import Repacking
 from lockhouse.runtime.scrubbing import Scrubbing
 from lockhouse.runtime.uses import Uses
+from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import choose_source, open_ring
 from lockhouse.signin import build_entrance
-from lockhouse.storage.blobs.opening import open_blobs
+from lockhouse.storage.blobs.opening import DATABASE as BLOB_ROWS
+from lockhouse.storage.blobs.opening import KeptBlobs, open_blobs
 from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.carry import backup
+from lockhouse.storage.carry.archive import Manifest
 from lockhouse.storage.carry.carrying import check_served
 from lockhouse.storage.carry.place import serving
 from lockhouse.storage.directory import DataDirectory, open_directory
+from lockhouse.storage.shared import SharedStorage, check_master_key, open_shared
 
 _OWN_PATHS = (b"/lockhouse/", b"/healthz", b"/readyz", b"/metrics")
 _METRIC_NAMES = {b"/http/": "http"}
@@ -75,7 +80,7 @@ class Server:
     """One server: its data directory, its house and what serves its requests."""
 
     settings: Settings
-    directory: DataDirectory
+    directory: DataDirectory | SharedStorage
     authenticator: Authenticator
     house: House
     handler: Handler
@@ -93,10 +98,15 @@ class Server:
 
 def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
     """Open everything. Errors: StorageUnavailable (`storage.unavailable`) when the data directory cannot be used."""
-    directory = open_directory(settings.data)
+    directory = _open(settings)
     try:
         directory.store.read(check_served)
-        master = open_master_key(directory.path)
+        master = (
+            read_master_key(settings.master_key_file) if settings.master_key_file else open_master_key(directory.path)
+        )
+        shared = isinstance(directory, SharedStorage)
+        if isinstance(directory, SharedStorage):
+            check_master_key(directory.store, fingerprint(master))
         sealed = open_ring(choose_source(settings.encryption_key, directory.path, os.environ), directory.store, now())
         ring = sealed.ring if sealed is not None else None
         first = first_start.begin(
@@ -109,8 +119,10 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             now=now(),
         )
         authenticator = Authenticator(directory.store, master, now)
-        blobs = open_blobs(settings.blobs, directory.blobs, directory.store)
+        chosen = BLOB_ROWS if shared and settings.blobs == EMBEDDED else settings.blobs
+        blobs = open_blobs(chosen, directory.blobs, directory.store)
         engine = Engine(directory.store, blobs, now=now)
+        authenticator.elsewhere = engine.elsewhere
         house = House(
             engine,
             lock_wait=settings.lock_wait,
@@ -140,9 +152,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             house,
             authenticator,
             settings,
-            backup=lambda target, at, with_keys: backup.create(
-                serving(directory, ring, blobs), target, now=at, files=BACKUP_FILES if with_keys else ()
-            ),
+            backup=_backup_of(directory, ring, blobs),
             audit_key=signer.public_key,
             repacking=repacking,
             scrubbing=scrubbing,
@@ -188,6 +198,27 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
     )
 
 
+def _backup_of(
+    directory: DataDirectory | SharedStorage, ring: Ring | None, blobs: KeptBlobs
+) -> Callable[[Path, float, bool], Manifest] | None:
+    if isinstance(directory, SharedStorage):
+        return None
+    return lambda target, at, with_keys: backup.create(
+        serving(directory, ring, blobs), target, now=at, files=BACKUP_FILES if with_keys else ()
+    )
+
+
+def _open(settings: Settings) -> DataDirectory | SharedStorage:
+    if settings.database_url == EMBEDDED:
+        return open_directory(settings.data)
+    return open_shared(
+        settings.data,
+        settings.database_url,
+        connections=settings.database_connections,
+        password_file=settings.database_password_file,
+    )
+
+
 def run(settings: Settings, announce: Announce) -> None:
     """Serve until a signal, then drain. `announce` is called once when requests are accepted."""
     os.umask(0o077)  # whatever the server writes is its own: states hold secrets
@@ -196,6 +227,7 @@ def run(settings: Settings, announce: Announce) -> None:
         with _listen(settings) as listener:
             _serve(server, listener, announce)
     finally:
+        server.house.engine.stop()
         server.directory.close()
 
 

@@ -178,6 +178,13 @@ def _encryption_key(value: Scalar) -> str:
     return text
 
 
+def _database(value: Scalar) -> str:
+    text = _text(value)
+    if text != EMBEDDED and not re.match(r"postgres(ql)?://", text):
+        raise ValueError(f"it must be {EMBEDDED!r} (SQLite in the data directory) or postgresql://USER@HOST:PORT/NAME")
+    return text
+
+
 def _url(value: Scalar) -> str:
     text = _text(value).rstrip("/")
     if text and not re.fullmatch(r"https?://[^\s/?#@]+", text):
@@ -261,7 +268,24 @@ class Settings:
         "file",
     )
     database_url: str = _setting(
-        _only_embedded, EMBEDDED, "Where records are kept. This version offers the embedded default only.", "URL"
+        _database,
+        EMBEDDED,
+        "Where records are kept: SQLite in the data directory, or a PostgreSQL database that several servers share. A "
+        "password is best given in PGPASSWORD, in the file that PGPASSFILE names, or in `database_password_file`.",
+        "URL",
+    )
+    database_password_file: Path | None = _setting(
+        _optional_path, "", "A file with the password for the database, and nothing else.", "file"
+    )
+    database_connections: int = _setting(
+        _count(3, 200), 8, "How many connections to PostgreSQL one server opens at most.", "connections"
+    )
+    master_key_file: Path | None = _setting(
+        _optional_path,
+        "",
+        "The master key, from which the secrets of all access keys are derived; the same for all servers that share a "
+        "database. Without it, `master.key` in the data directory, made at the first start.",
+        "file of 32 bytes",
     )
     blobs: str = _setting(
         _blobs,

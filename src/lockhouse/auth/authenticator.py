@@ -8,8 +8,11 @@ reads at most once a second, so that a revocation reaches all of them within tha
 
 from __future__ import annotations
 
+import asyncio
 import hmac
-from collections.abc import Callable
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -20,6 +23,7 @@ from lockhouse.core.ports import Reader, Store
 from lockhouse.core.principals import Credential, Identity, Kind, Principal
 from lockhouse.errors import CredentialExpired
 
+T = TypeVar("T")
 _MAX_CACHED = 10_000
 _NOBODY = Credential(id="LHK00000000000000000", principal="", kind=keys.ACCESS_KEY, at=0.0, nonce=bytes(16))
 
@@ -34,6 +38,10 @@ class _Known(msgspec.Struct, frozen=True):
     """The secret access key; empty for tokens."""
 
 
+class _Cold(BaseException):
+    """It is not in memory, and the event loop must not wait for it."""
+
+
 class Authenticator:
     """Verifies credentials of every kind."""
 
@@ -41,7 +49,10 @@ class Authenticator:
         self._store = store
         self._master = master
         self._clock = clock
-        self._count = 0
+        self._changes = 0
+        self._loop_thread = 0
+        self.elsewhere: Callable[[Callable[[], Any]], Awaitable[Any]] = asyncio.to_thread
+        """Where `asking` waits for a database."""
         self._known: dict[str, _Known] = {}
         self._roles: dict[str, tuple[int, Principal]] = {}
         self.last_used: dict[str, float] = {}
@@ -50,7 +61,22 @@ class Authenticator:
 
     def changed(self) -> None:
         """A change of principals, grants or credentials was committed: everything known is read anew."""
-        self._count += 1
+        self._changes += 1
+
+    @property
+    def _count(self) -> int:
+        return self._changes + self._store.access_generation
+
+    async def asking(self, question: Callable[[], T]) -> T:
+        """Ask one of the methods below from the event loop, which is never kept waiting for a database: what cannot be
+        answered from memory is asked again in a thread. Errors: those of the question, `storage.unavailable`."""
+        if self._store.reads_are_local:
+            return question()
+        self._loop_thread = threading.get_ident()
+        try:
+            return question()
+        except _Cold:
+            return cast("T", await self.elsewhere(question))
 
     def access_key(self, key_id: str, session_token: str = "") -> tuple[bytes, Identity] | None:
         """(secret access key, who that is) of an access key id, or None for an unknown, revoked or mismatched one.
@@ -159,6 +185,7 @@ class Authenticator:
         count = self._count
         if known is not None and known.count == count:
             return known
+        self._refuse_to_wait()
         found = self._store.read(lambda tx: _living(tx, credential_id))
         if found is None:
             self._known.pop(credential_id, None)
@@ -175,6 +202,7 @@ class Authenticator:
         held = self._roles.get(principal_id)
         if held is not None and held[0] == count:
             return held[1]
+        self._refuse_to_wait()
         role = self._store.read(lambda tx: tx.principal(principal_id))
         if role is None or role.revoked_at or role.kind != Kind.ROLE:
             return None
@@ -182,6 +210,10 @@ class Authenticator:
             self._roles.clear()
         self._roles[principal_id] = (count, role)
         return role
+
+    def _refuse_to_wait(self) -> None:
+        if threading.get_ident() == self._loop_thread:
+            raise _Cold
 
     def _used(self, who: Identity) -> Identity:
         if len(self.last_used) >= _MAX_CACHED:

@@ -6,6 +6,7 @@ durably, before anything depends on it, and a file that others may read is refus
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 import stat
@@ -38,6 +39,28 @@ def open_master_key(directory: Path, *, create: bool = True) -> bytes:
     if len(key) != _SIZE:
         raise DataInvalid(f"cannot use {path}: it must hold exactly {_SIZE} bytes", hint="restore it from a backup")
     return key
+
+
+def read_master_key(path: Path) -> bytes:
+    """The key in a file that somebody else looks after (a mounted secret, which may be a link). Errors:
+    `data.invalid`."""
+    try:
+        with path.open("rb") as file:
+            if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o007:
+                raise DataInvalid(f"cannot use {path}: everybody may read it", hint=f"chmod o-rwx {path}")
+            key = file.read(_SIZE + 1)
+    except OSError as wrong:
+        raise DataInvalid(f"cannot open {path}: {wrong.strerror}", hint="is master_key_file right?") from None
+    if len(key) != _SIZE:
+        raise DataInvalid(
+            f"cannot use {path}: it must hold exactly {_SIZE} bytes", hint=f"head -c {_SIZE} /dev/urandom > FILE"
+        )
+    return key
+
+
+def fingerprint(key: bytes) -> bytes:
+    """What tells two master keys apart and nothing of either."""
+    return hmac.digest(key, b"lockhouse/v1/fingerprint", "sha256")
 
 
 def replace_durably(path: Path, content: bytes) -> None:

@@ -53,26 +53,30 @@ def is_first_start(store: Store) -> bool:
 def begin(
     store: Store, master: bytes, directory: Path, *, namespace: str, region: str, require_lock: bool, now: float
 ) -> bool:
-    """Make the administrator and the first namespace unless somebody exists already; True if it was the first start."""
+    """Make the administrator and the first namespace unless somebody exists already; True if it was the first start.
+
+    Of several servers that start on one database at once, one makes them; the others write no file."""
     if not is_first_start(store):
         return False
     made = _make(master, namespace, now)
-    _write(directory, made.shown)
     caller = _house(now)
 
     table = Table(
         name=LOCK_TABLE, id=str(uuid.uuid4()), schema=_LOCK_SCHEMA, at=now, billing="PAY_PER_REQUEST", billing_at=now
     )
 
-    def command(tx: Transaction) -> None:
+    def command(tx: Transaction) -> bool:
+        if tx.principals(limit=1):
+            return False
         _add_administrator(tx, caller, made)
         if tx.table(LOCK_TABLE) is None:
             tables.create(tx, caller, table)
         if tx.namespace(namespace) is None:
             namespaces.create(tx, caller, namespace, region, require_lock=require_lock)
+        _write(directory, made.shown)  # before the commit; by now nobody else is making one
+        return True
 
-    store.write(command)
-    return True
+    return store.write(command)
 
 
 def reset(store: Store, master: bytes, directory: Path, *, now: float) -> FirstCredentials:

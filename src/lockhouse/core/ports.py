@@ -18,6 +18,7 @@ from lockhouse.core.audit import Segment
 from lockhouse.core.data_keys import DataKey, KeyRecord
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.principals import Credential, Membership, Principal
+from lockhouse.core.queues import QueueReader, QueueWriter
 from lockhouse.core.reviews import ReviewRecord
 from lockhouse.core.sessions import Session
 from lockhouse.core.trash import TrashReader, TrashWriter
@@ -130,7 +131,7 @@ class ItemRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     """0: never. Only a sweep looks at it."""
 
 
-class Reader(TrashReader, Protocol):
+class Reader(TrashReader, QueueReader, Protocol):
     """Consistent reads within one command or query. Everything paged is ordered by its key's bytes and bounded by
     `limit`; `after` is exclusive."""
 
@@ -309,7 +310,7 @@ class Reader(TrashReader, Protocol):
         ...
 
 
-class Transaction(Reader, TrashWriter, Protocol):
+class Transaction(Reader, TrashWriter, QueueWriter, Protocol):
     """Reads and writes of one command."""
 
     def create_namespace(self, namespace: Namespace) -> None: ...
@@ -457,6 +458,14 @@ class Store(Protocol):
 
     reads_are_local: bool
     """Whether `read` takes microseconds and may be called on the event loop."""
+
+    @property
+    def access_generation(self) -> int:
+        """Rises when another replica has changed principals, teams, grants or credentials: what was read under a lower
+        number is to be read anew. At most a second old, so a revocation reaches every replica within that second.
+        What this process changes itself is told by whoever commits it. Always 0 where there are no replicas."""
+        ...
+
     in_order: bool
     """Whether commands run in the order of their submission. Where they do not, whoever needs one after the other waits
     for the first one's delivery."""

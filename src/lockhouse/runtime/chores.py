@@ -8,16 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
 
 from lockhouse.core.ports import Reader, StateRecord, Transaction
 from lockhouse.core.sessions import Sessions
+from lockhouse.errors import Problem
 from lockhouse.runtime.engine import Engine
-from lockhouse.service import retention, trash
+from lockhouse.service import retention, trash, turns
 
 ROUND_SECONDS = 300.0
 UPLOAD_SECONDS = 7 * 24 * 3600.0
 """An upload that was not completed for a week is abandoned (S3 leaves this to a lifecycle rule)."""
+TURN_SECONDS = 2 * ROUND_SECONDS
+SILENT_SECONDS = 3600.0
+RECALLED_SECONDS = 7 * 24 * 3600.0
+"""After that an unlock goes by who holds, as after a restart of a single server."""
 PAGE = 500
 SMALL = 50
 """Versions moved or removed by one command."""
@@ -46,6 +52,7 @@ class Chores:
         self._sweep = sweep
         self._restore_window = restore_window
         self._retention_floor = retention_floor
+        self._server = secrets.token_hex(8)
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -60,14 +67,30 @@ class Chores:
 
     async def _rounds(self) -> None:
         while True:
-            await self._try("settle workspace names", self.settle_names)
-            await self._try("expire items", self.expire_items)
-            await self._try("end abandoned uploads", self.end_uploads)
-            await self._try("apply retention", self.apply_retention)
-            await self._try("empty the trash", self.empty_trash)
-            await self._try("sweep blobs", self.sweep_blobs)
-            await self._try("remove ended sessions", self.sweep_sessions)
+            if await self._has_turn():
+                await self._round()
             await asyncio.sleep(ROUND_SECONDS)
+
+    async def _has_turn(self) -> bool:
+        """Of several servers on one database, one does the chores."""
+        if self._engine.store.reads_are_local:
+            return True
+        now = self._engine.now()
+        try:
+            return await self._engine.write(lambda tx: turns.take(tx, "chores", self._server, now, TURN_SECONDS))
+        except Problem as problem:
+            _log.warning("Cannot ask for the turn to do chores error=%s", problem.message)
+            return False
+
+    async def _round(self) -> None:
+        await self._try("settle workspace names", self.settle_names)
+        await self._try("expire items", self.expire_items)
+        await self._try("end abandoned uploads", self.end_uploads)
+        await self._try("apply retention", self.apply_retention)
+        await self._try("empty the trash", self.empty_trash)
+        await self._try("sweep blobs", self.sweep_blobs)
+        await self._try("remove ended sessions", self.sweep_sessions)
+        await self._try("forget servers that ended", self.forget_replicas)
 
     async def _try(self, what: str, chore: Callable[[], Awaitable[int]]) -> None:
         try:
@@ -77,6 +100,15 @@ class Chores:
         else:
             if count:
                 _log.info("Did %s count=%d", what, count)
+
+    async def forget_replicas(self) -> int:
+        """Remove what ended servers held, and what credentials saw long ago; how much of the latter."""
+        now, total = self._engine.now(), 0
+        if not self._engine.store.reads_are_local:
+            await self._engine.write(lambda tx: tx.forget_replicas(now - SILENT_SECONDS))
+            while count := await self._engine.write(lambda tx: tx.forget_recollections(now - RECALLED_SECONDS, PAGE)):
+                total += count
+        return total
 
     async def settle_names(self) -> int:
         """Prepare what older versions wrote for finding workspaces by name; of how many states."""

@@ -12,6 +12,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -23,6 +24,12 @@ Future = asyncio.Future[Any]
 Command = Callable[[Transaction], object]
 GROUP = 256
 """Most commands that are offered at once."""
+
+
+READERS = 16
+"""Threads in which a database elsewhere is waited for: more than its connections, which the store hands out."""
+READS_WAITING = 2000
+READ_SECONDS = 4.8
 
 
 def random_nonce() -> str:
@@ -43,6 +50,14 @@ class Engine:
     _committing: Future | None = field(default=None, init=False)
     """The first of the group that the store is committing for us."""
     _soon: bool = field(default=False, init=False)
+    _threads: ThreadPoolExecutor | None = field(default=None, init=False)
+    _waiting: int = field(default=0, init=False)
+    """Reads that wait for a thread, or for the database in one."""
+
+    def stop(self) -> None:
+        """Begin no more reads elsewhere."""
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
     def start(self) -> None:
         """Bind to the running loop; call once, from it."""
@@ -65,7 +80,28 @@ class Engine:
         """The query's result from a snapshot with everything that was delivered."""
         if self.store.reads_are_local:
             return self.store.read(query)
-        return await asyncio.to_thread(self.store.read, query)
+        return await self.elsewhere(lambda: self.store.read(query))
+
+    async def elsewhere(self, act: Callable[[], T]) -> T:
+        """Do what waits for the database in one of a few threads. Errors: those of `act`; `storage.unavailable` when
+        too many wait for a thread, or it takes longer than `READ_SECONDS` (it then ends by itself)."""
+        if self._waiting >= READS_WAITING:
+            raise _busy()
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="lockhouse-reader")
+        self._waiting += 1
+        reading = asyncio.get_running_loop().run_in_executor(self._threads, act)
+        reading.add_done_callback(self._read_done)
+        done, _ = await asyncio.wait({reading}, timeout=READ_SECONDS)
+        if not done:
+            reading.cancel()
+            raise _busy()
+        return reading.result()
+
+    def _read_done(self, reading: asyncio.Future[Any]) -> None:
+        self._waiting -= 1
+        if not reading.cancelled():
+            reading.exception()  # it was told to whoever still waits
 
     def _flush(self) -> None:
         self._soon = False
@@ -101,3 +137,7 @@ class Engine:
                 future.set_exception(error)
         if self._pending and self._committing is None and not self._soon:
             self._flush()
+
+
+def _busy() -> StorageUnavailable:
+    return StorageUnavailable("cannot read the database: it is busy", hint="try again in a moment")

@@ -123,7 +123,7 @@ class Entrance:
     async def _identity(self, session: Session) -> Identity | None:
         if session.credential:
             try:
-                who = self._authenticator.holder(session.credential)
+                who = await self._authenticator.asking(lambda: self._authenticator.holder(session.credential))
             except CredentialExpired:
                 return None
             return who if who is not None and who.principal == session.principal else None
@@ -192,7 +192,7 @@ class Entrance:
         if wait > 0:
             raise SlowDown("cannot sign in now: there were too many failures", retry_after=int(wait) + 1)
         try:
-            who = self._authenticator.basic(user, password)
+            who = await self._authenticator.asking(lambda: self._authenticator.basic(user, password))
         except CredentialExpired:
             who = None
         if who is None:

@@ -18,6 +18,7 @@ from lockhouse.core.data_keys import place_of_body, place_of_part
 from lockhouse.core.locks import Facet, Verdict
 from lockhouse.core.ports import Part, Reader, Transaction
 from lockhouse.core.principals import Right
+from lockhouse.core.queues import Queued
 from lockhouse.core.sessions import Sessions
 from lockhouse.core.versions import Body, Facts, Version
 from lockhouse.deltas.chains import is_packed
@@ -25,10 +26,11 @@ from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.facts import FactsReader
 from lockhouse.runtime.intake import BUFFERED_BYTES, Intake, take_in
-from lockhouse.runtime.memory import LastReads, Pins, Refusals
 from lockhouse.runtime.outgoing import give_out
 from lockhouse.runtime.outputs import OutputsReader
+from lockhouse.runtime.recollections import InMemory, InStore, Recollections
 from lockhouse.runtime.sessions import DatabaseSessions
+from lockhouse.runtime.shared_queue import SharedQueue
 from lockhouse.runtime.streams import Stream
 from lockhouse.runtime.waiting import Waiting
 from lockhouse.sealing.bodies import Bodies
@@ -63,9 +65,10 @@ class House:
         self.sessions: Sessions = sessions or DatabaseSessions(engine)
         self.bodies = Bodies(engine.blobs, ring)
         self.waiting = Waiting()
-        self.last_reads = LastReads()
-        self.pins = Pins()
-        self.refusals = Refusals()
+        alone = engine.store.reads_are_local
+        self.recollections: Recollections = InMemory() if alone else InStore(engine)
+        self._queue = None if alone else SharedQueue(engine)
+        """Where replicas stand in one queue."""
         self.facts = FactsReader(self.bodies)
         self.outputs = OutputsReader(self.bodies)
         self.lock_wait = lock_wait
@@ -203,7 +206,7 @@ class House:
                 lambda tx: objects.read(tx, caller, address, version_id, 0, conditions, packed=False)
             )
         if not version_id:
-            self.pins.pin(caller.who.credential, address, found.version.seq, caller.now)
+            await self.recollections.headed(caller.who.credential, address, found.version, caller.now)
         return found
 
     async def get(
@@ -216,7 +219,9 @@ class House:
         ranged: bool = False,
     ) -> Found:
         """The version with its bytes. A ranged read follows the last HEAD of the same credential."""
-        seq = self.pins.pinned(caller.who.credential, address, caller.now) if ranged and not version_id else 0
+        seq = 0
+        if ranged and not version_id:
+            seq = await self.recollections.pinned(caller.who.credential, address, caller.now)
         if objects.sees_outputs_only(caller, address):
             return await self._get_outputs(caller, address, version_id, seq, conditions)
         return await self.read(lambda tx: objects.read(tx, caller, address, version_id, seq, conditions))
@@ -242,13 +247,13 @@ class House:
         `kept` is asked first, in the same transaction, whether this is an address at all; None when it is not.
         Errors as `service.locks.take`; `body.incomplete` when the client left while it waited (it gets no lock)."""
         address = command.address
-        behind = not self.waiting.is_empty(address)
         refusal: LockHeld | None = None
+        waited_for = not self.waiting.is_empty(address)
 
         def take(tx: Transaction) -> Taken | Verdict | None:
             if kept is not None and not kept(tx):
                 return Verdict.NOTHING
-            return locks.take(tx, caller, command, behind=behind)
+            return locks.take(tx, caller, command, behind=self._behind(tx, caller, address, waited_for))
 
         taken: Taken | None = None
         try:
@@ -264,10 +269,11 @@ class House:
         if taken is None:
             self.waiting.saw_refusal(address, caller)
             refusal = refusal or await self._holder(command)
-            lock_id = locks.read_document(refusal.info).id
-            self.refusals.refused(caller.who.credential, address, lock_id, refusal.info, self.engine.now())
+            held = (locks.read_document(refusal.info).id, refusal.info)
+            now = self.engine.now()
+            await self.recollections.refused(caller.who.credential, address, command.facet, held, now)
             raise refusal
-        self.last_reads.note(caller.who.credential, address, taken.lock.holds[-1].id)
+        await self.recollections.took(caller.who.credential, address, taken.lock.holds[-1].id)
         self.waiting.saw_grant(address, caller)
         return taken
 
@@ -279,9 +285,12 @@ class House:
         deadline = loop.time() + self.lock_wait
         waiter = self.waiting.join(address, caller)
         leaving = asyncio.ensure_future(gone())
-        if self.waiting.is_head(address, waiter):
-            waiter.woken.set()  # the lock may have been released between the refusal and joining
+        place = ""
         try:
+            if self._queue is not None:
+                place = await self._queue.join(address, waiter)
+            if self.waiting.is_head(address, waiter):
+                waiter.woken.set()  # the lock may have been released between the refusal and joining
             while True:
                 woken = asyncio.ensure_future(waiter.woken.wait())
                 await asyncio.wait(
@@ -295,11 +304,12 @@ class House:
                 waiter.woken.clear()
                 later = msgspec.structs.replace(caller, now=self.engine.now())
                 try:
-                    taken = await self._ask(later, command)
+                    taken = await self._ask(later, command, place)
                 except LockHeld as problem:
                     refusal = problem
                     continue
-                assert taken is not None
+                if taken is None:
+                    continue  # another replica's request came first
                 if leaving.done():
                     await self._withdraw(later, address, taken)
                     raise BodyIncomplete("the client left while it waited for the lock")
@@ -307,9 +317,25 @@ class House:
         finally:
             leaving.cancel()
             self.waiting.leave(address, waiter)
+            if self._queue is not None and place:
+                await self._queue.leave(place)
 
-    async def _ask(self, caller: Caller, command: TakeLock) -> Taken | None:
-        return await self.write(lambda tx: locks.take(tx, caller, command))
+    def _behind(self, tx: Transaction, caller: Caller, address: Address, waited_for: bool) -> bool | Callable[[], bool]:
+        """Whether somebody who comes now comes behind others, of this server or of all, who wait for the lock."""
+        queue = self._queue
+        return waited_for if queue is None else lambda: queue.is_behind(tx, address, caller.now)
+
+    async def _ask(self, caller: Caller, command: TakeLock, place: str) -> Taken | None:
+        """For a request that is held, at its place in the queue of all servers; None: another one's came first."""
+        queue = self._queue
+        if queue is None:
+            return await self.engine.write(lambda tx: locks.take(tx, caller, command))
+
+        def take(tx: Transaction) -> Taken | None:
+            behind = lambda: queue.is_behind(tx, command.address, caller.now, place)  # noqa: E731 - asked if it is free
+            return locks.take(tx, caller, command, behind=behind)
+
+        return await self.engine.write(take)
 
     async def _withdraw(self, caller: Caller, address: Address, taken: Taken) -> None:
         epoch = taken.lock.epoch
@@ -332,6 +358,20 @@ class House:
 
         return await self.read(look)
 
+    async def held_requests(self, addresses: Sequence[Address]) -> list[list[Queued]]:
+        """Who waits for each lock, at this server or another, in the order in which they will be served."""
+        queue = self._queue
+        if queue is not None:
+            now = self.engine.now()
+            return await self.engine.read(lambda tx: [queue.living(tx, address, now) for address in addresses])
+        return [
+            [
+                Queued("", address, "", each.since, each.caller.who.name, each.caller.peer, each.caller.agent[:200])
+                for each in self.waiting.waiters(address)
+            ]
+            for address in addresses
+        ]
+
     async def release_lock(self, caller: Caller, command: Unlock) -> Verdict:
         """Release, then wake who waits. Errors as `service.locks.release`."""
         verdict = await self._release(caller, command, locks.release)
@@ -349,13 +389,17 @@ class House:
     async def _release(
         self, caller: Caller, command: Unlock, release: Callable[[Transaction, Caller, Unlock], Verdict | None]
     ) -> Verdict | None:
-        address = command.address
-        if not command.id and not command.last_read:
-            last_read = self.last_reads.get(caller.who.credential, address) or ""
-            command = msgspec.structs.replace(command, last_read=last_read)
-        verdict = await self.engine.write(lambda tx: release(tx, caller, command))
-        if verdict is not None and command.facet in (Facet.TABLE, Facet.LOCKFILE):
-            self.refusals.released(caller.who.credential, address)
+        address, credential = command.address, caller.who.credential
+
+        def act(tx: Transaction) -> Verdict | None:
+            if command.id or command.last_read:
+                return release(tx, caller, command)
+            last_read = self.recollections.last_read(tx, credential, address)
+            return release(tx, caller, msgspec.structs.replace(command, last_read=last_read))
+
+        verdict = await self.engine.write(act)
+        if verdict is not None:
+            await self.recollections.released(credential, address, command.facet)
         if verdict in (Verdict.RELEASED, Verdict.FORCED):
             self.waiting.wake(address)
         return verdict
@@ -363,20 +407,13 @@ class House:
     async def show_lock(self, caller: Caller, address: Address, facet: Facet) -> bytes | None:
         """The lock document as this facet shows it, or None; remembers that this credential has read it."""
         shown = await self.read(lambda tx: locks.show(tx, caller, address, facet))
-        return self.saw_lock(caller, address, shown)
+        return await self.saw_lock(caller, address, shown)
 
-    def saw_lock(self, caller: Caller, address: Address, shown: tuple[str, bytes] | None) -> bytes | None:
+    async def saw_lock(self, caller: Caller, address: Address, shown: tuple[str, bytes] | None) -> bytes | None:
         """The document of what `locks.show` found, remembered as read; for whoever was refused a moment ago and finds
         nothing now, that of the lock that was in its way."""
-        credential = caller.who.credential
-        if shown is None:
-            shown = self.refusals.owed(credential, address, caller.now)
-        else:
-            self.refusals.read(credential, address)
-        if shown is None:
-            return None
-        self.last_reads.note(credential, address, shown[0])
-        return shown[1]
+        seen = await self.recollections.saw(caller.who.credential, address, shown, caller.now)
+        return None if seen is None else seen[1]
 
 
 def _accepted(result: Written | Refused) -> Written:

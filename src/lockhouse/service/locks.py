@@ -7,13 +7,13 @@ problems that a caller understands. Nothing here waits: `runtime.waiting` holds 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from lockhouse.core import locks as rule
 from lockhouse.core.addresses import Address, check_key
-from lockhouse.core.locks import FREE, Facet, Hold, Lock, LockRecord, Outcome, Verdict
+from lockhouse.core.locks import Facet, Hold, Lock, LockRecord, Outcome, Verdict
 from lockhouse.core.ports import LockEvent, Reader, StateRecord, Transaction
 from lockhouse.core.principals import Identity, Right, allows, require
 from lockhouse.errors import AccessDenied, LockHeld, LockMismatch, LockNotFound, StorageUnavailable
@@ -134,10 +134,12 @@ def document_of(address: Address, lock: Lock, hold: Hold) -> bytes:
     )
 
 
-def take(tx: Transaction, caller: Caller, command: TakeLock, *, behind: bool = False) -> Taken | None:
+def take(
+    tx: Transaction, caller: Caller, command: TakeLock, *, behind: bool | Callable[[], bool] = False
+) -> Taken | None:
     """The lock, or LockHeld (`lock.held`) with the holder's whole document.
 
-    With `behind`, others wait in front of the caller: a free lock is left for them and the answer is None.
+    `behind`: whether others wait in front of the caller. Then a free lock is left for them, and the answer is None.
 
     Needs `lock` there, or `plan` for what does not write. Errors: `access.denied`, `namespace.not_found`,
     `request.invalid` (key, empty lock id).
@@ -149,8 +151,12 @@ def take(tx: Transaction, caller: Caller, command: TakeLock, *, behind: bool = F
     _require_locking(caller, address, document.operation)
     lock_id = command.id or document.id
     found = tx.state_and_lock(address)
-    state, record = found if found is not None else (tx.ensure_state(address), FREE)
-    if behind and record.lock is None:
+    if found is None:
+        state = tx.ensure_state(address)
+        record = tx.lock(state)  # another server may have made it, and locked it, in the same moment
+    else:
+        state, record = found
+    if record.lock is None and (behind if isinstance(behind, bool) else behind()):
         return None
     outcome = rule.take(
         record,

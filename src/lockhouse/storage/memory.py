@@ -36,6 +36,7 @@ from lockhouse.storage.memory_blobs import BlobMaps, BlobReads, BlobWrites
 from lockhouse.storage.memory_data_keys import DataKeyMaps, DataKeyReads, DataKeyWrites
 from lockhouse.storage.memory_notices import NoticeMaps, NoticeReads, NoticeWrites
 from lockhouse.storage.memory_principals import PrincipalMaps, PrincipalReads, PrincipalWrites
+from lockhouse.storage.memory_queues import QueueMaps, QueueReads, QueueWrites
 from lockhouse.storage.memory_reviews import ReviewMaps, ReviewReads, ReviewWrites
 from lockhouse.storage.memory_sessions import SessionMaps, SessionReads, SessionWrites
 from lockhouse.storage.memory_trash import TrashMaps, TrashReads, TrashWrites
@@ -52,6 +53,7 @@ class _Maps(
     SessionMaps,
     PrincipalMaps,
     TrashMaps,
+    QueueMaps,
     AuditMaps,
     NoticeMaps,
     DataKeyMaps,
@@ -87,6 +89,7 @@ class _MemoryReader(
     SessionReads,
     PrincipalReads,
     TrashReads,
+    QueueReads,
     AuditReads,
     NoticeReads,
     DataKeyReads,
@@ -269,6 +272,7 @@ class _MemoryTransaction(
     SessionWrites,
     PrincipalWrites,
     TrashWrites,
+    QueueWrites,
     NoticeWrites,
     AuditWrites,
     DataKeyWrites,
@@ -412,6 +416,7 @@ class MemoryStore:
 
     reads_are_local = True
     in_order = True
+    access_generation = 0
 
     def __init__(self) -> None:
         self._maps = _Maps()

@@ -96,7 +96,8 @@ class Api:
             if request.method not in ("GET", "HEAD"):
                 raise MethodNotAllowed(f"cannot use {request.method[:20]} here", allow="GET, HEAD")
             return await public()
-        who = request.trail.who = self._identify(request)
+        authenticator = self._backing.authenticator
+        who = request.trail.who = await authenticator.asking(lambda: self._identify(request))
         route, names = self._find(request)
         if route is None:
             unknown = RequestInvalid("cannot find this address in the API", hint=f"{PREFIX}/openapi.json")

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import msgspec
 
@@ -24,6 +24,7 @@ from lockhouse.protocols.aws.sigv4 import Claim, Parts, PayloadMode, Verified, r
 from lockhouse.protocols.web import Request, Response
 from lockhouse.service.callers import Caller
 
+T = TypeVar("T")
 MAX_WHOLE_BYTES = 16 * 1024 * 1024 + 64 * 1024
 """The largest DynamoDB request (BatchWriteItem, 16 MB) and its wrapping."""
 _UNKNOWN_SECRET = b"\0" * 40
@@ -34,6 +35,10 @@ class Keys(Protocol):
     """Finds the secret and the identity behind an access key id; unknown, revoked and expired ones are None."""
 
     def access_key(self, access_key_id: str, session_token: str) -> tuple[bytes, Identity] | None: ...
+
+    async def asking(self, question: Callable[[], T]) -> T:
+        """Ask one of these methods without keeping the event loop waiting."""
+        ...
 
     def seen(self, who: Identity) -> None:
         """A signature of this caller was verified."""
@@ -83,7 +88,8 @@ class Gate:
             if service.whole:
                 arrived = request.body
                 body = arrived if arrived is not None else await whole_body(request.chunks(), MAX_WHOLE_BYTES)
-            verified, who = self._verify(claim, parts, body, whole=service.whole)
+            found = await self._keys.asking(lambda: self._keys.access_key(claim.access_key_id, claim.session_token))
+            verified, who = self._verify(found, claim, parts, body, whole=service.whole)
             trail.who, trail.protocol = who, service.name
             caller = Caller(
                 who,
@@ -103,8 +109,9 @@ class Gate:
             _log.exception("Cannot serve a request request=%s service=%s", request.request_id, service.name)
             return service.refuse(request, None)
 
-    def _verify(self, claim: Claim, parts: Parts, body: bytes, *, whole: bool) -> tuple[Verified, Identity]:
-        found = self._keys.access_key(claim.access_key_id, claim.session_token)
+    def _verify(
+        self, found: tuple[bytes, Identity] | None, claim: Claim, parts: Parts, body: bytes, *, whole: bool
+    ) -> tuple[Verified, Identity]:
         digest = ""
         if whole or claim.mode is PayloadMode.WHOLE:
             digest = hashlib.sha256(body).hexdigest()

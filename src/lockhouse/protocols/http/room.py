@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet
@@ -32,6 +32,7 @@ from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Unlock
 from lockhouse.service.objects import Found, Put
 
+T = TypeVar("T")
 PROTOCOL = "http"
 FORCE_REASON = "UNLOCK without a lock id over http (terraform force-unlock)"
 _JSON = (b"content-type", b"application/json")
@@ -41,6 +42,10 @@ _log = logging.getLogger("lockhouse.http")
 
 class Identities(Protocol):
     """Who presents what; None for unknown, revoked and wrong ones."""
+
+    async def asking(self, question: Callable[[], T]) -> T:
+        """Ask one of these methods without keeping the event loop waiting."""
+        ...
 
     def token(self, text: str) -> Identity | None: ...
     def basic(self, user: str, password: str) -> Identity | None: ...
@@ -64,7 +69,7 @@ class HttpRoom:
 
     async def __call__(self, request: Request) -> Response:
         try:
-            caller = self._identify(request)
+            caller = await self._identities.asking(lambda: self._identify(request))
             request.trail.who = caller.who
             target = wire.decode_target(request.method, request.raw_path)
             request.trail.address = target.address

@@ -102,7 +102,7 @@ class TfeRoom:
 
     async def _serve(self, request: Request) -> Response:
         segments = [unescape(part) for part in request.raw_path[len(API_PATH) :].split(b"/")]
-        caller = self._identify(request)
+        caller = await self._tokens.asking(lambda: self._identify(request))
         request.trail.who = caller.who if caller.who.principal else None
         found = routes.match(request.method, segments) if all(map(_is_text, segments)) else None
         if found is None:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 from lockhouse.auth.keys import NewToken
 from lockhouse.core.principals import Identity
 
+T = TypeVar("T")
+
 
 class Tokens(Protocol):
     """The part of `auth.Authenticator` (and its token maker) that this API needs."""
+
+    async def asking(self, question: Callable[[], T]) -> T:
+        """Ask one of these methods without keeping the event loop waiting."""
+        ...
 
     def token(self, text: str) -> Identity | None: ...
     def basic(self, user: str, password: str) -> Identity | None: ...

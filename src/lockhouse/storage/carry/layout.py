@@ -16,8 +16,8 @@ import msgspec
 from lockhouse.storage.sql import migrations
 from lockhouse.storage.sql.records import Row
 
-LOCAL = frozenset({"schema_version", "notices", "blobs", "blob_pieces"})
-"""The last two are a store of blobs, whose blobs are carried as such."""
+LOCAL = frozenset({"schema_version", "notices", "blobs", "blob_pieces", "waiters", "replicas", "recollections"})
+"""Two of these are a store of blobs, whose blobs are carried as such; the last three are about running servers."""
 
 
 class Kind(StrEnum):

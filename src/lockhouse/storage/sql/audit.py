@@ -46,9 +46,10 @@ class AuditWrites(AuditReads):
 
     _grow: Callable[[str, Row], int]
     _change: Callable[[str, Row], int]
+    _append: Callable[[str, Row], None]
 
     def add_entry(self, raw: bytes) -> None:
-        self._change("INSERT INTO audit_entries (entry) VALUES (?)", (raw,))
+        self._append("INSERT INTO audit_entries (entry) VALUES (?)", (raw,))
 
     def seal(self, segment: Segment, ids: Sequence[int]) -> None:
         self._change("INSERT INTO audit_segments (first_entry, record) VALUES (?, ?)", (segment.first, encode(segment)))

@@ -177,6 +177,22 @@ SQLITE: Sequence[Sequence[str]] = (
         # Blobs that a packed version has left, until nobody can be about to open them.
         "CREATE TABLE retired (blob TEXT PRIMARY KEY NOT NULL, at REAL NOT NULL) WITHOUT ROWID",
     ),
+    (
+        # What replicas know of each other (`core.queues`): nothing here outlives them, and nothing is decided by it.
+        """CREATE TABLE waiters (
+            seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, namespace TEXT NOT NULL, key TEXT NOT NULL,
+            replica TEXT NOT NULL, record BLOB NOT NULL
+        )""",
+        "CREATE UNIQUE INDEX waiters_id ON waiters (id)",
+        "CREATE INDEX waiters_address ON waiters (namespace, key, seq)",
+        "CREATE INDEX waiters_replica ON waiters (replica)",
+        "CREATE TABLE replicas (id TEXT PRIMARY KEY NOT NULL, at REAL NOT NULL)",
+        """CREATE TABLE recollections (
+            credential TEXT NOT NULL, namespace TEXT NOT NULL, key TEXT NOT NULL, at REAL NOT NULL,
+            record BLOB NOT NULL, PRIMARY KEY (credential, namespace, key)
+        )""",
+        "CREATE INDEX recollections_at ON recollections (at)",
+    ),
 )
 
 

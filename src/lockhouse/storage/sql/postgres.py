@@ -62,6 +62,8 @@ QUEUE_SECONDS = 4.0
 MOST_QUEUED = 20_000
 PULSE_SECONDS = 0.5
 SAVE_SECONDS = 5.0
+FAILED_SECONDS = 0.5
+"""After a failure to connect nobody tries again for so long: else each would wait for its own failure."""
 _TRIES = 8
 _MARK = (
     "WITH changed AS (UPDATE marks SET commits = commits + 1, at = ? WHERE id = ? AND commits = ? RETURNING 1) "
@@ -115,6 +117,7 @@ class PostgresStore:
         self,
         url: str,
         *,
+        password: str = "",
         marks: Path | None = None,
         connections: int = CONNECTIONS,
         migrate: bool = True,
@@ -122,7 +125,7 @@ class PostgresStore:
     ) -> None:
         """`marks`: a file for what has been seen of the database (`postgres_marks`). `connections`: how many may be
         open, about half for commands. Errors: `storage.unavailable`, `data.invalid`, `setting.invalid`."""
-        self._options = options_of(url)
+        self._options = options_of(url) | ({"password": password} if password else {})
         self._clock = clock
         self._settled = Settled()
         self._guard = threading.Lock()
@@ -133,6 +136,9 @@ class PostgresStore:
         self._stopping = threading.Event()
         self._access = 0
         self._reached = time.monotonic()
+        self._failed = -FAILED_SECONDS
+        self._failing = 0.0
+        """How long the last connection took to fail; 0: it did not."""
         self._comparing = threading.Lock()
         self._marks = Marks(marks)
         writers = max(1, connections // 2)
@@ -202,12 +208,16 @@ class PostgresStore:
         session = self._borrow(end)
         try:
             while True:
+                began = time.monotonic()
+                if not session.connected and began + self._failing > end:
+                    raise unreachable(Lost("it does not answer"))
                 try:
                     return self._query(session, query)
                 except Outdated:
                     continue
                 except Lost as error:
-                    if time.monotonic() > end:
+                    now = time.monotonic()
+                    if now + (now - began) > end:  # another try may take as long
                         raise unreachable(error) from None
                     self._stopping.wait(0.1)
                 except BUSY:
@@ -248,6 +258,20 @@ class PostgresStore:
         self._refuse_to_serve()
         if time.monotonic() - self._reached > ANSWER_SECONDS:
             raise StorageUnavailable("cannot reach the database", hint="is it running, and is database_url right?")
+
+    def claim_fact(self, name: str, value: bytes) -> bytes:
+        """A fact about the house that whoever asks first decides; answers what was decided."""
+        session = Session(self._options)
+        try:
+            session.begin(READ_WRITE)
+            session.send("INSERT INTO house_facts (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, value))
+            rows = session.fetch("SELECT value FROM house_facts WHERE name = ?", (name,))
+            session.commit()
+        except (psycopg.Error, Lost) as error:
+            raise unreachable(error) from None
+        finally:
+            session.drop()
+        return bytes(rows[0][0])
 
     # Reading
 
@@ -547,7 +571,16 @@ class PostgresStore:
     def _look_at(self, session: Session) -> None:
         """A new connection may lead to another database than the last one did."""
         if not session.connected:
-            session.connect()
+            if time.monotonic() - self._failed < FAILED_SECONDS:
+                raise Lost("cannot connect to the database: a moment ago it did not answer")
+            began = time.monotonic()
+            try:
+                session.connect()
+            except Lost:
+                self._failed = time.monotonic()
+                self._failing = self._failed - began
+                raise
+            self._failing = 0.0
             self._compare(session)
         self._refuse_to_serve()
 

@@ -88,7 +88,7 @@ class Marks:
     def save(self) -> None:
         """Keep it for the next start. Losing it costs only that a loss while nothing ran is not noticed."""
         with self._guard:
-            if self._path is None or not self._changed or self.lost:
+            if self._path is None or not self._changed:
                 return
             self._changed = False
             encoded = msgspec.json.encode(self._kept)

@@ -33,6 +33,7 @@ from lockhouse.core.data_keys import DataKey
 from lockhouse.core.locks import FREE, LockRecord
 from lockhouse.core.ports import ItemRecord, LockEvent, Parked, Part, StateRecord, Upload
 from lockhouse.core.principals import Credential, Membership, Principal
+from lockhouse.core.queues import Queued
 from lockhouse.core.versions import Facts, Version
 from lockhouse.core.workspaces import StateUpload, name_from_key
 from lockhouse.storage.sql import records
@@ -48,7 +49,9 @@ HOUSE = "SELECT settled + era, access + era, era FROM house WHERE one = 1"
 """An era is a time: no count of before it is ever given again."""
 _HOLD = "SELECT 1 FROM states WHERE namespace = ? AND key = ? FOR UPDATE"
 _STATE = (
-    f"SELECT {STATE_COLUMNS}, l.record FROM states s LEFT JOIN locks l ON l.state_id = s.id "  # noqa: S608
+    f"SELECT {STATE_COLUMNS}, l.record, "  # noqa: S608
+    "EXISTS (SELECT 1 FROM waiters w WHERE w.namespace = s.namespace AND w.key = s.key) "
+    "FROM states s LEFT JOIN locks l ON l.state_id = s.id "
     "WHERE s.namespace = ? AND s.key = ?"
 )
 _MAKE = "INSERT INTO states (namespace, key, awaits) VALUES (?, ?, ?) ON CONFLICT (namespace, key) DO NOTHING"
@@ -154,6 +157,8 @@ class PostgresTransaction(SqlTransaction):
         """Of the addresses that are held: nobody else changes them now."""
         self._locks: dict[int, bytes | None] = {}
         """The lock records of their states."""
+        self._lonely: set[Address] = set()
+        """Of those, where nobody waited for the lock."""
         self._items: set[tuple[str, bytes, bytes]] = set()
         self._uploads: set[str] = set()
 
@@ -164,6 +169,7 @@ class PostgresTransaction(SqlTransaction):
         self.house_changes = (0, 0)
         self._states.clear()
         self._locks.clear()
+        self._lonely.clear()
         self._items.clear()
         self._uploads.clear()
         shared = "" if mode is Mode.EXCLUSIVE else "_shared"
@@ -246,6 +252,8 @@ class PostgresTransaction(SqlTransaction):
         state = records.state_of(rows[0])
         self._states[address] = state
         self._locks[state.id] = rows[0][STATE_WIDTH]
+        if not rows[0][STATE_WIDTH + 1]:
+            self._lonely.add(address)
         return state
 
     def _held(self, state: StateRecord) -> StateRecord:
@@ -400,6 +408,13 @@ class PostgresTransaction(SqlTransaction):
     def pending_uploads(self, address: Address) -> Sequence[StateUpload]:
         self.hold(address)
         return super().pending_uploads(address)
+
+    def queue(self, address: Address) -> Sequence[tuple[Queued, float]]:
+        return [] if address in self._lonely else super().queue(address)
+
+    def enqueue(self, queued: Queued) -> None:
+        self._lonely.discard(queued.address)
+        super().enqueue(queued)
 
     def delete_namespace(self, name: str) -> None:
         super().delete_namespace(name)

@@ -21,6 +21,7 @@ from lockhouse.storage.sql.blobs import BlobReads
 from lockhouse.storage.sql.data_keys import DataKeyReads
 from lockhouse.storage.sql.notices import NoticeReads
 from lockhouse.storage.sql.principals import PrincipalReads
+from lockhouse.storage.sql.queues import QueueReads
 from lockhouse.storage.sql.records import STATE_COLUMNS, STATE_WIDTH, Row, after_byte_prefix, after_prefix
 from lockhouse.storage.sql.reviews import ReviewReads
 from lockhouse.storage.sql.sessions import SessionReads
@@ -62,6 +63,7 @@ class SqlReader(
     SessionReads,
     PrincipalReads,
     TrashReads,
+    QueueReads,
     AuditReads,
     NoticeReads,
     DataKeyReads,

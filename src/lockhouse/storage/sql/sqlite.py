@@ -118,6 +118,7 @@ class SqliteStore:
 
     reads_are_local = True
     in_order = True
+    access_generation = 0
 
     def __init__(
         self,

@@ -31,6 +31,7 @@ from lockhouse.storage.sql.blobs import BlobWrites
 from lockhouse.storage.sql.data_keys import DataKeyWrites
 from lockhouse.storage.sql.notices import NoticeWrites
 from lockhouse.storage.sql.principals import PrincipalWrites
+from lockhouse.storage.sql.queues import QueueWrites
 from lockhouse.storage.sql.reader import Session, SqlReader
 from lockhouse.storage.sql.records import Row, encode
 from lockhouse.storage.sql.reviews import ReviewWrites
@@ -63,6 +64,7 @@ class SqlTransaction(
     SessionWrites,
     PrincipalWrites,
     TrashWrites,
+    QueueWrites,
     NoticeWrites,
     AuditWrites,
     DataKeyWrites,

@@ -18,8 +18,13 @@ async def list_held(call: Call) -> wire.Locks:
     found, following = await call.house.read(
         lambda tx: locks.list_held(tx, call.caller, namespace, prefix, after, limit)
     )
+    waiting = await call.house.held_requests([each.address for each in found])
+    polling = [call.house.waiting.pollers(each.address, call.caller.now) for each in found]
     return wire.Locks(
-        locks=tuple(views.holder(each.address, each.lock, len(_waiters(call, each.address))) for each in found),
+        locks=tuple(
+            views.holder(each.address, each.lock, len(held) + len(polls))
+            for each, held, polls in zip(found, waiting, polling, strict=True)
+        ),
         next_namespace=following.namespace if following else "",
         next_key=following.key if following else "",
     )
@@ -28,7 +33,7 @@ async def list_held(call: Call) -> wire.Locks:
 async def show(call: Call) -> wire.LockDocumentView:
     address = call.address()
     record, events = await call.house.read(lambda tx: locks.inspect(tx, call.caller, address))
-    return views.lock(address, record, events, _waiters(call, address))
+    return views.lock(address, record, events, await _waiters(call, address))
 
 
 async def force_unlock(call: Call) -> wire.ForceUnlocked:
@@ -47,13 +52,19 @@ async def force_unlock(call: Call) -> wire.ForceUnlocked:
     return wire.ForceUnlocked(namespace=address.namespace, key=address.key, id=lock.id, holder=lock.name)
 
 
-def _waiters(call: Call, address: Address) -> tuple[wire.WaiterDocument, ...]:
-    waiting = call.house.waiting
-    queue = [(each.caller, each.since, False) for each in waiting.waiters(address)]
-    polls = [(each.caller, each.since, True) for each in waiting.pollers(address, call.caller.now)]
+async def _waiters(call: Call, address: Address) -> tuple[wire.WaiterDocument, ...]:
+    (held,) = await call.house.held_requests([address])
+    polls = call.house.waiting.pollers(address, call.caller.now)
     return tuple(
+        wire.WaiterDocument(name=each.name, since=wire.when(each.since), peer=each.peer, agent=each.agent, polls=False)
+        for each in held
+    ) + tuple(
         wire.WaiterDocument(
-            name=caller.who.name, since=wire.when(since), peer=caller.peer, agent=caller.agent[:200], polls=polling
+            name=each.caller.who.name,
+            since=wire.when(each.since),
+            peer=each.caller.peer,
+            agent=each.caller.agent[:200],
+            polls=True,
         )
-        for caller, since, polling in (*queue, *polls)
+        for each in polls
     )

@@ -57,7 +57,7 @@ async def batch_get_item(call: Call, body: bytes) -> Mapping[str, Json]:
     for given, part in wanted.RequestItems.items():
         name, keys = table_name(given), [read_item(key) for key in part.Keys or ()]
         found = await call.house.read(partial(_read, call=call, name=name, part=part, keys=keys))
-        items = [item for shown in found if (item := get_item.remember(call, shown)) is not None]
+        items = [item for shown in found if (item := await get_item.remember(call, shown)) is not None]
         responses[name] = [write_item(item) for item in items]
         units = sum(read_units(item_size(item), consistent=bool(part.ConsistentRead)) for item in items)
         spent.extend(inputs.capacity(wanted.ReturnConsumedCapacity, name, units).values())

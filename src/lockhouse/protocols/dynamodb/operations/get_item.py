@@ -24,7 +24,7 @@ async def get_item(call: Call, body: bytes) -> Mapping[str, Json]:
         shown = await call.house.read(
             lambda tx: load(tx, call, table_name(quick.table), key, ((LOCK_ID,), (quick.attribute,)))
         )
-        item = remember(call, shown)
+        item = await remember(call, shown)
         return {} if item is None else {"Item": write_item(item)}
     wanted = wire.read(body, inputs.GetItem)
     rules = Constraints()
@@ -50,7 +50,7 @@ async def get_item(call: Call, body: bytes) -> Mapping[str, Json]:
 
     shown = await call.house.read(look)
     placeholders.check_used()
-    item = remember(call, shown)
+    item = await remember(call, shown)
     units = read_units(item_size(item or {}), consistent=bool(wanted.ConsistentRead))
     spent = inputs.capacity(wanted.ReturnConsumedCapacity, name, units)
     return spent if item is None else {"Item": write_item(item), **spent}
@@ -82,14 +82,14 @@ def load(tx: Reader, call: Call, name: str, key: Item, paths: Sequence[Path] | N
     return Shown(item, shown.address, shown.lock_id)
 
 
-def remember(call: Call, shown: Shown) -> Item | None:
+async def remember(call: Call, shown: Shown) -> Item | None:
     """The item to answer. An unlock names no id and means the lock that its sender read last, so that is remembered;
     and whoever was refused a moment ago is shown by which lock, even if it was released in between."""
     address, item = shown.address, shown.item
     if address is None or (item is not None and not shown.lock_id):
         return item
     if item is not None:
-        call.house.saw_lock(call.caller, address, (shown.lock_id, b""))
+        await call.house.saw_lock(call.caller, address, (shown.lock_id, b""))
         return item
-    document = call.house.saw_lock(call.caller, address, None)
+    document = await call.house.saw_lock(call.caller, address, None)
     return None if document is None else lock_items.lock_item(address, document)

@@ -106,7 +106,7 @@ async def put_kept(
         await take(call, address, info)
     except LockHeld as problem:
         if wants_item:
-            call.house.refusals.read(call.caller.who.credential, address)
+            await call.house.recollections.told(call.caller.who.credential, address)
         raise ConditionRefused(lock_items.lock_item(address, problem.info) if wants_item else None) from None
     return address
 

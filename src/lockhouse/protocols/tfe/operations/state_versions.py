@@ -123,7 +123,7 @@ async def upload(call: Call) -> Response:
     given = call.uploads.read(call["pass"])
     if given is None:
         raise UploadNotFound("cannot upload here: this address was not made by this server")
-    who = call.tokens.holder(given.credential)
+    who = await call.tokens.asking(lambda: call.tokens.holder(given.credential))
     if who is None or who.principal != given.principal:
         raise CredentialUnknown("cannot upload here: who asked for this address has no access any more")
     caller = msgspec.structs.replace(call.caller, who=who)

@@ -1,0 +1,195 @@
+"""What a credential saw a moment ago, wherever its next request arrives: in memory, or in the store for replicas.
+
+`runtime.memory` says what is remembered and why. `InMemory` is for one process. `InStore` keeps the same things in the
+store, so that a client may read on one replica and unlock on another; it costs a write for each lock that is shown to
+an S3 or DynamoDB client and each refusal of one, and for each HEAD of an object that clients fetch in ranges. What a
+grant tells is not stored twice: the lock itself says whose it is, and when it was taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.locks import Facet
+from lockhouse.core.ports import Reader, Transaction
+from lockhouse.core.queues import Recollection
+from lockhouse.core.versions import Version
+from lockhouse.runtime.engine import Engine
+from lockhouse.runtime.memory import PIN_SECONDS, REFUSAL_SECONDS, LastReads, Pins, Refusals
+
+RANGED_BYTES = 5 * 1024 * 1024
+"""AWS's Go SDK fetches larger objects in ranges, others in one request (other SDKs: from 8 MiB)."""
+_ASKING = (Facet.TABLE, Facet.LOCKFILE)
+"""The facets whose clients ask who holds a lock in a request of its own."""
+
+
+class Recollections(Protocol):
+    """What the house remembers of each credential at each address."""
+
+    async def took(self, credential: str, address: Address, lock_id: str) -> None:
+        """It was granted this lock: that counts as having read it."""
+        ...
+
+    async def saw(
+        self, credential: str, address: Address, shown: tuple[str, bytes] | None, now: float
+    ) -> tuple[str, bytes] | None:
+        """It asks for the lock, and there is this one (id, document). Answers what to show: for whoever was refused a
+        moment ago and finds nothing now, the lock that was in its way."""
+        ...
+
+    def last_read(self, tx: Reader, credential: str, address: Address) -> str:
+        """The id of the lock that it last read or took there; empty: none."""
+        ...
+
+    async def refused(
+        self, credential: str, address: Address, facet: Facet, held: tuple[str, bytes], now: float
+    ) -> None: ...
+    async def told(self, credential: str, address: Address) -> None:
+        """The refusal itself named the holder."""
+        ...
+
+    async def released(self, credential: str, address: Address, facet: Facet) -> None: ...
+    async def headed(self, credential: str, address: Address, version: Version, now: float) -> None: ...
+    async def pinned(self, credential: str, address: Address, now: float) -> int:
+        """The seq to serve a range from; 0: the newest."""
+        ...
+
+
+class InMemory:
+    """For a process that is alone."""
+
+    def __init__(self) -> None:
+        self.last_reads = LastReads()
+        self.pins = Pins()
+        self.refusals = Refusals()
+
+    async def took(self, credential: str, address: Address, lock_id: str) -> None:
+        self.last_reads.note(credential, address, lock_id)
+
+    async def saw(
+        self, credential: str, address: Address, shown: tuple[str, bytes] | None, now: float
+    ) -> tuple[str, bytes] | None:
+        if shown is None:
+            shown = self.refusals.owed(credential, address, now)
+        else:
+            self.refusals.read(credential, address)
+        if shown is not None:
+            self.last_reads.note(credential, address, shown[0])
+        return shown
+
+    def last_read(self, tx: Reader, credential: str, address: Address) -> str:
+        del tx
+        return self.last_reads.get(credential, address) or ""
+
+    async def refused(
+        self, credential: str, address: Address, facet: Facet, held: tuple[str, bytes], now: float
+    ) -> None:
+        del facet
+        self.refusals.refused(credential, address, *held, now)
+
+    async def told(self, credential: str, address: Address) -> None:
+        self.refusals.read(credential, address)
+
+    async def released(self, credential: str, address: Address, facet: Facet) -> None:
+        if facet in _ASKING:
+            self.refusals.released(credential, address)
+
+    async def headed(self, credential: str, address: Address, version: Version, now: float) -> None:
+        self.pins.pin(credential, address, version.seq, now)
+
+    async def pinned(self, credential: str, address: Address, now: float) -> int:
+        return self.pins.pinned(credential, address, now)
+
+
+class InStore:
+    """For replicas."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def took(self, credential: str, address: Address, lock_id: str) -> None:
+        """The lock tells."""
+
+    async def saw(
+        self, credential: str, address: Address, shown: tuple[str, bytes] | None, now: float
+    ) -> tuple[str, bytes] | None:
+        found = await self._engine.read(lambda tx: tx.recollection(credential, address)) or Recollection()
+        counts = now < found.refused_until
+        if shown is None:
+            if not counts or found.owed <= 0:
+                return None
+            shown = (found.refused_id, found.refused_info)
+        seen = shown
+        if counts or found.read_id != seen[0]:
+
+            def edit(old: Recollection) -> Recollection:
+                owed = old.owed - 1 if now < old.refused_until else old.owed
+                return msgspec.structs.replace(old, read_id=seen[0], read_at=now, owed=owed)
+
+            await self._edit(credential, address, edit)
+        return seen
+
+    def last_read(self, tx: Reader, credential: str, address: Address) -> str:
+        found = tx.recollection(credential, address) or Recollection()
+        state = tx.state(address)
+        lock = tx.lock(state).lock if state is not None else None
+        own = [hold for hold in lock.holds if (hold.credential or lock.credential) == credential] if lock else []
+        return own[-1].id if own and own[-1].at >= found.read_at else found.read_id
+
+    async def refused(
+        self, credential: str, address: Address, facet: Facet, held: tuple[str, bytes], now: float
+    ) -> None:
+        if facet not in _ASKING:
+            return
+
+        def edit(old: Recollection) -> Recollection:
+            return msgspec.structs.replace(
+                old,
+                refused_id=held[0],
+                refused_info=held[1],
+                refused_until=now + REFUSAL_SECONDS,
+                owed=(old.owed if now < old.refused_until else 0) + 1,
+            )
+
+        await self._edit(credential, address, edit)
+
+    async def told(self, credential: str, address: Address) -> None:
+        await self._edit(credential, address, lambda old: _counted(old, -1))
+
+    async def released(self, credential: str, address: Address, facet: Facet) -> None:
+        if facet in _ASKING:
+            await self._edit(credential, address, lambda old: _counted(old, 1))
+
+    async def headed(self, credential: str, address: Address, version: Version, now: float) -> None:
+        if version.size > RANGED_BYTES:
+            await self._edit(
+                credential,
+                address,
+                lambda old: msgspec.structs.replace(old, pin_seq=version.seq, pin_until=now + PIN_SECONDS),
+            )
+
+    async def pinned(self, credential: str, address: Address, now: float) -> int:
+        found = await self._engine.read(lambda tx: tx.recollection(credential, address))
+        return found.pin_seq if found is not None and now < found.pin_until else 0
+
+    async def _edit(self, credential: str, address: Address, edit: Callable[[Recollection], Recollection]) -> None:
+        now = self._engine.now()
+
+        def command(tx: Transaction) -> None:
+            if tx.state(address) is None:
+                return
+            old = tx.recollection(credential, address) or Recollection()
+            new = edit(old)
+            if new != old:
+                tx.save_recollection(credential, address, new, now)
+
+        await self._engine.write(command)
+
+
+def _counted(old: Recollection, change: int) -> Recollection:
+    """Only while a refusal is remembered at all."""
+    return msgspec.structs.replace(old, owed=old.owed + change) if old.refused_until else old
