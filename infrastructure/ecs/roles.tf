@@ -49,6 +49,11 @@ data "aws_iam_policy_document" "bodies" {
     actions   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
     resources = ["${aws_s3_bucket.bodies.arn}/*"]
   }
+
+  statement {
+    actions   = ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [aws_kms_key.bodies.arn]
+  }
 }
 
 resource "aws_iam_role_policy" "bodies" {

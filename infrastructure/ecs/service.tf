@@ -25,11 +25,16 @@ resource "aws_ecs_task_definition" "this" {
       stopTimeout            = 30
       portMappings           = [{ containerPort = 7373, protocol = "tcp" }]
       # Nothing in it must outlive a task: records are in PostgreSQL, bodies in S3.
-      mountPoints = [
-        { sourceVolume = "data", containerPath = "/data", readOnly = false },
-        { sourceVolume = "tmp", containerPath = "/tmp", readOnly = false },
+      mountPoints = [{ sourceVolume = "data", containerPath = "/data", readOnly = false }]
+      # Fargate hands secrets over in the environment, and the master key is read from a file.
+      entryPoint = ["sh", "-c"]
+      command = [
+        "umask 077 && printf %s \"$MASTER_KEY\" | base64 -d > /data/mounted.key && unset MASTER_KEY && exec lockhouse serve"
       ]
       environment = [
+        { name = "LOCKHOUSE_MASTER_KEY_FILE", value = "/data/mounted.key" },
+        { name = "LOCKHOUSE_ENCRYPTION_KEY", value = "aws-kms:${aws_kms_key.bodies.arn}" },
+        { name = "TMPDIR", value = "/data" },
         { name = "LOCKHOUSE_PUBLIC_URL", value = var.public_url },
         { name = "LOCKHOUSE_BLOBS", value = "s3://${aws_s3_bucket.bodies.id}/" },
         { name = "LOCKHOUSE_REGION", value = data.aws_region.here.name },
@@ -37,7 +42,7 @@ resource "aws_ecs_task_definition" "this" {
       ]
       secrets = [
         { name = "LOCKHOUSE_DATABASE_URL", valueFrom = var.database_url_secret },
-        { name = "LOCKHOUSE_MASTER_KEY", valueFrom = var.master_key_secret },
+        { name = "MASTER_KEY", valueFrom = var.master_key_secret },
       ]
       logConfiguration = {
         logDriver = "awslogs"
@@ -52,10 +57,6 @@ resource "aws_ecs_task_definition" "this" {
 
   volume {
     name = "data"
-  }
-
-  volume {
-    name = "tmp"
   }
 }
 

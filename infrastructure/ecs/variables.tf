@@ -55,7 +55,7 @@ variable "database_url_secret" {
 }
 
 variable "master_key_secret" {
-  description = "ARN of the Secrets Manager secret whose whole text is the master key, the same for all replicas."
+  description = "ARN of the Secrets Manager secret whose whole text is the master key in base64, the same for all replicas."
   type        = string
 }
 

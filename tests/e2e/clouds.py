@@ -184,15 +184,18 @@ class Lockhouse:
         authority: Path | None = None,
         listen: str = "127.0.0.1:0",
         prefix: tuple[str, ...] = (),
+        first: Lockhouse | None = None,
     ) -> None:
         """Start it and wait for its line; `settings` are environment variables such as `LOCKHOUSE_LOCK_WAIT`. `prefix`
-        stands before the command, to run it elsewhere."""
+        stands before the command, to run it elsewhere. `first`: the server that shares its database and was started
+        before, and so has the administrator's credentials."""
         self.directory = directory
         self.data = directory / "data"
         self.log = directory / "lockhouse.log"
         self._settings = dict(settings or {})
         self._flags = flags
         self._prefix = prefix
+        self._first = first
         self._authority = authority
         directory.mkdir(parents=True, exist_ok=True)
         self.start(listen)
@@ -210,7 +213,8 @@ class Lockhouse:
         except AssertionError:
             self.child.end()
             raise
-        first = json.loads((self.data / "credentials.json").read_text(encoding="utf-8"))
+        home = self._first.data if self._first else self.data
+        first = json.loads((home / "credentials.json").read_text(encoding="utf-8"))
         self.token: str = first["token"]
         self.namespace: str = first["namespace"]
         self.cloud = Cloud(

@@ -13,16 +13,38 @@ import httpx
 
 from tests.e2e.clouds import Lockhouse
 from tests.fleet.client import Protocol
+from tests.fleet.network import Space
 from tests.fleet.traffic import Chain
 
 NAMESPACE = "terraform-state"
+ENCRYPTION_KEY = "encryption.key"
+"""Made by the first; the others are told where it is."""
 
 
 @dataclass
 class Fleet:
     """The replicas, first to last."""
 
+    directory: Path
     replicas: list[Lockhouse]
+    settings: Mapping[str, str]
+    shared: tuple[str, ...]
+    """Flags that make them one: where the master key is."""
+
+    def join(self, flags: Sequence[str], space: Space | None = None) -> Lockhouse:
+        """One more, with these flags for its database; in `space` it is beyond the lines of that."""
+        first = self.replicas[0] if self.replicas else None
+        bodies = ("--encryption-key", f"file:{first.data / ENCRYPTION_KEY}") if first else ()
+        replica = Lockhouse(
+            self.directory / f"replica-{len(self.replicas)}",
+            settings=self.settings,
+            flags=(*self.shared, *bodies, *flags),
+            listen=f"{space.front.there}:7373" if space else "127.0.0.1:0",
+            prefix=space.prefix if space else (),
+            first=first,
+        )
+        self.replicas.append(replica)
+        return replica
 
     @property
     def endpoints(self) -> list[str]:
@@ -39,13 +61,13 @@ class Fleet:
         replica.start(replica.endpoint.rpartition("/")[2])
 
     def new_users(
-        self, count: int, endpoints: Sequence[str]
+        self, count: int, endpoints: Sequence[str], name: str = "worker"
     ) -> list[tuple[str, Protocol, Sequence[Mapping[str, str]]]]:
         """Users for `traffic`, each with a key of its own and all of these endpoints; the protocols in turn."""
         protocols = list(Protocol)
         return [
-            (f"worker-{number}", protocols[number % len(protocols)], [pair | {"endpoint": each} for each in endpoints])
-            for number, pair in enumerate(self._new_key(f"worker-{os.urandom(4).hex()}") for _ in range(count))
+            (f"{name}-{number}", protocols[number % len(protocols)], [pair | {"endpoint": each} for each in endpoints])
+            for number, pair in enumerate(self._new_key(f"{name}-{os.urandom(4).hex()}") for _ in range(count))
         ]
 
     def _new_key(self, name: str) -> dict[str, str]:
@@ -77,13 +99,15 @@ def fleet(
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Fleet]:
     """So many servers with the same flags (where the database is) and each its own data directory."""
-    started: list[Lockhouse] = []
+    directory.mkdir(parents=True, exist_ok=True)
+    master = directory / "master.key"
+    master.write_bytes(os.urandom(32))
+    master.chmod(0o600)
+    made = Fleet(directory, [], dict(settings or {}), ("--master-key-file", str(master)))
     try:
-        for number in range(count):
-            started.append(  # noqa: PERF401 - those started before one that fails must be ended
-                Lockhouse(directory / f"replica-{number}", settings=settings, flags=tuple(flags))
-            )
-        yield Fleet(started)
+        for _ in range(count):
+            made.join(flags)
+        yield made
     finally:
-        for replica in started:
+        for replica in made.replicas:
             replica.abandon()

@@ -33,6 +33,8 @@ SLOWEST = 5.0
 _HELD = {Protocol.TABLE: 400, Protocol.LOCKFILE: 412, Protocol.HTTP: 423}
 _CUT = (OSError, http.client.HTTPException)
 _PAUSE = 0.05
+_THINKING = 0.03
+"""Seconds between two locks of a worker: the processors are also needed by what starts anew."""
 
 
 @dataclass
@@ -94,6 +96,7 @@ class Worker:
             lock_id = f"{self.name}-{number}"
             if self._granted(chain, lock_id):
                 self._work(chain, lock_id)
+            self._stop.wait(_THINKING)
         for client in self._all:
             client.close()
 
