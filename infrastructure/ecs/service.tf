@@ -36,7 +36,7 @@ resource "aws_ecs_task_definition" "this" {
         { name = "LOCKHOUSE_ENCRYPTION_KEY", value = "aws-kms:${aws_kms_key.bodies.arn}" },
         { name = "TMPDIR", value = "/data" },
         { name = "LOCKHOUSE_PUBLIC_URL", value = var.public_url },
-        { name = "LOCKHOUSE_BLOBS", value = "s3://${aws_s3_bucket.bodies.id}/" },
+        { name = "LOCKHOUSE_BLOBS", value = "s3://${aws_s3_bucket.bodies.id}/?region=${data.aws_region.here.name}" },
         { name = "LOCKHOUSE_REGION", value = data.aws_region.here.name },
         { name = "LOCKHOUSE_LOG_FORMAT", value = "json" },
       ]

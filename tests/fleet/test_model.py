@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from lockhouse.core.locks import Facet
@@ -208,7 +209,7 @@ def machine(replicas: Replicas) -> type[Protocols]:
         def let_time_pass(self) -> None:
             """Not here: the servers' clock is the machine's."""
 
-        @rule(who=WHO, back=...)
+        @rule(who=WHO, back=st.booleans())
         def write_an_older_or_equal_serial(self, who: int, back: bool) -> None:
             if self.acknowledged and self.serial > 1:
                 current = json.loads(self.acknowledged[-1])["serial"]
