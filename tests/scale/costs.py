@@ -157,9 +157,9 @@ KINDS: dict[str, Callable[[House], None]] = {
     "get": House.get,
     "lock and unlock": House.lock_and_unlock,
     "put": House.put,
+    "list workspaces": House.list_workspaces,  # before the next: it names all states, which is done once
     "find workspace": House.find_workspace,
     "miss workspace": House.miss_workspace,
-    "list workspaces": House.list_workspaces,
     "status": House.show_status,
     "metrics": House.metrics,
 }

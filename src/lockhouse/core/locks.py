@@ -291,6 +291,8 @@ def release(record: LockRecord, request: Release) -> Outcome:
         return Outcome(Verdict.MISMATCH, record, lock)
     own = lock.is_held_by(request.credential) or bool(request.id)
     if not own:
+        if not target and _repeats(record, request):
+            return Outcome(Verdict.NOTHING, record, lock)
         return _force(record, lock, request)
     leaving = _leaving(lock, request.facet, target)
     if leaving is None:
@@ -350,6 +352,15 @@ def _leaving(lock: Lock, facet: Facet, lock_id: str) -> Hold | None:
         if hold.facet == facet and (not lock_id or hold.id == lock_id):
             return hold
     return None
+
+
+def _repeats(record: LockRecord, request: Release) -> bool:
+    """Whether this is a release of before whose answer got lost: its sender released this facet a moment ago, and has
+    read no lock here that it could mean."""
+    return any(
+        stone.hold.facet == request.facet and stone.credential == request.credential
+        for stone in _fresh(record.tombstones, request.now)
+    )
 
 
 def _was_released(record: LockRecord, lock: Lock, request: Release) -> bool:

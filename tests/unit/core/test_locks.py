@@ -233,3 +233,34 @@ def test_nobody_loses_a_lock_but_by_his_own_release_or_by_force_and_the_epoch_ne
         if outcome.verdict is Verdict.GRANTED:
             assert before.lock is None
             assert record.epoch == before.epoch + 1
+
+
+# Who has read no lock (another client than Terraform, or a server that has restarted) means what it held itself.
+
+
+def released_then_taken() -> LockRecord:
+    free = release(held(asks("mine")), frees(now=NOW + 10)).record
+    return take(free, asks("theirs", by="bob", now=NOW + 11)).record
+
+
+def test_a_release_again_does_not_take_the_lock_from_the_next_holder():
+    again = release(released_then_taken(), frees(now=NOW + 20, may_force=True))
+    assert again.verdict is Verdict.NOTHING
+    assert again.record.lock is not None
+
+
+def test_a_release_after_reading_the_new_lock_means_that_one():
+    record = released_then_taken()
+    assert release(record, frees(now=NOW + 20, read="theirs", may_force=True)).verdict is Verdict.FORCED
+    assert release(record, frees(now=NOW + 20, read="theirs")).verdict is Verdict.FORBIDDEN
+
+
+def test_a_release_after_a_minute_repeats_none():
+    late = frees(now=NOW + 10 + TOMBSTONE_SECONDS)
+    assert release(released_then_taken(), late).verdict is Verdict.FORBIDDEN
+
+
+def test_the_holder_releases_what_it_holds_whatever_it_released_before():
+    record = release(held(asks("one")), frees(now=NOW + 10)).record
+    record = take(record, asks("two", now=NOW + 11)).record
+    assert release(record, frees(now=NOW + 12)).verdict is Verdict.RELEASED
