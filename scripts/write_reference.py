@@ -1,4 +1,4 @@
-"""Write docs/reference/settings.md, commands.md and errors.md from the tables in the code: `make reference`.
+"""Write docs/reference/settings.md, commands.md, errors.md and rights.md from the tables in the code: `make reference`.
 
 `tests/unit/docs` proves that the pages agree with the code, so a page that was not written anew is noticed.
 """
@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ["COLUMNS"] = "100"
 
 from tests.unit.cli.tree import COMMANDS, help_of
+from tests.unit.docs import rights
 
 from lockhouse.cli.exits import EXIT_CODES, MEANINGS
 from lockhouse.config import SETTINGS, Setting
@@ -106,7 +107,12 @@ def _problem(code: str, kind: type[Problem]) -> str:
 
 def main() -> None:
     """Write all pages."""
-    for name, text in (("settings.md", settings()), ("commands.md", commands()), ("errors.md", errors())):
+    for name, text in (
+        ("settings.md", settings()),
+        ("commands.md", commands()),
+        ("errors.md", errors()),
+        ("rights.md", rights.page()),
+    ):
         (_REFERENCE / name).write_text(text, encoding="utf-8")
 
 

@@ -45,6 +45,7 @@ from lockhouse.protocols.sts.service import query_service
 from lockhouse.protocols.tfe import room as tfe
 from lockhouse.protocols.web import Handler, Request, Response
 from lockhouse.runtime.chores import Chores
+from lockhouse.runtime.encryption import Encryption
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
 from lockhouse.runtime.journal import Journal
@@ -88,6 +89,7 @@ class Server:
     chores: Chores
     journal: Journal
     uses: Uses
+    encryption: Encryption
     first: bool
     """Whether this start made the administrator."""
     made_key: str
@@ -139,6 +141,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             query_service("iam", house, authenticator, settings.account_id),
         )
         gate = Gate({service.name: service for service in services}, authenticator, now)
+        encryption = Encryption(engine, sealed)
         signer = Signer(master)
         journal = Journal(
             engine,
@@ -156,6 +159,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             audit_key=signer.public_key,
             repacking=repacking,
             scrubbing=scrubbing,
+            encryption=encryption,
         )
         rooms = {b"/http/": HttpRoom(house, authenticator, now)}
         cloud = tfe.TfeRoom(
@@ -191,6 +195,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         chores,
         journal,
         uses,
+        encryption,
         first,
         made_key,
         repacking,
@@ -334,6 +339,7 @@ class _Process(uvicorn.Server):
             server.repacking.start()
         server.journal.start()
         server.uses.start()
+        server.encryption.start()
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
@@ -352,6 +358,7 @@ class _Process(uvicorn.Server):
         await self._server.repacking.stop()
         await self._server.scrubbing.stop()
         await self._server.chores.stop()
+        await self._server.encryption.stop()
         await self._server.uses.stop()
         await self._server.journal.stop()
 

@@ -48,7 +48,7 @@ Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Wri
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
-def grants(rights: list[str], on: list[str], roles: list[str]) -> list[GrantAsk]:
+def grants(rights: list[str], on: list[str], roles: list[str], *, exactly: bool = False) -> list[GrantAsk]:
     """All rights and those of all roles on all places. Errors: `request.invalid`."""
     from lockhouse.protocols.api.wire import GrantAsk
 
@@ -63,7 +63,12 @@ def grants(rights: list[str], on: list[str], roles: list[str]) -> list[GrantAsk]
     if bool(names) != bool(on):
         raise RequestInvalid("cannot tell what is granted: give --rights or --role, and --on")
     return [
-        GrantAsk(namespace=namespace, prefix=prefix, rights=tuple(dict.fromkeys(Right(name) for name in names)))
+        GrantAsk(
+            namespace=namespace,
+            prefix=prefix,
+            exact=exactly,
+            rights=tuple(dict.fromkeys(Right(name) for name in names)),
+        )
         for namespace, _, prefix in (place.partition("/") for place in on)
     ]
 

@@ -18,7 +18,7 @@ import lockhouse
 from lockhouse.core.audit import Segment
 from lockhouse.core.reviews import Review
 from lockhouse.errors import Refusal, ServerUnreachable
-from lockhouse.protocols.api import history_wire, session_wire, wire, wire_audit
+from lockhouse.protocols.api import encryption_wire, history_wire, session_wire, wire, wire_audit
 
 D = TypeVar("D", bound=wire.Document)
 Query = Mapping[str, str | int | bool]
@@ -284,6 +284,15 @@ class Client:
         return self._ask("POST", "/scrub", history_wire.ScrubDocument, asked, patient=True)
 
     # Retention --------------------------------------------------------------------------------------------------------
+
+    def encryption(self) -> encryption_wire.EncryptionDocument:
+        return self._ask("GET", "/encryption", encryption_wire.EncryptionDocument)
+
+    def rotate_encryption(self) -> encryption_wire.EncryptionDocument:
+        return self._ask("POST", "/encryption/rotate", encryption_wire.EncryptionDocument, patient=True)
+
+    def retire_encryption(self, key: str) -> encryption_wire.EncryptionDocument:
+        return self._ask("DELETE", f"/encryption/keys/{_segment(key)}", encryption_wire.EncryptionDocument)
 
     def retention(self, namespace: str) -> history_wire.RetentionDocument:
         return self._ask("GET", _retention(namespace), history_wire.RetentionDocument)

@@ -57,13 +57,13 @@ def closed(rights: Iterable[Right]) -> frozenset[Right]:
 
 
 def joined(grants: Iterable[Grant]) -> tuple[Grant, ...]:
-    """One grant for each namespace and prefix, in order, with all rights given there."""
-    rights: dict[tuple[str, str], set[Right]] = {}
+    """One grant for each place, in order, with all rights given there."""
+    rights: dict[tuple[str, str, bool], set[Right]] = {}
     for each in grants:
-        rights.setdefault((each.namespace, each.prefix), set()).update(each.rights)
+        rights.setdefault((each.namespace, each.prefix, each.exact), set()).update(each.rights)
     return tuple(
-        Grant(namespace, prefix, tuple(right for right in Right if right in rights[namespace, prefix]))
-        for namespace, prefix in sorted(rights)
+        Grant(place[0], place[1], tuple(right for right in Right if right in rights[place]), place[2])
+        for place in sorted(rights)
     )
 
 
@@ -78,8 +78,8 @@ def narrowed(held: Iterable[Grant], scope: Iterable[Grant] | None) -> tuple[Gran
             namespace = _narrower(own.namespace, other.namespace)
             prefix = max(own.prefix, other.prefix, key=len)
             rights = closed(own.rights) & closed(other.rights)
-            if namespace and rights and prefix.startswith(own.prefix) and prefix.startswith(other.prefix):
-                found.append(Grant(namespace, prefix, tuple(rights)))
+            if namespace and rights and _holds(own, prefix) and _holds(other, prefix):
+                found.append(Grant(namespace, prefix, tuple(rights), own.exact or other.exact))
     return joined(found)
 
 
@@ -88,7 +88,7 @@ def covered(wanted: Iterable[Grant], held: Iterable[Grant]) -> bool:
     return all(
         any(
             own.namespace in ("*", each.namespace)
-            and each.prefix.startswith(own.prefix)
+            and (own.prefix == each.prefix and each.exact if own.exact else each.prefix.startswith(own.prefix))
             and right in closed(own.rights)
             for own in held
         )
@@ -111,6 +111,10 @@ def effective(tx: Reader, principal: Principal) -> tuple[Grant, ...]:
     if not teams:
         return principal.grants
     return joined((*principal.grants, *(grant for team in teams for grant in team.grants)))
+
+
+def _holds(grant: Grant, key: str) -> bool:
+    return key == grant.prefix if grant.exact else key.startswith(grant.prefix)
 
 
 def _narrower(one: str, other: str) -> str:

@@ -60,6 +60,8 @@ class Grant(msgspec.Struct, frozen=True):
     namespace: str
     prefix: str
     rights: tuple[Right, ...]
+    exact: bool = False
+    """`prefix` is one whole key, and no other key that starts with it is meant."""
 
 
 class Link(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -149,9 +151,14 @@ def allows(grants: tuple[Grant, ...], right: Right, namespace: str, key: str = "
     given_by = GIVEN_BY[right]
     for grant in grants:
         covers = grant.namespace in ("*", namespace) and key.startswith(grant.prefix)
-        if covers and not given_by.isdisjoint(grant.rights):
+        if covers and not given_by.isdisjoint(grant.rights) and (not grant.exact or key == grant.prefix):
             return True
     return False
+
+
+def allows_below(grants: tuple[Grant, ...], right: Right, namespace: str, prefix: str) -> bool:
+    """Whether the grants include this right on every key with this prefix."""
+    return allows(tuple(each for each in grants if not each.exact), right, namespace, prefix)
 
 
 def sees_namespace(grants: tuple[Grant, ...], namespace: str) -> bool:
@@ -166,9 +173,19 @@ _VERBS = {Right.ADMIN: "administer", Right.READ_OUTPUTS: "read the outputs of"}
 def require(who: Identity, right: Right, namespace: str, key: str = "") -> None:
     """AccessDenied (`access.denied`) unless `who` has the right there."""
     if not allows(who.grants, right, namespace, key):
-        where = f"{namespace}/{key}" if key else namespace
-        raise AccessDenied(
-            f"cannot {_VERBS.get(right, right)} {where}: {who.name} has no grant of '{right}' there",
-            hint=f"an administrator can grant it: lockhouse access grant {who.name} --rights {right} --on {where}",
-            right=str(right),
-        )
+        raise _refusal(who, right, namespace, key)
+
+
+def require_below(who: Identity, right: Right, namespace: str, prefix: str = "") -> None:
+    """AccessDenied (`access.denied`) unless `who` has the right on every key with this prefix."""
+    if not allows_below(who.grants, right, namespace, prefix):
+        raise _refusal(who, right, namespace, prefix)
+
+
+def _refusal(who: Identity, right: Right, namespace: str, key: str) -> AccessDenied:
+    where = f"{namespace}/{key}" if key else namespace
+    return AccessDenied(
+        f"cannot {_VERBS.get(right, right)} {where}: {who.name} has no grant of '{right}' there",
+        hint=f"an administrator can grant it: lockhouse access grant {who.name} --rights {right} --on {where}",
+        right=str(right),
+    )

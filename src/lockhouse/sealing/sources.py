@@ -20,10 +20,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import parse_qsl
 
 from lockhouse.core.data_keys import KeyRecord
 from lockhouse.core.ports import Store, Transaction
 from lockhouse.errors import DataInvalid, SettingInvalid
+from lockhouse.sealing.kms import KmsKeys
 from lockhouse.sealing.ring import KEK_BYTES, Ring, key_id, key_text, read_keys
 
 KEY_FILE = "encryption.key"
@@ -129,7 +131,30 @@ def choose_source(setting: str, directory: Path, environment: Mapping[str, str])
             return KeyFile(Path(rest).expanduser())
         case "env":
             return KeyVariable(rest, environment)
+        case "aws-kms":
+            return _kms(rest, directory, environment)
     raise SettingInvalid(f"cannot use encryption_key {kind!r}", setting="encryption_key")
+
+
+def _kms(text: str, directory: Path, environment: Mapping[str, str]) -> KmsKeys:
+    key, _, query = text.partition("?")
+    options = dict(parse_qsl(query))
+    region = options.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or ""
+    if key.startswith("arn:"):
+        region = region or key.split(":")[3]
+    if not region or set(options) - {"region", "endpoint"}:
+        raise SettingInvalid(
+            "cannot use AWS KMS: it takes the options region and endpoint, and the region is needed",
+            hint="--encryption-key aws-kms:KEY?region=eu-central-1",
+            setting="encryption_key",
+        )
+    return KmsKeys(
+        key,
+        region,
+        options.get("endpoint", "").rstrip("/"),
+        environment,
+        lambda: KeyFile(directory / KEY_FILE).load(()),
+    )
 
 
 def named_source(text: str, environment: Mapping[str, str]) -> Source | None:

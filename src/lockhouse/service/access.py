@@ -15,7 +15,18 @@ import msgspec
 
 from lockhouse.core import grants as sums
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Credential, Grant, Identity, Kind, Link, Principal, Right, allows, require
+from lockhouse.core.principals import (
+    Credential,
+    Grant,
+    Identity,
+    Kind,
+    Link,
+    Principal,
+    Right,
+    allows,
+    require,
+    require_below,
+)
 from lockhouse.errors import (
     AccessDenied,
     PrincipalExists,
@@ -80,6 +91,8 @@ def check_grants(grants: Sequence[Grant]) -> tuple[Grant, ...]:
             raise RequestInvalid(
                 f"cannot grant anything on {each.namespace!r}: it must be a namespace, a table, or *", argument="on"
             )
+        if each.exact and not each.prefix:
+            raise RequestInvalid("cannot grant anything on one whole key without naming it", argument="on")
         if not each.rights:
             raise RequestInvalid("cannot grant nothing: name at least one right", argument="rights")
     return merge(grants)
@@ -144,6 +157,11 @@ def reach(tx: Reader, principal: Principal, roles: Sequence[Principal] | None = 
     return sums.joined((*found, *(grant for role in trusting for grant in role.grants))) if trusting else found
 
 
+def administers(tx: Reader, caller: Caller, principal: Principal) -> bool:
+    """Whether the caller administers all that the principal can come to."""
+    return _administers(caller, principal, reach(tx, principal))
+
+
 def require_over(tx: Reader, caller: Caller, principal: Principal) -> None:
     """AccessDenied (`access.denied`) unless the caller administers all that the principal can come to."""
     over = reach(tx, principal)
@@ -194,13 +212,13 @@ def ungrant(tx: Transaction, caller: Caller, name: str, removed: Sequence[Grant]
     Errors: `principal.not_found`, `access.denied`, `principal.needed`."""
     principal = named(tx, name, caller)
     _require_over(caller, tuple(removed))
-    taken = {(each.namespace, each.prefix): frozenset(each.rights) for each in removed}
+    taken = {(each.namespace, each.prefix, each.exact): frozenset(each.rights) for each in removed}
     left: list[Grant] = []
     for each in principal.grants:
-        gone = taken.get((each.namespace, each.prefix), frozenset())
+        gone = taken.get((each.namespace, each.prefix, each.exact), frozenset())
         rights = tuple(right for right in each.rights if right not in gone)
         if rights:
-            left.append(Grant(each.namespace, each.prefix, rights))
+            left.append(Grant(each.namespace, each.prefix, rights, each.exact))
     _refuse_last_administrator(tx, principal, tuple(left))
     audit.note(tx, caller, "principal.ungrant", subject=name, detail=_words(removed))
     return _save_grants(tx, principal, tuple(left))
@@ -413,21 +431,28 @@ def _save_grants(tx: Transaction, principal: Principal, grants: tuple[Grant, ...
 
 
 def _words(grants: Sequence[Grant]) -> str:
-    return "; ".join(f"{'+'.join(each.rights)} on {each.namespace}/{each.prefix}*" for each in grants)
+    return "; ".join(
+        f"{'+'.join(each.rights)} on {each.namespace}/{each.prefix}{'' if each.exact else '*'}" for each in grants
+    )
 
 
 def _require_over(caller: Caller, grants: tuple[Grant, ...]) -> None:
     if not grants:
         require(caller.who, Right.ADMIN, ANYWHERE)
     for each in grants:
-        require(caller.who, Right.ADMIN, each.namespace, each.prefix)
+        if not sums.covered((_administration(each),), caller.who.grants):
+            require_below(caller.who, Right.ADMIN, each.namespace, each.prefix)
+
+
+def _administration(grant: Grant) -> Grant:
+    return Grant(grant.namespace, grant.prefix, (Right.ADMIN,), grant.exact)
 
 
 def _administers(caller: Caller, principal: Principal, grants: tuple[Grant, ...]) -> bool:
     own = caller.who.grants
     if not grants:
         return allows(own, Right.ADMIN, principal.namespace or ANYWHERE)
-    return all(allows(own, Right.ADMIN, each.namespace, each.prefix) for each in grants)
+    return sums.covered((_administration(each) for each in grants), own)
 
 
 def _is_administrator(grants: tuple[Grant, ...]) -> bool:

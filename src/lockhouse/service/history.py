@@ -12,7 +12,7 @@ import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.ports import Parked, Reader, StateRecord, Transaction
-from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.principals import Right, allows, require, require_below
 from lockhouse.core.versions import Body, Version
 from lockhouse.errors import ParkedNotFound, RequestInvalid, StateNotFound, VersionNotFound, WriteLocked
 from lockhouse.service import audit, namespaces, objects
@@ -33,7 +33,7 @@ def list_states(
     """Live states (no plain objects) in key order; with `deleted` those whose newest version is a delete marker. Needs
     `read` on the prefix."""
     namespaces.get(tx, caller, namespace)
-    require(caller.who, Right.READ, namespace, prefix)
+    require_below(caller.who, Right.READ, namespace, prefix)
     found: list[tuple[StateRecord, Version]] = []
     while len(found) < limit:
         page = tx.states(namespace, prefix, after, limit, live_only=not deleted)
@@ -54,7 +54,7 @@ def list_everything(
     """Every address in key order with its newest version: states and plain objects, deleted ones too, and those that
     were only locked so far. Needs `read` on the prefix."""
     namespaces.get(tx, caller, namespace)
-    require(caller.who, Right.READ, namespace, prefix)
+    require_below(caller.who, Right.READ, namespace, prefix)
     return tx.states(namespace, prefix, after, limit, live_only=False)
 
 

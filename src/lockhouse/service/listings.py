@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from lockhouse.core.addresses import LOCKFILE_SUFFIX, Address
 from lockhouse.core.ports import Reader, StateRecord
-from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.principals import Right, allows_below, require_below
 from lockhouse.core.versions import Version
 from lockhouse.service import namespaces
 from lockhouse.service.callers import Caller
@@ -220,5 +220,5 @@ def _first(one: Entry | None, other: Entry | None) -> Entry | None:
 
 def _require_list(caller: Caller, namespace: str, prefix: str) -> None:
     """Names may be listed by who may read, lock or read outputs there: S3 clients list workspaces before they read."""
-    if not any(allows(caller.who.grants, right, namespace, prefix) for right in (Right.LOCK, Right.READ_OUTPUTS)):
-        require(caller.who, Right.READ, namespace, prefix)
+    if not any(allows_below(caller.who.grants, right, namespace, prefix) for right in (Right.LOCK, Right.READ_OUTPUTS)):
+        require_below(caller.who, Right.READ, namespace, prefix)

@@ -133,7 +133,7 @@ def _in_namespace(tx: Reader, caller: Caller, namespace: str, after: str) -> Ite
 
 
 def _items_of(tx: Reader, caller: Caller, state: StateRecord, *, lock: bool) -> Iterator[Item]:
-    if lock:
+    if lock and locks.sees(caller, state.address):
         shown = show_lock(tx, caller, state.address).item
         if shown is not None:
             yield shown

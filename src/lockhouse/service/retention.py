@@ -13,7 +13,7 @@ import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.ports import Reader, StateRecord, Transaction
-from lockhouse.core.principals import Right, require
+from lockhouse.core.principals import Right, require, require_below
 from lockhouse.core.retention import Claims, Judge, Policy, Rule, with_rule, without_rule
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Version
@@ -44,7 +44,7 @@ def show(tx: Reader, caller: Caller, namespace: str) -> Policy:
 def set_rule(tx: Transaction, caller: Caller, namespace: str, rule: Rule) -> Policy:
     """Set the rule of its prefix. Needs `admin` there. Errors: `request.invalid`."""
     namespaces.get(tx, caller, namespace)
-    require(caller.who, Right.ADMIN, namespace, rule.prefix)
+    require_below(caller.who, Right.ADMIN, namespace, rule.prefix)
     policy = with_rule(policy_of(tx, namespace), rule)
     tx.set_document(namespace, KIND, _encode(policy))
     audit.note(tx, caller, "retention.set", Address(namespace, rule.prefix))
@@ -54,7 +54,7 @@ def set_rule(tx: Transaction, caller: Caller, namespace: str, rule: Rule) -> Pol
 def remove_rule(tx: Transaction, caller: Caller, namespace: str, prefix: str) -> Policy:
     """Remove the rule of this prefix. Needs `admin` there. Errors: `namespace.document_not_found`."""
     namespaces.get(tx, caller, namespace)
-    require(caller.who, Right.ADMIN, namespace, prefix)
+    require_below(caller.who, Right.ADMIN, namespace, prefix)
     before = policy_of(tx, namespace)
     after = without_rule(before, prefix)
     if after == before:

@@ -12,8 +12,8 @@ import msgspec
 
 from lockhouse.core.addresses import Address, check_key
 from lockhouse.core.ports import Part, Reader, Transaction, Upload
-from lockhouse.core.principals import Right, require
-from lockhouse.errors import AccessDenied, RequestInvalid, UploadNotFound, UploadPartInvalid
+from lockhouse.core.principals import Right, require, require_below
+from lockhouse.errors import RequestInvalid, UploadNotFound, UploadPartInvalid
 from lockhouse.service import audit, namespaces, objects
 from lockhouse.service.callers import Caller
 from lockhouse.service.objects import Put, Refused, Written
@@ -57,16 +57,15 @@ def create(tx: Transaction, caller: Caller, address: Address, upload_id: str, te
 
 
 def get(tx: Reader, caller: Caller, address: Address, upload_id: str) -> Upload:
-    """The upload, for its own principal. Errors: `upload.not_found`, `access.denied`, `namespace.not_found`."""
+    """The upload, for its own principal. Errors: `upload.not_found` (also for another's: ids are opaque),
+    `access.denied`, `namespace.not_found`."""
     namespaces.address_in(tx, caller, address)
     require(caller.who, Right.WRITE, address.namespace, address.key)
     upload = tx.upload(upload_id)
-    if upload is None or upload.address != address:
+    if upload is None or upload.address != address or upload.principal != caller.who.principal:
         raise UploadNotFound(
             f"cannot find upload {upload_id!r} of {address.lock_id}: it was completed, aborted or never begun"
         )
-    if upload.principal != caller.who.principal:
-        raise AccessDenied(f"cannot use upload {upload_id!r}: it was begun by another principal")
     return upload
 
 
@@ -103,7 +102,7 @@ def list_uploads(
 ) -> Sequence[Upload]:
     """Unfinished uploads in (key, id) order. Needs `read` on the prefix."""
     namespaces.get(tx, caller, namespace)
-    require(caller.who, Right.READ, namespace, prefix)
+    require_below(caller.who, Right.READ, namespace, prefix)
     return tx.uploads(namespace, prefix, after, limit)
 
 

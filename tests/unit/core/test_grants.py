@@ -9,14 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockhouse.core.grants import ROLE_RIGHTS, Role, closed, covered, joined, narrowed, role_of
-from lockhouse.core.principals import Grant, Right, allows
+from lockhouse.core.principals import Grant, Right, allows, allows_below
 
 R = Right
 PLACES = st.builds(
-    Grant,
+    lambda namespace, prefix, rights, exact: Grant(namespace, prefix, rights, exact and prefix != ""),
     st.sampled_from(["*", "acme", "other"]),
     st.sampled_from(["", "a", "a/", "a/b/", "b/"]),
     st.lists(st.sampled_from(list(Right)), min_size=1, max_size=3, unique=True).map(tuple),
+    st.booleans(),
 )
 GRANTS = st.lists(PLACES, max_size=4).map(tuple)
 SPOTS = [(space, key) for space in ("acme", "other", "third") for key in ("", "a", "a/", "a/b/x", "a/x", "b/x", "c")]
@@ -69,6 +70,15 @@ def test_no_scope_leaves_everything_and_an_empty_scope_nothing():
     assert (narrowed(held, None), narrowed(held, ())) == (held, ())
 
 
+def test_a_grant_on_one_whole_key_covers_no_other_key_and_no_prefix():
+    held = (Grant("acme", "prod", (R.READ, R.ADMIN), exact=True),)
+    assert allows(held, R.WRITE, "acme", "prod")
+    assert not allows(held, R.READ, "acme", "prod-eu")
+    assert not allows_below(held, R.READ, "acme", "prod")
+    assert not covered((Grant("acme", "prod", (R.READ,)),), held)
+    assert covered((Grant("acme", "prod", (R.READ,), exact=True),), held)
+
+
 @settings(deadline=None)
 @given(GRANTS, GRANTS)
 def test_a_scoped_credential_never_does_what_its_principal_or_its_scope_does_not_allow(held, scope):
@@ -99,4 +109,5 @@ def test_joining_grants_changes_nothing(grants):
 
 
 def _on(grant: Grant, space: str, key: str) -> bool:
-    return grant.namespace in ("*", space) and key.startswith(grant.prefix)
+    held = key == grant.prefix if grant.exact else key.startswith(grant.prefix)
+    return grant.namespace in ("*", space) and held

@@ -180,3 +180,15 @@ def test_a_team_of_an_organization_is_made_by_who_administers_it_and_carries_its
     ):
         with pytest.raises(RequestInvalid):
             desk.do(access.create, desk.root, NewPrincipal("id-x", name, (), **more))
+
+
+def test_whoever_administers_one_whole_key_gives_that_and_no_prefix(desk: Desk):
+    owner = desk.add("owner", (Grant("acme", "prod", (Right.ADMIN,), exact=True),))
+    desk.add("app", (Grant("acme", "prod", (Right.READ,), exact=True),), owner)
+    for grants in ((Grant("acme", "prod", (Right.READ,)),), (Grant("acme", "prod-eu", (Right.READ,), exact=True),)):
+        with pytest.raises(AccessDenied):
+            desk.add("more", grants, owner)
+        with pytest.raises(AccessDenied):
+            desk.do(access.grant, owner, "app", grants)
+    with pytest.raises(RequestInvalid):
+        desk.add("more", (Grant("acme", "", (Right.READ,), exact=True),))

@@ -335,7 +335,7 @@ def pair(key: str, value: str):
 
 
 def test_what_is_not_here_is_404_in_the_words_of_the_api(ann):
-    for path in ("teams/team-1", "organizations/acme/teams", "runs/run-1", "nothing", ""):
+    for path in ("teams/team-1", "organizations/acme/organization-memberships", "runs/run-1", "nothing", ""):
         answer = ann.ask("GET", path)
         assert answer.status == 404
         assert answer.json()["errors"][0]["title"] == "not found"

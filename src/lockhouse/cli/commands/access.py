@@ -26,6 +26,7 @@ Team = Annotated[str, typer.Argument(metavar="TEAM", help="The team's name.", sh
 Members_ = Annotated[list[str], typer.Argument(metavar="NAME...", help="Who.", show_default=False)]
 Issuer = Annotated[str, typer.Option("--issuer", help="The identity provider, as its tokens name it (`iss`).")]
 Subject = Annotated[str, typer.Option("--subject", help="The user (`sub`), or the group of a team, at that provider.")]
+Exactly = Annotated[bool, typer.Option("--exactly", help="What --on names is a whole key, not a prefix.")]
 Email = Annotated[str, typer.Option("--email", help="For people to read; it decides nothing.")]
 
 
@@ -80,19 +81,35 @@ def show(run: Run, name: KeyName) -> None:
 
 
 @command(access, "grant")
-def grant(run: Run, name: KeyName, *, rights: Rights = [], role: Roles = [], on: On) -> None:  # noqa: B006 - as above
+def grant(
+    run: Run,
+    name: KeyName,
+    *,
+    rights: Rights = [],  # noqa: B006 - as above
+    role: Roles = [],  # noqa: B006 - as above
+    on: On,
+    exactly: Exactly = False,
+) -> None:
     """Add rights to a principal of any kind; to a team, for all its members.
 
     Example: lockhouse access grant platform --role operator --on terraform-state
     """
-    found = run.client.grant(name, grants(rights, on, role))
+    found = run.client.grant(name, grants(rights, on, role, exactly=exactly))
     run.show(found, principal_facts(found))
 
 
 @command(access, "ungrant")
-def ungrant(run: Run, name: KeyName, *, rights: Rights = [], role: Roles = [], on: On) -> None:  # noqa: B006 - as above
+def ungrant(
+    run: Run,
+    name: KeyName,
+    *,
+    rights: Rights = [],  # noqa: B006 - as above
+    role: Roles = [],  # noqa: B006 - as above
+    on: On,
+    exactly: Exactly = False,
+) -> None:
     """Take rights away, on exactly the places where they were granted."""
-    found = run.client.ungrant(name, grants(rights, on, role))
+    found = run.client.ungrant(name, grants(rights, on, role, exactly=exactly))
     run.show(found, principal_facts(found))
 
 
@@ -177,6 +194,7 @@ def shown_grants(given: Sequence[GrantDocument]) -> str:
     """Grants in one line; a role in place of its rights."""
     return "; ".join(
         f"{each.role or ','.join(each.rights)} on {each.namespace}{'/' if each.prefix else ''}{each.prefix}"
+        f"{' exactly' if each.exact else ''}"
         for each in given
     )
 

@@ -32,6 +32,7 @@ from lockhouse.protocols.api.call import Backing, Call, Download
 from lockhouse.protocols.api.metrics import Metrics
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Route
 from lockhouse.protocols.web import Request, Response, unescape
+from lockhouse.runtime.encryption import Encryption
 from lockhouse.runtime.house import House
 from lockhouse.runtime.repacking import Repacking
 from lockhouse.runtime.scrubbing import Scrubbing
@@ -57,8 +58,9 @@ class Api:
         audit_key: bytes = b"",
         repacking: Repacking | None = None,
         scrubbing: Scrubbing | None = None,
+        encryption: Encryption | None = None,
     ) -> None:
-        self._backing = Backing(house, authenticator, settings, backup, audit_key, repacking, scrubbing)
+        self._backing = Backing(house, authenticator, settings, backup, encryption, audit_key, repacking, scrubbing)
         self._routes = _by_shape()
         self._described = openapi.document()
         self._public: dict[bytes, Callable[[], Awaitable[Response]]] = {

@@ -13,6 +13,7 @@ from lockhouse.config import Settings
 from lockhouse.core.addresses import Address
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.web import Stream
+from lockhouse.runtime.encryption import Encryption
 from lockhouse.runtime.house import House
 from lockhouse.runtime.repacking import Repacking
 from lockhouse.runtime.scrubbing import Scrubbing
@@ -33,6 +34,7 @@ class Backing:
     authenticator: Authenticator
     settings: Settings
     backup: Callable[[Path, float, bool], Manifest] | None = None
+    encryption: Encryption | None = None
     audit_key: bytes = b""
     """The public key of the audit log's signatures."""
     repacking: Repacking | None = None

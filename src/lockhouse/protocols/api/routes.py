@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lockhouse.core.reviews import Review
-from lockhouse.protocols.api import history_wire, session_wire, wire, wire_audit
+from lockhouse.protocols.api import encryption_wire, history_wire, session_wire, wire, wire_audit
 from lockhouse.protocols.api.call import Call, Download
 from lockhouse.protocols.api.operations import (
     audit,
+    encryption,
     imports,
     keeping,
     locks,
@@ -352,6 +353,31 @@ ROUTES: tuple[Route, ...] = (
         "Check stored bodies against their digests, for a few seconds",
         history_wire.ScrubDocument,
         body=history_wire.ScrubAsk,
+    ),
+    # The keys that seal states
+    Route(
+        "GET",
+        "/encryption",
+        encryption.status,
+        Access.ADMINISTRATOR,
+        "Show the keys that seal states",
+        encryption_wire.EncryptionDocument,
+    ),
+    Route(
+        "POST",
+        "/encryption/rotate",
+        encryption.rotate,
+        Access.ADMINISTRATOR,
+        "Make a key and wrap the data keys of all bodies with it",
+        encryption_wire.EncryptionDocument,
+    ),
+    Route(
+        "DELETE",
+        "/encryption/keys/{id}",
+        encryption.retire,
+        Access.ADMINISTRATOR,
+        "Forget a key that nothing needs any more",
+        encryption_wire.EncryptionDocument,
     ),
     # Retention
     Route(

@@ -54,6 +54,8 @@ class GrantAsk(Ask, frozen=True, kw_only=True):
     prefix: Key = ""
     role: Role | None = None
     """A named set of rights, beside or in place of `rights`."""
+    exact: bool = False
+    """`prefix` is one whole key."""
 
 
 class GrantDocument(Document, frozen=True, kw_only=True):
@@ -62,6 +64,8 @@ class GrantDocument(Document, frozen=True, kw_only=True):
     rights: tuple[Right, ...]
     role: str = ""
     """The role that has exactly these rights; empty: none has."""
+    exact: bool = False
+    """`prefix` is one whole key."""
 
 
 class LinkDocument(Document, frozen=True, kw_only=True):
@@ -258,7 +262,7 @@ class TrustAsk(Ask, frozen=True, kw_only=True):
 class TokenAsk(Ask, frozen=True, kw_only=True):
     name: Name = ""
     """Of the key or administrator whose token it is; empty: of the caller."""
-    expires_in: Annotated[float, msgspec.Meta(ge=60, le=10 * 366 * 86_400)] | None = None
+    expires_in: Annotated[float, msgspec.Meta(ge=1, le=10 * 366 * 86_400)] | None = None
     """Seconds; without it the token lasts until it is revoked."""
     scope: Annotated[tuple[GrantAsk, ...], msgspec.Meta(max_length=50)] | None = None
     """What the token may do of all that its principal may; without it: all."""
@@ -713,7 +717,7 @@ def when(at: float) -> str:
 
 def grants_of(asked: Sequence[GrantAsk]) -> tuple[Grant, ...]:
     return tuple(
-        Grant(each.namespace, each.prefix, (*each.rights, *(ROLE_RIGHTS[each.role] if each.role else ())))
+        Grant(each.namespace, each.prefix, (*each.rights, *(ROLE_RIGHTS[each.role] if each.role else ())), each.exact)
         for each in asked
     )
 
@@ -729,7 +733,11 @@ def link_of(asked: LinkAsk | None) -> Link | None:
 def grant_documents(grants: Sequence[Grant]) -> tuple[GrantDocument, ...]:
     return tuple(
         GrantDocument(
-            namespace=each.namespace, prefix=each.prefix, rights=each.rights, role=str(role_of(each.rights) or "")
+            namespace=each.namespace,
+            prefix=each.prefix,
+            rights=each.rights,
+            role=str(role_of(each.rights) or ""),
+            exact=each.exact,
         )
         for each in grants
     )

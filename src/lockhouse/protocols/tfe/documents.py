@@ -199,7 +199,7 @@ def entitlement_set(namespace: str) -> Json:
         "sentinel": False,
         "sso": False,
         "state-storage": True,
-        "teams": False,
+        "teams": True,
         "user-limit": None,
         "vcs-integrations": False,
     }
@@ -355,7 +355,7 @@ def token(credential: Credential, *, text: str | None = None, owner: Principal |
     attributes: Json = {
         "created-at": moment(credential.at),
         "last-used-at": None,
-        "description": "",
+        "description": credential.description,
         "token": text,
         "expired-at": moment(credential.expires_at) if credential.expires_at else None,
     }

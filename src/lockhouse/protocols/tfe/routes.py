@@ -19,6 +19,7 @@ from lockhouse.protocols.tfe.operations import (
     resources,
     state_versions,
     tags,
+    teams,
     tokens,
     workspaces,
 )
@@ -40,6 +41,8 @@ class Route(NamedTuple):
 
 _FULL, _PARTLY = Support.FULL, Support.PARTLY
 _RUNS = "runs happen where terraform runs: always an empty list"
+_TEAM = "of `organization-access` only `read-workspaces` and `manage-workspaces`; the rest is refused with 422"
+_ACCESS = "settings of variables, mocks, run tasks and policies are refused with 422"
 _NO_RUNS = "refused with 422: execution mode is `local`"
 _NO_VARIABLES = "variables are not kept: always an empty list"
 
@@ -122,6 +125,23 @@ ROUTES = (
     Route("GET", "organizations/{org}/authentication-token", tokens.show_organization),
     Route("POST", "organizations/{org}/authentication-token", tokens.create_organization),
     Route("DELETE", "organizations/{org}/authentication-token", tokens.revoke_organization),
+    Route("GET", "organizations/{org}/teams", teams.list_all, _PARTLY, "those that the caller administers or is in"),
+    Route("POST", "organizations/{org}/teams", teams.create, _PARTLY, _TEAM),
+    Route("GET", "teams/{id}", teams.show),
+    Route("PATCH", "teams/{id}", teams.change, _PARTLY, f"no renaming; {_TEAM}"),
+    Route("DELETE", "teams/{id}", teams.delete),
+    Route("POST", "teams/{id}/relationships/users", teams.add_users),
+    Route("DELETE", "teams/{id}/relationships/users", teams.remove_users),
+    Route("GET", "teams/{id}/authentication-tokens", teams.list_tokens),
+    Route("POST", "teams/{id}/authentication-tokens", teams.add_token),
+    Route("GET", "teams/{id}/authentication-token", teams.show_token),
+    Route("POST", "teams/{id}/authentication-token", teams.create_token, _FULL, "those before it end"),
+    Route("DELETE", "teams/{id}/authentication-token", teams.revoke_tokens),
+    Route("GET", "team-workspaces", teams.list_access),
+    Route("POST", "team-workspaces", teams.create_access, _PARTLY, _ACCESS),
+    Route("GET", "team-workspaces/{id}", teams.show_access),
+    Route("PATCH", "team-workspaces/{id}", teams.change_access, _PARTLY, _ACCESS),
+    Route("DELETE", "team-workspaces/{id}", teams.delete_access),
     Route("GET", "workspaces/{id}/runs", absent.empty_of_workspace, _PARTLY, _RUNS),
     Route("POST", "runs", absent.refuse_run, _PARTLY, _NO_RUNS),
     Route("GET", "organizations/{org}/runs/queue", absent.empty_of_organization, _PARTLY, _RUNS),
@@ -142,7 +162,7 @@ UNSUPPORTED = {
     "runs/:id, plans/:id, applies/:id, run-events, task-stages": "no remote execution",
     "policy-checks, policy-sets, cost-estimates, run-tasks, agents": "no remote execution",
     "vars/:id, varsets/:id": "variables are not kept",
-    "teams, team-workspaces, team-projects, organization-memberships": "grants: `lockhouse key grant`",
+    "team-projects, organization-memberships": "users come by signing in; access is granted on workspaces",
     "account/update, account/password": "principals are administered by `lockhouse key`",
     "registry-modules, registry-providers": "no registry here",
     "oauth-clients, oauth-tokens, ssh-keys, notification-configurations": "no connection to repositories or runs",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import Reader
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.retention import DAY_SECONDS, Policy, Rule
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Version
 from lockhouse.protocols.api import history_wire as documents
 from lockhouse.protocols.api import views, wire
 from lockhouse.protocols.api.call import Call
-from lockhouse.service import history, objects, retention, trash
+from lockhouse.service import objects, retention, trash
 
 _STATES = 200
 """Addresses looked at by one preview."""
@@ -75,11 +75,13 @@ async def purge(call: Call) -> documents.TrashedDocument:
 async def set_tags(call: Call) -> wire.VersionDocument:
     asked = call.document(documents.TagsAsk)
     address = Address(call.path["namespace"], asked.key)
-    tagged = await call.house.write(
-        lambda tx: objects.set_tags(tx, call.caller, address, asked.version, dict(asked.tags))
-    )
-    state, found = await call.house.read(lambda tx: history.find_version(tx, call.caller, address, tagged.id))
-    return views.version(found, state.current)
+
+    def command(tx: Transaction) -> wire.VersionDocument:
+        tagged = objects.set_tags(tx, call.caller, address, asked.version, dict(asked.tags))
+        state = tx.state(address)
+        return views.version(tagged, state.current if state is not None else 0)
+
+    return await call.house.write(command)
 
 
 def _rule(asked: documents.RuleAsk) -> Rule:

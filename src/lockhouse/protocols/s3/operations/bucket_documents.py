@@ -27,6 +27,7 @@ async def get_document(call: Call) -> Response:
 
 async def put_document(call: Call) -> Response:
     document = _named(call)
+    await call.house.read(lambda tx: namespaces.require_admin(tx, call.caller, call.bucket))
     raw = await call.body.whole(documents.MAX_BYTES)
     documents.read_document(document, raw)
     await call.house.write(lambda tx: namespaces.set_document(tx, call.caller, call.bucket, document.kind, raw))
@@ -46,8 +47,8 @@ async def get_versioning(call: Call) -> Response:
 
 
 async def put_versioning(call: Call) -> Response:
-    documents.read_versioning(await call.body.whole(documents.MAX_BYTES))
     await call.house.read(lambda tx: namespaces.require_admin(tx, call.caller, call.bucket))
+    documents.read_versioning(await call.body.whole(documents.MAX_BYTES))
     return Response(200)
 
 
@@ -57,9 +58,9 @@ async def get_acl(call: Call) -> Response:
 
 
 async def put_acl(call: Call) -> Response:
+    await call.house.read(lambda tx: namespaces.require_admin(tx, call.caller, call.bucket))
     documents.check_bucket_acl(call.request.headers)
     documents.check_acl_document(await call.body.whole(documents.MAX_BYTES))
-    await call.house.read(lambda tx: namespaces.require_admin(tx, call.caller, call.bucket))
     return Response(200)
 
 

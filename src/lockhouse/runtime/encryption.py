@@ -1,0 +1,179 @@
+"""The keys that seal states, while they serve: what is wrapped with which, one more key, and wrapping anew.
+
+Rotation makes a key, enters it, wraps with it from then on, and wraps what there is anew in small batches beside the
+requests; no body is touched. A rotation that is interrupted goes on when a server starts. A key that nothing is wrapped
+with any more is retired by hand: earlier backups still need it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from lockhouse.core.data_keys import DataKey, KeyRecord
+from lockhouse.core.ports import Transaction
+from lockhouse.errors import OperationUnsupported, RequestInvalid, StorageUnavailable
+from lockhouse.runtime.engine import Engine
+from lockhouse.sealing.ring import Ring
+from lockhouse.sealing.sources import Opened, enter_key
+from lockhouse.service import audit
+from lockhouse.service.callers import Caller
+
+BATCH = 200
+"""Data keys that one command wraps anew: a few milliseconds of the store's time."""
+PAUSE_SECONDS = 0.01
+_log = logging.getLogger("lockhouse.encryption")
+
+
+class KeyUse(msgspec.Struct, frozen=True):
+    """One key-encryption key."""
+
+    record: KeyRecord
+    newest: bool
+    wraps: int
+    """How many data keys."""
+
+
+class Encryption:
+    """The keys of one server. `opened` None: nothing is sealed."""
+
+    def __init__(self, engine: Engine, opened: Opened | None) -> None:
+        self._engine = engine
+        self._opened = opened
+        self._task: asyncio.Task[None] | None = None
+        self.left = 0
+        """Data keys that the last round could not wrap."""
+
+    def start(self) -> None:
+        """Finish what an earlier process began; call from the event loop."""
+        if self._opened is not None:
+            self._begin()
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    @property
+    def is_on(self) -> bool:
+        return self._opened is not None
+
+    @property
+    def source(self) -> str:
+        return self._opened.source.where() if self._opened is not None else "off"
+
+    @property
+    def rotating(self) -> bool:
+        return self._task is not None and not self._task.done()
+
+    async def uses(self) -> list[KeyUse]:
+        """Every key that is entered, oldest first, with what it wraps. Reads all data keys."""
+        counted: Counter[str] = Counter()
+        after = b""
+        while page := await self._engine.read(lambda tx, after=after: tx.data_keys(after)):  # type: ignore[misc]
+            counted.update(key.kek for key in page)
+            after = page[-1].id
+            await asyncio.sleep(0)
+        newest = self._ring().newest if self._opened is not None else ""
+        records = await self._engine.read(lambda tx: tx.key_records())
+        return [KeyUse(record, record.id == newest, counted[record.id]) for record in records]
+
+    async def rotate(self, caller: Caller) -> str:
+        """Make a key, wrap with it from now on and what there is anew in the background; its id.
+
+        Errors: `request.unsupported` (nothing is sealed, or the keys are made by people), `storage.unavailable`."""
+        if self._opened is None:
+            raise OperationUnsupported("cannot rotate keys: this server seals nothing (encryption_key is off)")
+        ring, source = self._ring(), self._opened.source
+        known = await self._engine.read(lambda tx: tx.key_records())
+        ring.replace(await asyncio.to_thread(source.load, known))  # what another server or a person has added
+        if source.kind == "env":
+            raise OperationUnsupported(
+                f"cannot add a key to {source.where()}: its keys are made by you",
+                hint="lockhouse encryption key; put it after the others, and start the servers again",
+            )
+        kek, record = await asyncio.to_thread(source.make, self._engine.now())
+        enter = enter_key(source, record, {*ring.ids, record.id})
+
+        def command(tx: Transaction) -> None:
+            enter(tx)
+            audit.note(tx, caller, "encryption.rotate", subject=record.id)
+
+        await self._engine.write(command)
+        ring.replace([kek])
+        self._begin()
+        return record.id
+
+    async def retire(self, caller: Caller, kek: str) -> None:
+        """Forget a key that wraps nothing any more, so that servers start without it. Errors: `request.invalid`."""
+        for use in await self.uses():
+            if use.record.id != kek:
+                continue
+            if use.newest or use.wraps:
+                why = "it is the newest key" if use.newest else f"{use.wraps} bodies need it"
+                raise RequestInvalid(
+                    f"cannot retire {kek}: {why}",
+                    hint="lockhouse encryption rotate",
+                )
+
+            def command(tx: Transaction) -> None:
+                tx.delete_key_record(kek)
+                audit.note(tx, caller, "encryption.retire", subject=kek)
+
+            return await self._engine.write(command)
+        raise RequestInvalid(f"cannot retire {kek}: there is no such key", hint="lockhouse encryption status")
+
+    async def wrap_anew(self) -> int:
+        """Wrap all data keys with the newest key that are wrapped with an older one; how many."""
+        ring = self._ring()
+        after, done, failed = b"", 0, 0
+        while page := await self._engine.read(lambda tx, after=after: tx.data_keys(after, BATCH)):  # type: ignore[misc]
+            after = page[-1].id
+            old = [key for key in page if key.kek != ring.newest]
+            if old:
+                anew, wrong = await asyncio.to_thread(_wrapped, ring, old)
+                failed += wrong
+                done += await self._engine.write(lambda tx, anew=anew: _replace(tx, anew))  # type: ignore[misc]
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                await asyncio.sleep(0)
+        self.left = failed
+        return done
+
+    def _ring(self) -> Ring:
+        assert self._opened is not None
+        return self._opened.ring
+
+    def _begin(self) -> None:
+        if not self.rotating:
+            self._task = asyncio.create_task(self._work())
+
+    async def _work(self) -> None:
+        newest = ""
+        while newest != self._ring().newest:  # a rotation may begin while one is under way
+            newest = self._ring().newest
+            try:
+                count = await self.wrap_anew()
+            except Exception:  # noqa: BLE001 - the next start or rotation goes on
+                _log.exception("Cannot wrap data keys anew")
+                return
+            if count or self.left:
+                _log.info("Wrapped data keys anew key=%s count=%d failed=%d", newest, count, self.left)
+
+
+def _wrapped(ring: Ring, old: Sequence[DataKey]) -> tuple[list[tuple[DataKey, str]], int]:
+    found: list[tuple[DataKey, str]] = []
+    for key in old:
+        try:
+            found.append((ring.rewrap(key), key.kek))
+        except StorageUnavailable as problem:  # damaged, or its key is missing: reading it says so, too
+            _log.error("Cannot wrap a data key anew key=%s problem=%s", key.id.hex(), problem.message)
+    return found, len(old) - len(found)
+
+
+def _replace(tx: Transaction, anew: Sequence[tuple[DataKey, str]]) -> int:
+    return sum(tx.rewrap(key, old) for key, old in anew)

@@ -1,0 +1,414 @@
+"""All protocols on one house, and callers with one right each: what asks every route as everybody.
+
+The world is a memory store, so it is put back as it was before each request: a route that deletes what it names is asked
+as often as any other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import threading
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from lockhouse.auth import keys
+from lockhouse.auth.authenticator import Authenticator
+from lockhouse.config import load
+from lockhouse.core.addresses import Address
+from lockhouse.core.attributes import Kind as AttributeKind
+from lockhouse.core.bodies import read_facts
+from lockhouse.core.items import KeyAttribute, Schema, Table
+from lockhouse.core.locks import Facet
+from lockhouse.core.ports import Parked, Part
+from lockhouse.core.principals import Credential, Grant, Identity, Kind, Principal, Right
+from lockhouse.core.reviews import ReviewRecord
+from lockhouse.core.sessions import Session
+from lockhouse.core.versions import Body, Origin
+from lockhouse.core.workspaces import Project
+from lockhouse.protocols.api.app import Api
+from lockhouse.protocols.aws.gate import Gate
+from lockhouse.protocols.aws.sigv4 import claims_signature
+from lockhouse.protocols.dynamodb.service import dynamodb_service
+from lockhouse.protocols.http.room import HttpRoom
+from lockhouse.protocols.s3.service import s3_service
+from lockhouse.protocols.sts.service import query_service
+from lockhouse.protocols.tfe import room as tfe
+from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
+from lockhouse.runtime.engine import Engine
+from lockhouse.runtime.entrance import Entrance
+from lockhouse.runtime.house import House
+from lockhouse.runtime.memory import LastReads, Pins
+from lockhouse.runtime.packing import compress
+from lockhouse.service import access, locks, namespaces, objects, tables, uploads, workspaces
+from lockhouse.service.access import HOUSE, NewPrincipal
+from lockhouse.service.callers import Caller
+from lockhouse.service.locks import TakeLock
+from lockhouse.service.objects import Put
+from lockhouse.service.workspaces import NewWorkspace
+from lockhouse.storage.blobs.files import FileBlobs
+from lockhouse.storage.memory import MemoryStore
+from tests.unit.service.rooms import body as body_of
+from tests.wire.rig import state
+
+MASTER = bytes(range(32))
+NAMESPACE = "acme"
+TABLE = "acme-locks"
+KEY = "app.tfstate"
+WORKSPACE = "ws-AAAAAAAAAAAAAAAA"
+PROJECT = "prj-AAAAAAAAAAAAAAAA"
+CLOUD_TEAM = "team-P-A1-cloud"
+EMPTY_TEAM = "team-P-A1-empty"
+PARKED = "parked-1"
+REVIEW = "review-1"
+SESSION = "a1" * 10
+REVIEW_BODY = (
+    b'{"schema":"lockhouse.review/1","root":"/src/app","commit":null,"services":[],"findings":[],"searched":{}}'
+)
+TARGET_TOKEN = "TOKENTARGET_____"
+NOW = time.time()
+"""The signers of the SDK have a clock of their own."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """One request before it is signed. `service`: `s3`, `dynamodb`, `sts`, `iam`, or empty for a bearer token."""
+
+    method: str
+    path: str
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+    service: str = ""
+    holding: str = ""
+    """Who holds the lock: `caller`, `other` or nobody."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a token and an access key; no credential at all when both are empty."""
+
+    name: str
+    token: str = ""
+    key: str = ""
+    secret: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: bytes
+
+    @property
+    def refused(self) -> bool:
+        """Whether it is the answer to somebody who may not."""
+        denied = b"AccessDenied" in self.body or b"access.denied" in self.body
+        return self.status in (401, 403) or denied
+
+
+class World:
+    """The house and everybody."""
+
+    def __init__(self, directory: Path) -> None:
+        self.now = NOW
+        self.store = MemoryStore()
+        self.blobs = FileBlobs(directory / "blobs")
+        self.authenticator = Authenticator(self.store, MASTER, lambda: self.now)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._directory = directory
+        self._handler: Handler = asyncio.run_coroutine_threadsafe(self._build(), self._loop).result(10)
+        self._fill()
+        self.people = {right: self.person(f"only-{right}", (right,)) for right in Right}
+        self.nobody = Person("nobody")
+        self.foreign = self.person("foreign", tuple(Right), "elsewhere")
+        self.revoked = self.person("revoked", tuple(Right))
+        self.store.write(lambda tx: access.revoke(tx, Caller(HOUSE, NOW, "cli"), "revoked"))
+        self.expired = self.person("expired", tuple(Right), expires_at=NOW - 1)
+        trusted = tuple(self._principal(each) for each in self.people.values())
+        organization = keys.new_token("P-organization", NOW)
+        made = Principal("P-organization", f"org-{NAMESPACE}", (), NOW, Kind.SERVICE_ACCOUNT)
+
+        def trust(tx) -> None:
+            role = tx.principal("P-role")
+            tx.save_principal(msgspec.structs.replace(role, trusted=trusted))
+            tx.save_principal(made)
+            tx.save_credential(organization.credential)
+
+        exact = Grant(NAMESPACE, KEY, (Right.READ, Right.READ_OUTPUTS), exact=True)
+        one = Principal(CLOUD_TEAM[5:], f"{NAMESPACE}:cloud", (exact,), NOW, Kind.TEAM, namespace=NAMESPACE)
+        other = Principal(EMPTY_TEAM[5:], f"{NAMESPACE}:empty", (), NOW, Kind.TEAM, namespace=NAMESPACE)
+        token = keys.new_token(one.id, NOW).credential
+        self.store.write(lambda tx: (tx.save_principal(one), tx.save_principal(other), tx.save_credential(token)))
+        self.store.write(trust)
+        for who in (*self.people.values(), self.foreign):
+            self._begin_upload(who)
+        found = self.store.read(lambda tx: tx.state(Address(NAMESPACE, KEY)))
+        assert found is not None
+        current = self.store.read(lambda tx: tx.version(found, 1))
+        assert current is not None
+        self._version = current.id
+        self._everything = self.store._maps
+
+    async def _build(self) -> Handler:
+        engine = Engine(self.store, self.blobs, now=lambda: self.now)
+        engine.start()
+        self.house = House(engine, lock_wait=0.0, max_body=1 << 20)
+        settings = load({"data": str(self._directory / "data"), "config": None}, {})
+        account = settings.account_id
+        services = (
+            s3_service(self.house, region="us-east-1", public_host=""),
+            dynamodb_service(self.house, account=account),
+            query_service("sts", self.house, self.authenticator, account),
+            query_service("iam", self.house, self.authenticator, account),
+        )
+        gate = Gate({each.name: each for each in services}, self.authenticator, lambda: self.now)
+        cloud = tfe.TfeRoom(
+            self.house,
+            self.authenticator,
+            MASTER,
+            lambda: self.now,
+            Entrance(self.house, self.authenticator, MASTER),
+        )
+        http, api = (
+            HttpRoom(self.house, self.authenticator, lambda: self.now),
+            Api(self.house, self.authenticator, settings),
+        )
+
+        async def handle(request: Request) -> Response:
+            path = request.raw_path
+            if claims_signature(request.headers, request.raw_query):
+                return await gate(request)
+            if path.startswith(b"/http/"):
+                return await http(request)
+            if path.startswith(tfe.PATHS):
+                return await cloud(request)
+            return await (api.handle(request) if path.startswith(b"/lockhouse/") else gate(request))
+
+        return handle
+
+    def _fill(self) -> None:
+        """A namespace with a state of two versions, a workspace, a table with an item, a team, a role, a project."""
+        root = Caller(HOUSE, NOW - 100, "cli")
+        address = Address(NAMESPACE, KEY)
+
+        def command(tx) -> None:
+            namespaces.create(tx, root, NAMESPACE)
+            workspaces.create(tx, root, NAMESPACE, NewWorkspace(WORKSPACE, "app"))
+            for name in ("target", "team-of-target"):
+                kind = Kind.TEAM if name.startswith("team") else Kind.SERVICE_ACCOUNT
+                credential = Credential(f"TOKEN{name.upper():_<11}"[:16], f"P-{name}", "token", NOW - 50)
+                grants = (Grant(NAMESPACE, "", (Right.READ,)),)
+                made = NewPrincipal(f"P-{name}", name, grants, kind=kind, credentials=(credential,))
+                access.create(tx, root, made)
+            role = NewPrincipal("P-role", "role-of-target", (Grant(NAMESPACE, "", (Right.READ,)),), kind=Kind.ROLE)
+            access.create(tx, root, role)
+
+        self.store.write(command)
+        found = self.store.read(lambda tx: tx.workspace(WORKSPACE))
+        assert found is not None
+        self.store.write(lambda tx: tx.save_workspace(msgspec.structs.replace(found, address=address)))
+        for serial in (1, 2):
+            raw = state(serial, vpc="vpc-1")
+            put = Put(address, _kept(raw), f"n{serial}", read_facts(raw))
+            self.store.write(lambda tx, put=put: objects.put(tx, root, put))
+        raw = state(1)
+        kept = Parked(PARKED, address, NOW, "write.serial", "not newer", _kept(raw), Origin(), read_facts(raw))
+        review = ReviewRecord(0, REVIEW, NOW, "/src/app", "", "P-target", "target", len(REVIEW_BODY), {})
+
+        session = Session(SESSION, b"d" * 32, "P-target", "local", NOW, NOW, NOW + 3600)
+
+        def more(tx) -> None:
+            tx.add_parked(kept)
+            tx.add_session(session)
+            tx.add_review(review, compress(REVIEW_BODY))
+            tx.save_project(Project(PROJECT, NAMESPACE, "project", NOW))
+
+        self.store.write(more)
+        table = Table(
+            TABLE, "00000000-0000-4000-8000-000000000000", Schema(KeyAttribute("LockID", AttributeKind.S)), NOW
+        )
+        self.store.write(lambda tx: tables.create(tx, root, table))
+
+    def person(self, name: str, rights: tuple[Right, ...], namespace: str = "", expires_at: float = 0.0) -> Person:
+        """Somebody with these rights everywhere, or in one namespace."""
+        places = (namespace or "*",)
+        principal = keys.new_principal_id()
+        token = keys.new_token(principal, NOW, expires_at)
+        key = msgspec.structs.replace(keys.new_access_key(principal, NOW), expires_at=expires_at)
+        grants = tuple(Grant(each, "", rights) for each in places)
+        made = Principal(principal, name, grants, NOW, Kind.SERVICE_ACCOUNT)
+
+        def command(tx) -> None:
+            tx.save_principal(made)
+            tx.save_credential(token.credential)
+            tx.save_credential(key)
+
+        self.store.write(command)
+        return Person(name, token.text, key.id, keys.secret_of(MASTER, key).decode())
+
+    def _begin_upload(self, who: Person) -> None:
+        """Everybody has an upload with one part."""
+        address = Address(NAMESPACE, "parts.txt")
+        caller = Caller(Identity(self._principal(who), who.name, who.key, HOUSE.grants), NOW, "s3")
+
+        def command(tx) -> None:
+            uploads.create(tx, caller, address, f"upload-of-{who.name}", uploads.Template())
+            uploads.put_part(tx, caller, address, f"upload-of-{who.name}", Part(1, _kept(b"part"), NOW))
+
+        self.store.write(command)
+
+    def _principal(self, who: Person) -> str:
+        known = self.store.read(lambda tx: tx.credential(who.key))
+        assert known is not None
+        return known.principal
+
+    def ask(self, who: Person, ask: Ask) -> Answer:
+        """One request in the world as it was made."""
+        self.store._maps = self._everything
+        self.authenticator.changed()
+        self.house.last_reads, self.house.pins = LastReads(), Pins()
+        if ask.holding:
+            self._lock(who if ask.holding == "caller" else self.people[Right.ADMIN], ask)
+        return asyncio.run_coroutine_threadsafe(self._ask(who, ask), self._loop).result(30)
+
+    def fill(self, ask: Ask, who: Person) -> Ask:
+        """The request with the names and ids of this world."""
+        version = self._version
+        known = self.store.read(lambda tx: tx.credential(keys.split_token(who.token)[0])) if who.token else None
+        names = {
+            "{org}": NAMESPACE,
+            "{namespace}": NAMESPACE,
+            "{user}": f"user-{known.principal}" if known else "user-nobody",
+            "{name}": "target",
+            "{member}": "target",
+            "{version}": version,
+            "{upload}": f"upload-of-{who.name}",
+            "{pass}": "nothing",
+        }
+        path, body = ask.path, ask.body.decode()
+        if path.startswith("/api/v2/"):
+            cloud = f"sv-{WORKSPACE[3:]}.{version}"
+            names |= {"{name}": "app", "{id}": WORKSPACE, "{version}": cloud}
+            for start, found in (
+                ("/api/v2/state-versions/", cloud),
+                ("/api/v2/state-version-outputs/", f"wsout-{cloud[3:]}.{hashlib.sha256(b'vpc').hexdigest()[:12]}"),
+                ("/api/v2/projects/", PROJECT),
+                ("/api/v2/teams/", CLOUD_TEAM),
+                ("/api/v2/team-workspaces/", f"tws-{CLOUD_TEAM[5:]}.{WORKSPACE[3:]}"),
+                ("/api/v2/authentication-tokens/", f"at-{keys.split_token(who.token)[0] if who.token else 'x'}"),
+            ):
+                if path.startswith(start):
+                    names["{id}"] = found
+        else:
+            names["{id}"] = TARGET_TOKEN
+            if path.startswith("/lockhouse/v1/teams/"):
+                names["{name}"] = "team-of-target"
+            if path.startswith("/lockhouse/v1/roles/"):
+                names["{name}"] = "role-of-target"
+            if path.startswith("/lockhouse/v1/parked/"):
+                names["{id}"] = PARKED
+            if path.startswith("/lockhouse/v1/sessions/"):
+                names["{id}"] = SESSION
+            if path.startswith("/lockhouse/v1/reviews/"):
+                names["{id}"] = REVIEW
+        for name, value in names.items():
+            path, body = path.replace(name, value), body.replace(name, value)
+        return replace(ask, path=path, body=body.encode())
+
+    @property
+    def changed(self) -> bool:
+        """Whether the last request changed anything of record, in which it was asked with nobody holding the lock."""
+        return self.store._maps is not self._everything and self._record() != self._before
+
+    def _record(self) -> object:
+        maps = self.store._maps
+        return (maps.versions, maps.locks, maps.namespaces, maps.principals, maps.credentials, maps.tables, maps.items)
+
+    @property
+    def _before(self) -> object:
+        maps = self._everything
+        return (maps.versions, maps.locks, maps.namespaces, maps.principals, maps.credentials, maps.tables, maps.items)
+
+    def _lock(self, who: Person, ask: Ask) -> None:
+        credential = who.key if ask.service else keys.split_token(who.token)[0] if who.token else "x"
+        known = self.store.read(lambda tx: tx.credential(credential))
+        principal = known.principal if known else "x"
+        facet = {"s3": Facet.LOCKFILE, "dynamodb": Facet.TABLE}.get(ask.service, Facet.HTTP)
+        if ask.path.startswith("/api/v2"):
+            facet = Facet.WORKSPACE
+        caller = Caller(Identity(principal, who.name, credential, HOUSE.grants), NOW, "cli")
+        info = b'{"ID":"held","Operation":"OperationTypePlan"}'
+        self.store.write(lambda tx: locks.take(tx, caller, TakeLock(Address(NAMESPACE, KEY), facet, info)))
+
+    async def _ask(self, who: Person, ask: Ask) -> Answer:
+        path, _, query = ask.path.partition("?")
+        headers = self._signed(who, ask) if ask.service else dict(ask.headers) | {"host": "lock.test"}
+        if not ask.service and who.token:
+            headers["authorization"] = f"Bearer {who.token}"
+
+        async def chunks() -> AsyncIterator[bytes]:
+            if ask.body:
+                yield ask.body
+
+        async def never() -> None:
+            await asyncio.Event().wait()
+
+        request = Request(
+            method=ask.method,
+            raw_path=path.encode(),
+            raw_query=query.encode(),
+            headers=Headers([(name.lower().encode(), value.encode()) for name, value in headers.items()]),
+            scheme="https",
+            peer="192.0.2.1",
+            request_id="r",
+            chunks=chunks,
+            disconnected=never,
+        )
+        response: Response = await self._handler(request)
+        found = response.body
+        if isinstance(found, Stream):
+            data = b"".join([piece async for piece in found.chunks()])
+            found.close()
+        else:
+            data = found
+        return Answer(response.status, data)
+
+    def _signed(self, who: Person, ask: Ask) -> dict[str, str]:
+        headers = dict(ask.headers)
+        if not who.key:
+            return headers | {"host": "lock.test"}
+        request = AWSRequest(ask.method, f"https://lock.test{ask.path}", data=ask.body, headers=headers)
+        signer = S3SigV4Auth if ask.service == "s3" else SigV4Auth
+        signer(Credentials(who.key, who.secret), ask.service, "us-east-1").add_auth(request)
+        return {name: str(value) for name, value in request.headers.items()} | {
+            "host": "lock.test",
+            "content-length": str(len(ask.body)),
+        }
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+        self.store.close()
+
+
+def _kept(raw: bytes) -> Body:
+    return msgspec.structs.replace(body_of(raw), packed=compress(raw))
+
+
+def document(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def quoted(text: str) -> str:
+    return quote(text, safe="")
