@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -20,6 +22,8 @@ from lockhouse.cli.exits import EXIT_CODES, MEANINGS
 from lockhouse.config import SETTINGS, Setting
 from lockhouse.errors import ALL_PROBLEMS, LOCAL_PROBLEMS, Problem
 from lockhouse.protocols.api.wire import STATUSES
+from lockhouse.protocols.http import wire as http
+from lockhouse.protocols.tfe import wire as tfe
 
 _REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
 
@@ -105,8 +109,17 @@ def _problem(code: str, kind: type[Problem]) -> str:
     return f"| `{code}` | {STATUSES.get(code, '')} | {int(EXIT_CODES[code])} | {meaning} |\n"
 
 
+def statuses(page: str, table: Mapping[str, int]) -> str:
+    """A page written by hand, with the table of its protocol's statuses in it written anew."""
+    rows = "".join(f"| `{code}` | {status} |\n" for code, status in sorted(table.items()))
+    return re.sub(r"(?:\| `[a-z_.]+` \| \d{3} \|\n)+", lambda _: rows, page)
+
+
 def main() -> None:
     """Write all pages."""
+    for name, table in (("http.md", http.STATUSES), ("tfe.md", tfe.STATUSES)):
+        page = _REFERENCE / name
+        page.write_text(statuses(page.read_text(encoding="utf-8"), table), encoding="utf-8")
     for name, text in (
         ("settings.md", settings()),
         ("commands.md", commands()),

@@ -45,6 +45,7 @@ from lockhouse.protocols.sts.service import query_service
 from lockhouse.protocols.tfe import room as tfe
 from lockhouse.protocols.web import Handler, Request, Response
 from lockhouse.runtime.chores import Chores
+from lockhouse.runtime.dispatcher import Dispatcher
 from lockhouse.runtime.encryption import Encryption
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
@@ -63,7 +64,9 @@ from lockhouse.storage.carry.archive import Manifest
 from lockhouse.storage.carry.carrying import check_served
 from lockhouse.storage.carry.place import serving
 from lockhouse.storage.directory import DataDirectory, open_directory
+from lockhouse.storage.redis.sessions import RedisSessions
 from lockhouse.storage.shared import SharedStorage, check_master_key, open_shared
+from lockhouse.webhooks import Sender
 
 _OWN_PATHS = (b"/lockhouse/", b"/healthz", b"/readyz", b"/metrics")
 _METRIC_NAMES = {b"/http/": "http"}
@@ -76,6 +79,18 @@ class Announce(Protocol):
     def __call__(self, endpoint: str, first: bool) -> None: ...
 
 
+class Background(Protocol):
+    """Work beside requests."""
+
+    def start(self) -> None:
+        """Begin; called from the event loop."""
+        ...
+
+    async def stop(self) -> None:
+        """End, after the last request was answered."""
+        ...
+
+
 @dataclass
 class Server:
     """One server: its data directory, its house and what serves its requests."""
@@ -86,16 +101,11 @@ class Server:
     house: House
     handler: Handler
     api: Api
-    chores: Chores
-    journal: Journal
-    uses: Uses
-    encryption: Encryption
+    background: tuple[Background, ...]
     first: bool
     """Whether this start made the administrator."""
     made_key: str
     """Where this start put the first key that seals states; empty: it made none."""
-    repacking: Repacking
-    scrubbing: Scrubbing
 
 
 def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
@@ -143,6 +153,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         gate = Gate({service.name: service for service in services}, authenticator, now)
         encryption = Encryption(engine, sealed)
         signer = Signer(master)
+        sender = Sender(master, private=settings.webhook_private_networks, now=now)
         journal = Journal(
             engine,
             lambda after, raws: segments.build(after, raws, now(), signer),
@@ -160,6 +171,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             repacking=repacking,
             scrubbing=scrubbing,
             encryption=encryption,
+            webhooks=sender,
         )
         rooms = {b"/http/": HttpRoom(house, authenticator, now)}
         cloud = tfe.TfeRoom(
@@ -181,26 +193,23 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             retention_floor=settings.retention_floor * DAY_SECONDS,
             sessions=house.sessions,
         )
-        uses = Uses(engine, authenticator.take_uses)
+        house.waiting_notice = settings.waiting_notice
+        house.on_waiting = journal.saw_waiting
+        dispatcher = Dispatcher(engine, sender.send, server=settings.public_url)
+        packers = (repacking,) if settings.packing else ()
+        background = (
+            *packers,
+            scrubbing,
+            chores,
+            encryption,
+            Uses(engine, authenticator.take_uses),
+            dispatcher,
+            journal,
+        )
     except BaseException:
         directory.close()
         raise
-    return Server(
-        settings,
-        directory,
-        authenticator,
-        house,
-        handler,
-        api,
-        chores,
-        journal,
-        uses,
-        encryption,
-        first,
-        made_key,
-        repacking,
-        scrubbing,
-    )
+    return Server(settings, directory, authenticator, house, handler, api, background, first, made_key)
 
 
 def _backup_of(
@@ -269,7 +278,6 @@ def _front(gate: Handler, api: Api, console: Console, journal: Journal, rooms: d
 
 
 def _redis(url: str) -> Sessions:
-    from lockhouse.storage.redis.sessions import RedisSessions  # noqa: PLC0415 - a sixth of the time of a start
 
     return RedisSessions(url)
 
@@ -333,13 +341,8 @@ class _Process(uvicorn.Server):
         await super().startup(sockets)
         assert sockets is not None
         endpoint = _endpoint(server.settings, sockets[0])
-        server.chores.start()
-        server.scrubbing.start()
-        if server.settings.packing:
-            server.repacking.start()
-        server.journal.start()
-        server.uses.start()
-        server.encryption.start()
+        for each in server.background:
+            each.start()
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
@@ -355,12 +358,8 @@ class _Process(uvicorn.Server):
         self._server.api.draining = True
         self._server.house.waiting.end_all()
         await super().shutdown(sockets)
-        await self._server.repacking.stop()
-        await self._server.scrubbing.stop()
-        await self._server.chores.stop()
-        await self._server.encryption.stop()
-        await self._server.uses.stop()
-        await self._server.journal.stop()
+        for each in self._server.background:
+            await each.stop()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -394,6 +394,18 @@ class Settings:
     audit_reads: bool = _setting(
         _switch, True, "Whether the audit log tells of requests that were allowed and changed nothing.", "true or false"
     )
+    webhook_private_networks: bool = _setting(
+        _switch,
+        False,
+        "Whether webhooks may lead to loopback and private networks, on loopback over plain http too.",
+        "true or false",
+    )
+    waiting_notice: float = _setting(
+        _seconds(1, 86_400),
+        300.0,
+        "How long somebody asks for a lock before the event `lock.waiting`.",
+        "seconds, 1 to 86400",
+    )
     audit_retention: int = _setting(
         _count(0, 36_500), 0, "How long entries of the audit log are kept; 0 keeps them for ever.", "days"
     )

@@ -365,6 +365,18 @@ class EncryptionKeyInvalid(Problem):
     code = "encryption.key"
 
 
+class WebhookExists(Problem):
+    """Another webhook has this name."""
+
+    code = "webhook.exists"
+
+
+class WebhookNotFound(Problem):
+    """There is no such webhook."""
+
+    code = "webhook.not_found"
+
+
 class ReviewNotFound(Problem):
     """There is no such review, or not for this caller."""
 

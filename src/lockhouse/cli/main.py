@@ -22,6 +22,7 @@ from lockhouse.cli.commands import (
     sessions,
     states,
     trash,
+    webhooks,
     workspaces,
 )
 from lockhouse.review import command as review
@@ -55,6 +56,7 @@ for _commands in (
     workspaces,
     locks,
     audit,
+    webhooks,
     backups,
     moves,
     databases,

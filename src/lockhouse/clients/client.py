@@ -18,7 +18,7 @@ import lockhouse
 from lockhouse.core.audit import Segment
 from lockhouse.core.reviews import Review
 from lockhouse.errors import Refusal, ServerUnreachable
-from lockhouse.protocols.api import encryption_wire, history_wire, session_wire, wire, wire_audit
+from lockhouse.protocols.api import encryption_wire, history_wire, session_wire, wire, wire_audit, wire_webhooks
 
 D = TypeVar("D", bound=wire.Document)
 Query = Mapping[str, str | int | bool]
@@ -416,6 +416,31 @@ class Client:
 
     def audit_checkpoint(self) -> wire_audit.CheckpointDocument:
         return self._ask("GET", "/audit/checkpoint", wire_audit.CheckpointDocument)
+
+    # Webhooks ---------------------------------------------------------------------------------------------------------
+
+    def create_webhook(self, asked: wire_webhooks.WebhookAsk) -> wire_webhooks.CreatedWebhook:
+        return self._ask("POST", "/webhooks", wire_webhooks.CreatedWebhook, asked)
+
+    def webhooks(self) -> list[wire_webhooks.WebhookDocument]:
+        return list(self._ask("GET", "/webhooks", wire_webhooks.Webhooks).webhooks)
+
+    def webhook(self, name: str) -> wire_webhooks.WebhookDocument:
+        return self._ask("GET", f"/webhooks/{_segment(name)}", wire_webhooks.WebhookDocument)
+
+    def enable_webhook(self, name: str, *, enabled: bool) -> wire_webhooks.WebhookDocument:
+        asked = wire_webhooks.WebhookChange(enabled=enabled)
+        return self._ask("PATCH", f"/webhooks/{_segment(name)}", wire_webhooks.WebhookDocument, asked)
+
+    def replay_webhook(self, name: str, after: int) -> wire_webhooks.WebhookDocument:
+        asked = wire_webhooks.ReplayAsk(after=after)
+        return self._ask("POST", f"/webhooks/{_segment(name)}/replay", wire_webhooks.WebhookDocument, asked)
+
+    def test_webhook(self, name: str) -> wire_webhooks.TestedWebhook:
+        return self._ask("POST", f"/webhooks/{_segment(name)}/test", wire_webhooks.TestedWebhook)
+
+    def delete_webhook(self, name: str) -> None:
+        self._do("DELETE", f"/webhooks/{_segment(name)}")
 
     # The wire ---------------------------------------------------------------------------------------------------------
 

@@ -56,7 +56,8 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     detail: str = ""
     """In words: rights that were granted, the reason of a force-unlock."""
     count: int = 0
-    """Of how many requests this entry tells, where it stands for several."""
+    """Of how many requests or versions this entry tells, where it stands for several; of `state.shrunk` how many
+    percent."""
 
     @property
     def address(self) -> Address:

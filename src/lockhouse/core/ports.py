@@ -23,6 +23,7 @@ from lockhouse.core.reviews import ReviewRecord
 from lockhouse.core.sessions import Session
 from lockhouse.core.trash import TrashReader, TrashWriter
 from lockhouse.core.versions import Body, Facts, Origin, Version
+from lockhouse.core.webhooks import Progress, Webhook
 from lockhouse.core.workspaces import Project, StateUpload, Workspace
 
 T = TypeVar("T")
@@ -305,6 +306,11 @@ class Reader(TrashReader, QueueReader, Protocol):
         """(name, seconds since 1970, finished) of blobs that are kept in rows, in name order."""
         ...
 
+    def webhook_named(self, name: str) -> Webhook | None: ...
+    def webhooks(self) -> Sequence[tuple[Webhook, Progress]]:
+        """All, by name, with how far each has been told."""
+        ...
+
     def blob_names(self, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Names of all blobs that any version (in the trash, too), part or parked write refers to, in order."""
         ...
@@ -443,6 +449,18 @@ class Transaction(Reader, TrashWriter, QueueWriter, Protocol):
 
     def save_key_record(self, record: KeyRecord) -> None: ...
     def delete_key_record(self, record_id: str) -> None: ...
+    def save_webhook(self, webhook: Webhook, progress: Progress) -> None:
+        """A new one, or another record for the same id; a name is given once."""
+        ...
+
+    def save_progress(self, webhook_id: str, progress: Progress) -> None:
+        """Nothing is done where there is no such webhook."""
+        ...
+
+    def delete_webhook(self, webhook_id: str) -> None: ...
+    def saw_reader(self, namespace: str, key: str, principal: str) -> bool:
+        """Remember that this principal has read this state; whether that is new."""
+        ...
 
     def expire_items(self, now: float, limit: int = 1000) -> int:
         """Remove items whose time has come; answers how many."""

@@ -7,6 +7,7 @@ and `write`; what needs more than one step has a method of its own.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
@@ -32,7 +33,7 @@ from lockhouse.runtime.recollections import InMemory, InStore, Recollections
 from lockhouse.runtime.sessions import DatabaseSessions
 from lockhouse.runtime.shared_queue import SharedQueue
 from lockhouse.runtime.streams import Stream
-from lockhouse.runtime.waiting import Waiting
+from lockhouse.runtime.waiting import Poller, Waiting
 from lockhouse.sealing.bodies import Bodies
 from lockhouse.sealing.ring import Ring
 from lockhouse.service import history, locks, objects, uploads
@@ -74,6 +75,9 @@ class House:
         self.lock_wait = lock_wait
         self.max_body = max_body
         self.require_lock = require_lock
+        self.waiting_notice = math.inf
+        """Seconds after which somebody who waits for a lock is told of."""
+        self.on_waiting: Callable[[Caller, Address, float], None] = lambda _caller, _address, _waited: None
         """Whether new namespaces refuse writes without a lock."""
 
     def read(self, query: Callable[[Reader], T]) -> Awaitable[T]:
@@ -267,7 +271,7 @@ class House:
         if taken is None and self.lock_wait > 0 and not self.waiting.ending:
             taken, refusal = await self._wait(caller, command, gone, refusal)
         if taken is None:
-            self.waiting.saw_refusal(address, caller)
+            self._tell_of_waiting(self.waiting.saw_refusal(address, caller), address)
             refusal = refusal or await self._holder(command)
             held = (locks.read_document(refusal.info).id, refusal.info)
             now = self.engine.now()
@@ -276,6 +280,12 @@ class House:
         await self.recollections.took(caller.who.credential, address, taken.lock.holds[-1].id)
         self.waiting.saw_grant(address, caller)
         return taken
+
+    def _tell_of_waiting(self, poller: Poller, address: Address) -> None:
+        waited = poller.last - poller.since
+        if waited >= self.waiting_notice and not poller.told:
+            poller.told = True
+            self.on_waiting(poller.caller, address, waited)
 
     async def _wait(
         self, caller: Caller, command: TakeLock, gone: Gone, refusal: LockHeld | None

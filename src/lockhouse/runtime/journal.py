@@ -13,6 +13,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from functools import partial
+
+import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.audit import ALLOWED, REFUSED, Entry, Segment, clipped, encode
@@ -20,9 +24,10 @@ from lockhouse.core.ports import Transaction
 from lockhouse.core.principals import Identity
 from lockhouse.runtime.engine import Engine
 from lockhouse.service import audit
+from lockhouse.service.callers import Caller
 
 DELAY_SECONDS = 0.5
-SEAL_SECONDS = 5.0
+SEAL_SECONDS = 2.0
 SEAL_ENTRIES = 500
 """Entries in one segment at most, and how many are sealed at once rather than after `SEAL_SECONDS`."""
 STRANGERS_PER_SECOND = 50
@@ -34,6 +39,15 @@ _FAILED = "failed"
 _REFUSED_STATUS = frozenset({401, 403, 409, 412, 423, 429})
 _REFUSED_CODES = ("access.", "condition.", "credential.", "signature.", "lock.", "write.", "delete.")
 _READING = ("Get", "Query", "Scan", "BatchGet", "Describe", "List")
+_STATE_READS = frozenset(
+    {
+        "s3:GetObject",
+        "http:GET",
+        "cloud:GET state-versions/{id}/download",
+        "api:GET /namespaces/{namespace}/state/body",
+    }
+)
+MAX_KNOWN = 100_000
 _log = logging.getLogger("lockhouse.audit")
 
 
@@ -67,6 +81,8 @@ class Journal:
         self._dropped = 0
         self._second = 0
         self._strangers = 0
+        self._known: set[tuple[str, str, str]] = set()
+        """Who is known to have read what, so that the database is not asked each time."""
         self._flushing: asyncio.Task[None] | None = None
         self._sealing: asyncio.Task[None] | None = None
 
@@ -96,11 +112,8 @@ class Journal:
                 return
         elif who is None or not self._reads or not _is_read(method, protocol, trail.action):
             return
-        if len(self._waiting) >= MAX_WAITING:
-            self._dropped += 1
-            return
         address = trail.address
-        self._waiting.append(
+        self._collect(
             Entry(
                 at=self._engine.now(),
                 action=f"{protocol}:{clipped(trail.action) or method}",
@@ -118,6 +131,34 @@ class Journal:
                 key=clipped(address.key) if address is not None else "",
             )
         )
+
+    def saw_waiting(self, caller: Caller, address: Address, waited: float) -> None:
+        """Somebody has been asking for a lock for long (seconds)."""
+        who = caller.who
+        self._collect(
+            Entry(
+                at=self._engine.now(),
+                action="lock.waiting",
+                principal=who.principal,
+                name=who.name,
+                credential=who.credential,
+                session=who.session,
+                protocol=caller.protocol,
+                peer=caller.peer,
+                agent=clipped(caller.agent),
+                request=caller.request,
+                namespace=address.namespace,
+                key=address.key,
+                detail=f"for {waited:.0f} s",
+                count=int(waited),
+            )
+        )
+
+    def _collect(self, entry: Entry) -> None:
+        if len(self._waiting) >= MAX_WAITING:
+            self._dropped += 1
+            return
+        self._waiting.append(entry)
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._append_soon())
 
@@ -141,13 +182,22 @@ class Journal:
             self._waiting.append(Entry(at=self._engine.now(), action="requests.refused", outcome=REFUSED, count=count))
         while self._waiting:
             batch = self._waiting[:_BATCH]
-            raws = [encode(each) for each in batch]
+            readers = [each for each in batch if self._may_be_first(each)]
             try:
-                await self._engine.write(lambda tx, raws=raws: _add(tx, raws))  # type: ignore[misc]
+                await self._engine.write(partial(_add, batch=batch, readers=readers))
             except Exception as error:  # noqa: BLE001 - the log goes on when the database does
                 _log.error("Cannot append to the audit log waiting=%d error=%s", len(self._waiting), error)
                 return
             del self._waiting[: len(batch)]
+            self._known.update(_reading(each) for each in readers)
+
+    def _may_be_first(self, entry: Entry) -> bool:
+        """Whether this may be the first time that its principal read its state."""
+        if entry.outcome != ALLOWED or not entry.key or entry.action not in _STATE_READS:
+            return False
+        if len(self._known) > MAX_KNOWN:
+            self._known.clear()
+        return _reading(entry) not in self._known
 
     async def _seal_on(self) -> None:
         while True:
@@ -174,9 +224,16 @@ class Journal:
         return await self._engine.write(lambda tx: audit.forget(tx, before, _BATCH))
 
 
-def _add(tx: Transaction, raws: list[bytes]) -> None:
-    for raw in raws:
-        tx.add_entry(raw)
+def _reading(entry: Entry) -> tuple[str, str, str]:
+    return entry.namespace, entry.key, entry.principal
+
+
+def _add(tx: Transaction, batch: Sequence[Entry], readers: Sequence[Entry]) -> None:
+    for each in batch:
+        tx.add_entry(encode(each))
+    for each in readers:
+        if tx.saw_reader(*_reading(each)):
+            tx.add_entry(encode(msgspec.structs.replace(each, action="state.first-read")))
 
 
 def _is_read(method: str, protocol: str, action: str) -> bool:

@@ -35,6 +35,8 @@ class Poller:
     caller: Caller
     since: float
     last: float
+    told: bool = False
+    """Whether somebody was told that it waits long."""
 
 
 class Waiting:
@@ -79,7 +81,7 @@ class Waiting:
             for waiter in queue:
                 waiter.woken.set()
 
-    def saw_refusal(self, address: Address, caller: Caller) -> None:
+    def saw_refusal(self, address: Address, caller: Caller) -> Poller:
         key = (address, caller.who.credential)
         poller = self._pollers.pop(key, None)
         if poller is None or caller.now - poller.last > POLLER_SECONDS:
@@ -88,6 +90,7 @@ class Waiting:
         self._pollers[key] = poller
         if len(self._pollers) > MAX_POLLERS:
             self._pollers.popitem(last=False)
+        return poller
 
     def saw_grant(self, address: Address, caller: Caller) -> None:
         self._pollers.pop((address, caller.who.credential), None)

@@ -40,6 +40,7 @@ def note(
     subject: str = "",
     detail: str = "",
     code: str = "",
+    count: int = 0,
 ) -> None:
     """Tell what this command does; it stands in the log exactly if the command is committed.
     With the code of a problem: what it refused to do."""
@@ -63,6 +64,7 @@ def note(
                 key=address.key if address is not None else "",
                 subject=clipped(subject),
                 detail=clipped(detail),
+                count=count,
             )
         )
     )

@@ -178,6 +178,7 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
             state = msgspec.structs.replace(state, is_state=True)
             mark = command.mark or outcome.mark
             version = add_version(tx, caller, state, command, lock_id=outcome.lock_id, mark=mark)
+            _tell_shrinking(tx, caller, address, live, command.facts)
             remembered = writes.after_write(record, caller.who.credential, version.seq)
             if remembered is not record and not tx.save_lock(state, remembered, record.epoch):
                 raise StorageUnavailable(f"cannot write {address.lock_id}: its lock changed just now", hint="try again")
@@ -431,6 +432,22 @@ def add_version(
         )
     )
     return version
+
+
+def _tell_shrinking(
+    tx: Transaction, caller: Caller, address: Address, live: Version | None, facts: Facts | None
+) -> None:
+    before = live.facts.resources if live is not None and live.facts is not None else -1
+    after = facts.resources if facts is not None else -1
+    if 0 <= after < before:
+        audit.note(
+            tx,
+            caller,
+            "state.shrunk",
+            address,
+            detail=f"from {before} to {after} resources",
+            count=100 * (before - after) // before,
+        )
 
 
 def _told(command: Put, serial: int, mark: str) -> str:

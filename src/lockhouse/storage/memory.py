@@ -40,6 +40,7 @@ from lockhouse.storage.memory_queues import QueueMaps, QueueReads, QueueWrites
 from lockhouse.storage.memory_reviews import ReviewMaps, ReviewReads, ReviewWrites
 from lockhouse.storage.memory_sessions import SessionMaps, SessionReads, SessionWrites
 from lockhouse.storage.memory_trash import TrashMaps, TrashReads, TrashWrites
+from lockhouse.storage.memory_webhooks import WebhookMaps, WebhookReads, WebhookWrites
 from lockhouse.storage.memory_workspaces import WorkspaceMaps, WorkspaceReads, WorkspaceWrites
 
 T = TypeVar("T")
@@ -58,6 +59,7 @@ class _Maps(
     NoticeMaps,
     DataKeyMaps,
     BlobMaps,
+    WebhookMaps,
 ):
     """Everything of record. Values are frozen, so copying the maps copies the store."""
 
@@ -94,6 +96,7 @@ class _MemoryReader(
     NoticeReads,
     DataKeyReads,
     BlobReads,
+    WebhookReads,
 ):
     """Reads of one snapshot."""
 
@@ -277,6 +280,7 @@ class _MemoryTransaction(
     AuditWrites,
     DataKeyWrites,
     BlobWrites,
+    WebhookWrites,
     _MemoryReader,
 ):
     """Writes to a copy."""

@@ -288,6 +288,9 @@ def _api() -> list[Probe]:
         "PUT /namespaces/{namespace}/retention": {"prefix": "", "keep_versions": 10},
         "POST /namespaces/{namespace}/retention/preview": {},
         "POST /namespaces/{namespace}/force-unlock": {"key": KEY, "reason": "because"},
+        "POST /webhooks": {"name": "another", "url": "https://hooks.example/here", "namespace": NAMESPACE},
+        "PATCH /webhooks/{name}": {"enabled": False},
+        "POST /webhooks/{name}/replay": {"after": 0},
         "POST /reviews": {
             "schema": "lockhouse.review/1",
             "root": "/src/app",

@@ -34,6 +34,7 @@ from lockhouse.core.principals import Credential, Grant, Identity, Kind, Princip
 from lockhouse.core.reviews import ReviewRecord
 from lockhouse.core.sessions import Session
 from lockhouse.core.versions import Body, Origin
+from lockhouse.core.webhooks import Progress, Webhook
 from lockhouse.core.workspaces import Project
 from lockhouse.protocols.api.app import Api
 from lockhouse.protocols.aws.gate import Gate
@@ -57,6 +58,7 @@ from lockhouse.service.objects import Put
 from lockhouse.service.workspaces import NewWorkspace
 from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.memory import MemoryStore
+from lockhouse.webhooks import Sender
 from tests.unit.service.rooms import body as body_of
 from tests.wire.rig import state
 
@@ -181,7 +183,7 @@ class World:
         )
         http, api = (
             HttpRoom(self.house, self.authenticator, lambda: self.now),
-            Api(self.house, self.authenticator, settings),
+            Api(self.house, self.authenticator, settings, webhooks=Sender(MASTER, private=False, now=lambda: self.now)),
         )
 
         async def handle(request: Request) -> Response:
@@ -227,9 +229,12 @@ class World:
 
         session = Session(SESSION, b"d" * 32, "P-target", "local", NOW, NOW, NOW + 3600)
 
+        hook = Webhook("wh-1", "target", "https://127.0.0.1/", ("lock",), NOW, "target", b"n", namespace=NAMESPACE)
+
         def more(tx) -> None:
             tx.add_parked(kept)
             tx.add_session(session)
+            tx.save_webhook(hook, Progress())
             tx.add_review(review, compress(REVIEW_BODY))
             tx.save_project(Project(PROJECT, NAMESPACE, "project", NOW))
 

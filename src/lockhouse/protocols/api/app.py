@@ -19,6 +19,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 import lockhouse
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.config import Settings
+from lockhouse.core.addresses import Address
 from lockhouse.core.principals import Identity
 from lockhouse.errors import (
     BodyTooLarge,
@@ -28,7 +29,7 @@ from lockhouse.errors import (
     RequestInvalid,
 )
 from lockhouse.protocols.api import openapi, wire
-from lockhouse.protocols.api.call import Backing, Call, Download
+from lockhouse.protocols.api.call import Backing, Call, Download, Webhooks
 from lockhouse.protocols.api.metrics import Metrics
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Route
 from lockhouse.protocols.web import Request, Response, unescape
@@ -59,8 +60,20 @@ class Api:
         repacking: Repacking | None = None,
         scrubbing: Scrubbing | None = None,
         encryption: Encryption | None = None,
+        *,
+        webhooks: Webhooks,
     ) -> None:
-        self._backing = Backing(house, authenticator, settings, backup, encryption, audit_key, repacking, scrubbing)
+        self._backing = Backing(
+            house,
+            authenticator,
+            settings,
+            backup,
+            encryption,
+            audit_key,
+            repacking,
+            scrubbing,
+            webhooks=webhooks,
+        )
         self._routes = _by_shape()
         self._described = openapi.document()
         self._public: dict[bytes, Callable[[], Awaitable[Response]]] = {
@@ -110,6 +123,8 @@ class Api:
 
     async def _call(self, request: Request, route: Route, names: dict[str, str], who: Identity) -> Response:
         request.trail.action = f"{route.method} {route.path}"
+        if "namespace" in names:
+            request.trail.address = Address(names["namespace"], request.parameter("key") or "")
         unknown = {name for name, _ in request.query} - set(route.query)
         if unknown:
             raise RequestInvalid(

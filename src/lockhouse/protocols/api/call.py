@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.config import Settings
 from lockhouse.core.addresses import Address
+from lockhouse.core.webhooks import Webhook
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.web import Stream
 from lockhouse.runtime.encryption import Encryption
@@ -23,6 +24,19 @@ from lockhouse.storage.carry.archive import Manifest
 T = TypeVar("T")
 PAGE = 200
 MAX_PAGE = 1000
+
+
+class Webhooks(Protocol):
+    """What is done with webhooks beside keeping them."""
+
+    def secret_of(self, webhook: Webhook) -> str: ...
+    def check_address(self, url: str) -> None:
+        """RequestInvalid (`request.invalid`) for an address that may not be asked."""
+        ...
+
+    async def send(self, webhook: Webhook, event: str, number: int, body: bytes) -> str:
+        """What went wrong; empty: the receiver has it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -39,6 +53,7 @@ class Backing:
     """The public key of the audit log's signatures."""
     repacking: Repacking | None = None
     scrubbing: Scrubbing | None = None
+    webhooks: Webhooks = field(kw_only=True)
     copying: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a backup is made."""
 

@@ -12,6 +12,7 @@ _READ, _WRITE, _OVER = (needs.READ,), (needs.WRITE,), (needs.ADMIN_OVER,)
 _TEAM = (need("a team", Right.ADMIN, note="over its grants"),)
 _GRANTS = (need("the grants", Right.ADMIN, note="over all that is granted"),)
 _LIST = (need("a prefix", Right.READ),)
+_HOOK = (need("a webhook", Right.ADMIN, note="on its namespace and prefix, or on `*`"),)
 _BOTH = (need("a state", Right.WRITE, also=(Right.READ,)),)
 _PARKED = (need("a parked write", Right.READ),)
 _N, _S, _P = "/namespaces/{namespace}", "/namespaces/{namespace}/state", "/parked/{id}"
@@ -82,6 +83,13 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "GET /audit": (need("everything", Right.ADMIN, note="on the namespace that is asked for, or on `*`"),),
     "GET /audit/segments": _SERVER,
     "GET /audit/checkpoint": _SERVER,
+    "GET /webhooks": _SHOWN,
+    "POST /webhooks": _HOOK,
+    "GET /webhooks/{name}": _HOOK,
+    "PATCH /webhooks/{name}": _HOOK,
+    "POST /webhooks/{name}/replay": _HOOK,
+    "POST /webhooks/{name}/test": _HOOK,
+    "DELETE /webhooks/{name}": _HOOK,
     "GET /sessions": (Need("itself", note="another's: `admin` over all that its owner can come to"),),
     "DELETE /sessions/{id}": (need("a session", Right.ADMIN, note="over all that its owner can come to; or to be it"),),
     "DELETE /principals/{name}/sessions": (

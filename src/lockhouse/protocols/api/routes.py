@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lockhouse.core.reviews import Review
-from lockhouse.protocols.api import encryption_wire, history_wire, session_wire, wire, wire_audit
+from lockhouse.protocols.api import encryption_wire, history_wire, session_wire, wire, wire_audit, wire_webhooks
 from lockhouse.protocols.api.call import Call, Download
 from lockhouse.protocols.api.operations import (
     audit,
@@ -28,6 +28,7 @@ from lockhouse.protocols.api.operations import (
     sessions,
     states,
     traffic,
+    webhooks,
     workspaces,
 )
 
@@ -497,6 +498,41 @@ ROUTES: tuple[Route, ...] = (
         "Get the signed checkpoint of the newest sealed entry",
         wire_audit.CheckpointDocument,
     ),
+    # Webhooks
+    Route("GET", "/webhooks", webhooks.list_all, C, "List webhooks", wire_webhooks.Webhooks),
+    Route(
+        "POST",
+        "/webhooks",
+        webhooks.create,
+        C,
+        "Create a webhook",
+        wire_webhooks.CreatedWebhook,
+        body=wire_webhooks.WebhookAsk,
+        status=201,
+    ),
+    Route("GET", "/webhooks/{name}", webhooks.show, C, "Show a webhook", wire_webhooks.WebhookDocument),
+    Route(
+        "PATCH",
+        "/webhooks/{name}",
+        webhooks.change,
+        C,
+        "Stop telling a webhook, or go on",
+        wire_webhooks.WebhookDocument,
+        body=wire_webhooks.WebhookChange,
+    ),
+    Route(
+        "POST",
+        "/webhooks/{name}/replay",
+        webhooks.replay,
+        C,
+        "Tell a webhook again",
+        wire_webhooks.WebhookDocument,
+        body=wire_webhooks.ReplayAsk,
+    ),
+    Route(
+        "POST", "/webhooks/{name}/test", webhooks.test, C, "Send a webhook a made-up event", wire_webhooks.TestedWebhook
+    ),
+    Route("DELETE", "/webhooks/{name}", webhooks.delete, C, "Delete a webhook", None),
     # Reviews of repositories, and what clients really do
     Route(
         "POST",

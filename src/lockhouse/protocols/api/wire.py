@@ -642,6 +642,8 @@ STATUSES: dict[str, int] = {
     "request.method": 405,
     "request.unsupported": 501,
     "review.not_found": 404,
+    "webhook.exists": 409,
+    "webhook.not_found": 404,
     "signature.expired": 403,
     "signature.malformed": 403,
     "signature.mismatch": 403,

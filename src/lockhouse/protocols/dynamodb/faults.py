@@ -83,6 +83,8 @@ FAULTS: Mapping[str, Fault] = {
     "version.not_found": Fault.NOT_FOUND,
     "parked.not_found": Fault.NOT_FOUND,
     "review.not_found": Fault.NOT_FOUND,
+    "webhook.exists": Fault.IN_USE,
+    "webhook.not_found": Fault.NOT_FOUND,
     "namespace.not_found": Fault.NOT_FOUND,
     "namespace.exists": Fault.IN_USE,
     "namespace.invalid": Fault.VALIDATION,

@@ -93,6 +93,8 @@ STATUSES: Mapping[str, int] = {
     "version.not_found": 404,
     "parked.not_found": 404,
     "review.not_found": 400,
+    "webhook.exists": 400,
+    "webhook.not_found": 400,
     "namespace.not_found": 400,
     "namespace.exists": 409,
     "namespace.invalid": 400,

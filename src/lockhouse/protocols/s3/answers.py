@@ -70,6 +70,8 @@ ANSWERS: Mapping[str, Answer | Callable[[Problem], Answer]] = {
     "version.not_found": Answer("NoSuchVersion", 404),
     "parked.not_found": _NO_KEY,
     "review.not_found": _INVALID,
+    "webhook.exists": _INVALID,
+    "webhook.not_found": _INVALID,
     "namespace.not_found": Answer("NoSuchBucket", 404),
     "namespace.exists": Answer("BucketAlreadyOwnedByYou", 409),
     "namespace.invalid": Answer("InvalidBucketName", 400),

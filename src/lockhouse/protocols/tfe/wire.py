@@ -49,6 +49,8 @@ STATUSES: Mapping[str, int] = {
     "version.not_found": 404,
     "parked.not_found": 404,
     "review.not_found": 404,
+    "webhook.exists": 422,
+    "webhook.not_found": 404,
     "namespace.not_found": 404,
     "namespace.exists": 422,
     "namespace.invalid": 422,

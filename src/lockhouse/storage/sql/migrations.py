@@ -193,6 +193,15 @@ SQLITE: Sequence[Sequence[str]] = (
         )""",
         "CREATE INDEX recollections_at ON recollections (at)",
     ),
+    (
+        """CREATE TABLE webhooks (
+            id TEXT PRIMARY KEY NOT NULL, name TEXT NOT NULL, record BLOB NOT NULL, progress BLOB NOT NULL
+        )""",
+        "CREATE UNIQUE INDEX webhooks_name ON webhooks (name)",
+        """CREATE TABLE readers (
+            namespace TEXT NOT NULL, key TEXT NOT NULL, principal TEXT NOT NULL, PRIMARY KEY (namespace, key, principal)
+        ) WITHOUT ROWID""",
+    ),
 )
 
 

@@ -27,6 +27,7 @@ from lockhouse.storage.sql.reviews import ReviewReads
 from lockhouse.storage.sql.sessions import SessionReads
 from lockhouse.storage.sql.settled import MISSING, Settled
 from lockhouse.storage.sql.trash import TrashReads
+from lockhouse.storage.sql.webhooks import WebhookReads
 from lockhouse.storage.sql.workspaces import WorkspaceReads
 
 _FOREVER = 2**62
@@ -68,6 +69,7 @@ class SqlReader(
     NoticeReads,
     DataKeyReads,
     BlobReads,
+    WebhookReads,
 ):
     """`core.ports.Reader` over one session."""
 

@@ -38,6 +38,7 @@ from lockhouse.storage.sql.reviews import ReviewWrites
 from lockhouse.storage.sql.sessions import SessionWrites
 from lockhouse.storage.sql.settled import UNSETTLED, Settled
 from lockhouse.storage.sql.trash import TrashWrites
+from lockhouse.storage.sql.webhooks import WebhookWrites
 from lockhouse.storage.sql.workspaces import WorkspaceWrites
 
 SAVE_STATE = (
@@ -69,6 +70,7 @@ class SqlTransaction(
     AuditWrites,
     DataKeyWrites,
     BlobWrites,
+    WebhookWrites,
     SqlReader,
 ):
     """`core.ports.Transaction` over one session; used for one command after the other."""

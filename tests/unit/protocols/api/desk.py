@@ -28,6 +28,7 @@ from lockhouse.service.objects import Put
 from lockhouse.storage.carry import backup
 from lockhouse.storage.carry.place import serving
 from lockhouse.storage.directory import open_directory
+from lockhouse.webhooks import Sender
 
 NAMESPACE = "acme-states"
 NOW = 1_800_000_000.0
@@ -78,6 +79,7 @@ class Desk:
             backup=lambda target, at, with_keys: backup.create(
                 serving(self.directory), target, now=at, files=BACKUP_FILES if with_keys else ()
             ),
+            webhooks=Sender(master, private=False, now=lambda: self.now),
         )
         self._runner.run(self._start())
 

@@ -10,7 +10,7 @@ from openapi_spec_validator import validate
 
 from lockhouse.core.reviews import Review
 from lockhouse.errors import ALL_PROBLEMS
-from lockhouse.protocols.api import history_wire, openapi, wire
+from lockhouse.protocols.api import history_wire, openapi, wire, wire_webhooks
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Access, Route
 from tests.unit.protocols.api.desk import NAMESPACE, Desk, state
 
@@ -45,6 +45,9 @@ _BODIES: dict[type[wire.Ask | Review], object] = {
         "findings": [],
         "searched": {},
     },
+    wire_webhooks.WebhookAsk: {"name": "another", "url": "https://hooks.example/here"},
+    wire_webhooks.WebhookChange: {"enabled": False},
+    wire_webhooks.ReplayAsk: {"after": 0},
     wire.ForceUnlockAsk: {"key": "app.tfstate", "reason": "because"},
 }
 OWN = {
@@ -58,6 +61,14 @@ OWN = {
     "/sessions",
     "/reviews",
     "/traffic/locks",
+    "/webhooks",
+}
+HIDDEN = {
+    "access.denied",
+    "parked.not_found",
+    "principal.not_found",
+    "review.not_found",
+    "webhook.not_found",
 }
 """Lists that answer everybody with what they may see: nothing, here."""
 
@@ -97,9 +108,7 @@ def test_a_caller_without_a_grant_changes_nothing_and_sees_nothing_of_others(des
         assert "administrator" not in answer.body.decode()
     else:
         assert answer.status in (403, 404), answer.body
-        assert answer.code in ("access.denied", "parked.not_found", "principal.not_found", "review.not_found"), (
-            answer.body
-        )
+        assert answer.code in HIDDEN, answer.body
     assert desk.ask("GET", f"/namespaces/{NAMESPACE}/state", key="app.tfstate").body == before
 
 

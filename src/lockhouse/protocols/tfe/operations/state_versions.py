@@ -190,6 +190,7 @@ async def _respond(call: Call, owner: Workspace, version: Version) -> Response:
 
 async def download(call: Call) -> Response:
     owner, found = await call.house.read(lambda tx: find(tx, call, call["id"]))
+    call.request.trail.address = owner.address
     if isinstance(found, StateUpload):
         raise VersionNotFound("cannot download this state version: its bytes have not come")
     if documents.HIDDEN in found.tags:

@@ -1,0 +1,140 @@
+"""Telling webhooks: each has its own place in the audit log and goes on from there, whatever happened meanwhile.
+
+A receiver that is down is asked again after pauses that double, up to `core.webhooks.LAST_RETRY`; since its place is
+kept with it, nothing is lost by that or by a restart, and what was sent but not noted is sent again. One receiver never
+holds up another. Of several servers on one database one at a time tells (`lead`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+
+from lockhouse.audit.segments import entries
+from lockhouse.core.audit import Entry, Segment, decode
+from lockhouse.core.ports import Reader, Transaction
+from lockhouse.core.webhooks import Progress, Webhook, after_failure, after_success, document, kind_of
+from lockhouse.errors import DataInvalid
+from lockhouse.runtime.engine import Engine
+
+ROUND_SECONDS = 1.0
+AT_ONCE = 8
+"""Receivers that are told at the same time."""
+NOTE_EVERY = 20
+"""Deliveries after which a place is noted."""
+SEGMENTS = 20
+Send = Callable[[Webhook, str, int, bytes], Awaitable[str]]
+"""(webhook, event, number, body) → what went wrong; empty: the receiver has it. Never raises."""
+_log = logging.getLogger("lockhouse.webhooks")
+
+
+async def always() -> bool:
+    """A server that has its database for itself always leads."""
+    return True
+
+
+class Dispatcher:
+    """The task. `server`: this server's public address, for receivers to show."""
+
+    def __init__(
+        self, engine: Engine, send: Send, *, server: str = "", lead: Callable[[], Awaitable[bool]] = always
+    ) -> None:
+        self._engine = engine
+        self._send = send
+        self._server = server
+        self._lead = lead
+        self._gate = asyncio.Semaphore(AT_ONCE)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin; call from the event loop."""
+        self._task = asyncio.create_task(self._rounds())
+
+    async def stop(self) -> None:
+        """End at the next pause; places that were not noted are told again."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _rounds(self) -> None:
+        while True:
+            await asyncio.sleep(ROUND_SECONDS)
+            try:
+                await self.round()
+            except Exception as error:  # noqa: BLE001 - the next round tries again
+                _log.error("Cannot tell webhooks error=%s", error)
+
+    async def round(self) -> None:
+        """Tell every receiver whose time has come of all that it waits for, until it fails or has seen everything."""
+        pairs = await self._engine.read(lambda tx: tx.webhooks())
+        now = self._engine.now()
+        due = [pair for pair in pairs if pair[0].enabled and pair[1].next_at <= now]
+        if due and await self._lead():
+            await asyncio.gather(*(self._tell(*pair) for pair in due))
+
+    async def _tell(self, webhook: Webhook, progress: Progress) -> None:
+        async with self._gate:
+            noted = progress
+            start = progress.number
+            page = await self._engine.read(lambda tx: _after(tx, start))
+            count = 0
+            for number, entry in _entries(page, start):
+                if not webhook.wants(entry):
+                    continue
+                kind = kind_of(entry)
+                problem = await self._send(webhook, kind, number, document(webhook.form, number, entry, self._server))
+                now = self._engine.now()
+                if problem:
+                    _log.warning("Could not tell a webhook name=%s number=%d problem=%s", webhook.name, number, problem)
+                    progress = after_failure(progress, number, now, problem)
+                    await self._note(webhook, noted, progress)
+                    return
+                progress = after_success(progress, number, now)
+                count += 1
+                if count % NOTE_EVERY == 0:
+                    if not await self._note(webhook, noted, progress):
+                        return
+                    noted = progress
+            last = page[-1].last if page else start
+            if last > progress.number:
+                progress = Progress(
+                    number=last,
+                    delivered=progress.delivered,
+                    delivered_at=progress.delivered_at,
+                    skipped=progress.skipped,
+                    problem=progress.problem,
+                )
+            if progress != noted:
+                await self._note(webhook, noted, progress)
+
+    async def _note(self, webhook: Webhook, before: Progress, progress: Progress) -> bool:
+        """Keep a place, unless somebody moved or changed the webhook meanwhile."""
+
+        def note(tx: Transaction) -> bool:
+            found = next((pair for pair in tx.webhooks() if pair[0].id == webhook.id), None)
+            if found != (webhook, before):
+                return False
+            tx.save_progress(webhook.id, progress)
+            return True
+
+        return await self._engine.write(note)
+
+
+def _after(tx: Reader, number: int) -> Sequence[Segment]:
+    """The segments with the entries after this one."""
+    around = tx.segments_before(number + 2, 1)
+    inside = bool(around) and around[0].last > number
+    return tx.segments(around[0].first - 1 if inside else number, SEGMENTS)
+
+
+def _entries(page: Sequence[Segment], after: int) -> Iterator[tuple[int, Entry]]:
+    for segment in page:
+        try:
+            pairs = entries(segment)
+        except DataInvalid as damaged:
+            _log.error("Cannot tell of some entries: %s", damaged.message)
+            continue
+        for number, (raw, _) in enumerate(pairs, segment.first):
+            if number > after:
+                yield number, decode(raw)
