@@ -33,7 +33,9 @@ from lockhouse.config import EMBEDDED, Settings
 from lockhouse.console.app import Console
 from lockhouse.core.retention import DAY_SECONDS
 from lockhouse.core.sessions import Sessions
+from lockhouse.edge.addresses import networks
 from lockhouse.edge.connection import Deadlines, connection_class
+from lockhouse.edge.pacing import WRONG, Pacing
 from lockhouse.errors import SettingInvalid
 from lockhouse.protocols.api.app import Api
 from lockhouse.protocols.aws.gate import Gate
@@ -69,6 +71,7 @@ from lockhouse.storage.shared import SharedStorage, check_master_key, open_share
 from lockhouse.webhooks import Sender
 
 _OWN_PATHS = (b"/lockhouse/", b"/healthz", b"/readyz", b"/metrics")
+_PROBES = frozenset({b"/healthz", b"/readyz"})
 _METRIC_NAMES = {b"/http/": "http"}
 _log = logging.getLogger("lockhouse.app")
 
@@ -184,7 +187,13 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             login_lifetime=settings.login_lifetime,
         )
         console = Console(house, entrance)
-        handler = _front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud))
+        pacing = Pacing(
+            address_rate=settings.address_rate,
+            principal_rate=settings.principal_rate,
+            failure_rate=settings.failure_rate,
+        )
+        authenticator.identified = lambda principal: pacing.identified(principal, time.perf_counter())
+        handler = _front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud), pacing)
         made_key = sealed.source.where() if sealed is not None and sealed.made else ""
         chores = Chores(
             engine,
@@ -245,12 +254,16 @@ def run(settings: Settings, announce: Announce) -> None:
         server.directory.close()
 
 
-def _front(gate: Handler, api: Api, console: Console, journal: Journal, rooms: dict[bytes, Handler]) -> Handler:
+def _front(
+    gate: Handler, api: Api, console: Console, journal: Journal, rooms: dict[bytes, Handler], pacing: Pacing
+) -> Handler:
     """Our own addresses and those of `rooms`, unless the request is signed for AWS; everything else is AWS's."""
     prefixes = tuple(rooms)
 
     async def front(request: Request) -> Response:
         began = time.perf_counter()
+        if request.raw_path not in _PROBES:
+            request.refusal = pacing.arrived(request.peer, began)
         handler, name = gate, "aws"
         if not claims_signature(request.headers, request.raw_query):
             path = request.raw_path
@@ -262,6 +275,8 @@ def _front(gate: Handler, api: Api, console: Console, journal: Journal, rooms: d
             elif path.startswith(_OWN_PATHS):
                 handler, name = api.handle, "api"
         response = await handler(request)
+        if request.trail.code in WRONG and (handler is gate or "authorization" in request.headers):
+            pacing.failed(request.peer, began)
         api.metrics.observe(name, response.status, time.perf_counter() - began)
         journal.saw(
             request.trail,
@@ -307,7 +322,10 @@ def _serve(server: Server, listener: socket.socket, announce: Announce) -> None:
     config = uvicorn.Config(
         server.handler,
         http=connection_class(
-            Deadlines(head=settings.header_deadline, progress=settings.body_deadline), settings.max_body
+            Deadlines(head=settings.header_deadline, progress=settings.body_deadline),
+            settings.max_body,
+            max_per_address=settings.max_connections_per_address,
+            trusted=networks(settings.trusted_proxies),
         ),
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         ws="none",

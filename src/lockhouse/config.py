@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -205,6 +206,16 @@ def _words(pattern: str, said: str, *, lower: bool = False) -> Callable[[Scalar]
     return parse
 
 
+def _networks(value: Scalar) -> tuple[str, ...]:
+    found = _words(r"[0-9A-Fa-f.:/]{2,49}", "addresses or networks")(value)
+    for each in found:
+        try:
+            ipaddress.ip_network(each)
+        except ValueError as wrong:
+            raise ValueError(f"{wrong}; it must be addresses or networks, with commas between them") from None
+    return found
+
+
 def _pairs(value: Scalar) -> tuple[tuple[str, str], ...]:
     """`GROUP=TEAM, GROUP=TEAM`; a group's name may hold spaces, commas not."""
     found: list[tuple[str, str]] = []
@@ -384,6 +395,39 @@ class Settings:
     )
     max_connections: int = _setting(
         _count(1, 100_000), 2048, "How many connections may be open at once; more are answered 503.", "connections"
+    )
+    max_connections_per_address: int = _setting(
+        _count(0, 100_000),
+        1024,
+        "How many connections one network address may have open at once; more are closed. Trusted proxies may have "
+        "any number. 0: no limit.",
+        "connections",
+    )
+    address_rate: int = _setting(
+        _count(0, 1_000_000),
+        5000,
+        "How many requests a network address may send, on average of ten seconds, before its credentials are looked "
+        "at. 0: no limit.",
+        "requests per second",
+    )
+    principal_rate: int = _setting(
+        _count(0, 1_000_000),
+        5000,
+        "How many requests a principal may send, on average of ten seconds, from wherever. 0: no limit.",
+        "requests per second",
+    )
+    failure_rate: int = _setting(
+        _count(0, 1_000_000),
+        120,
+        "How many wrong credentials a network address may present; more, and all of its requests are refused until "
+        "the next may come. 0: no limit.",
+        "wrong credentials per minute",
+    )
+    trusted_proxies: tuple[str, ...] = _setting(
+        _networks,
+        "",
+        "The networks of proxies whose X-Forwarded-For is believed. Empty: the address of the connection counts.",
+        "networks, such as 10.0.0.0/8",
     )
     header_deadline: float = _setting(
         _seconds(1, 600), 15.0, "How long a client may take to send a request's header.", "seconds, 1 to 600"

@@ -55,6 +55,8 @@ class Authenticator:
         """Where `asking` waits for a database."""
         self._known: dict[str, _Known] = {}
         self._roles: dict[str, tuple[int, Principal]] = {}
+        self.identified: Callable[[str], None] = _unlimited
+        """Told the principal of every request that proved who it is; raises `slow_down` when that is too often."""
         self.last_used: dict[str, float] = {}
         """When each credential was last presented with success, since this process began."""
         self._unsaved: set[str] = set()
@@ -216,12 +218,17 @@ class Authenticator:
             raise _Cold
 
     def _used(self, who: Identity) -> Identity:
+        self.identified(who.principal)
         if len(self.last_used) >= _MAX_CACHED:
             self.last_used.clear()
         credential = who.base or who.credential
         self.last_used[credential] = self._clock()
         self._unsaved.add(credential)
         return who
+
+
+def _unlimited(_: str) -> None:
+    """Nobody is told to slow down."""
 
 
 def _living(tx: Reader, credential_id: str) -> tuple[Credential, Identity] | None:

@@ -128,6 +128,8 @@ class Console:
             request.trail.code = problem.code
             shown = Message("This did not work", problem.message, problem.hint)
             response = self._page(shown, None, _STATUSES.get(problem.code, 400))
+            if "retry_after" in problem.details:
+                response.headers.append((b"retry-after", str(problem.details["retry_after"]).encode("ascii")))
         except Exception:  # noqa: BLE001 - everything else is internal, and one request must not end the server
             _log.exception("Cannot serve a page request=%s", request.request_id)
             text = f"The server's log has the reason under request id {request.request_id}."
@@ -138,6 +140,7 @@ class Console:
         return response
 
     async def _answer(self, request: Request) -> Response:
+        request.admit()
         if request.raw_path in (b"/", b"/console", b"/console/"):
             return _see(guard.HOME)
         method = "GET" if request.method == "HEAD" else request.method

@@ -27,6 +27,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from lockhouse.edge.addresses import Network, client_of, counted, is_trusted
 from lockhouse.edge.exchange import Exchange, new_request_id
 from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
 
@@ -113,6 +114,12 @@ class Connection(HttpToolsProtocol):
     deadlines: ClassVar[Deadlines] = Deadlines()
     max_body: ClassVar[int] = 1 << 40
     """Bytes of one request's body as it is on the wire."""
+    max_per_address: ClassVar[int] = 0
+    """Connections of one network address; 0: any number."""
+    trusted: ClassVar[tuple[Network, ...]] = ()
+    """Where proxies are that tell the client's address."""
+    per_address: ClassVar[dict[str, int]] = {}
+    """Connections open now, by the name that limits count an address under."""
 
     def __init__(
         self,
@@ -148,13 +155,26 @@ class Connection(HttpToolsProtocol):
         self._body_bytes = 0
         self._stood_still = False
         self._peer = ""
+        self._behind_proxy = False
+        self._counted = ""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._peer = self.client[0] if self.client else ""
+        self._behind_proxy = bool(self.trusted) and is_trusted(self._peer, self.trusted)
+        if self.max_per_address and not self._behind_proxy:
+            self._counted = counted(self._peer)
+            count = self.per_address[self._counted] = self.per_address.get(self._counted, 0) + 1
+            if count > self.max_per_address:
+                self._refuse(BadHead(503, "too many connections are open from this network address"))
+                return
         self._head_timer = self.loop.call_later(self.deadlines.head, self._head_is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._counted:
+            self.per_address[self._counted] -= 1
+            if not self.per_address[self._counted]:
+                del self.per_address[self._counted]
         for timer in (self._head_timer, self._body_timer, self._write_timer, self._idle_timer):
             if timer is not None:
                 timer.cancel()
@@ -250,7 +270,7 @@ class Connection(HttpToolsProtocol):
             raw_query,
             headers,
             self.scheme or "http",
-            self._peer,
+            client_of(self._peer, headers.all("x-forwarded-for"), self.trusted) if self._behind_proxy else self._peer,
             new_request_id(),
             exchange.chunks,
             exchange.disconnected,
@@ -501,10 +521,20 @@ class Connection(HttpToolsProtocol):
         self.transport.close()
 
 
-def connection_class(deadlines: Deadlines, max_body: int) -> type[Connection]:
+def connection_class(
+    deadlines: Deadlines, max_body: int, *, max_per_address: int = 0, trusted: tuple[Network, ...] = ()
+) -> type[Connection]:
     """The protocol class for `uvicorn.Config(HANDLER, http=…, interface="asgi3")`: the handler stands where uvicorn
-    expects an application. `max_body`: bytes of one request's body as it is on the wire."""
-    return type("Connection", (Connection,), {"deadlines": deadlines, "max_body": max_body})
+    expects an application. `max_body`: bytes of one request's body as it is on the wire; `max_per_address`: connections
+    of one network address, 0 for any number; `trusted`: proxies whose X-Forwarded-For is believed."""
+    settled = {
+        "deadlines": deadlines,
+        "max_body": max_body,
+        "max_per_address": max_per_address,
+        "trusted": trusted,
+        "per_address": {},
+    }
+    return type("Connection", (Connection,), settled)
 
 
 async def _generator(body: Stream) -> AsyncGenerator[bytes, None]:

@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
+from lockhouse.errors import Problem
 from lockhouse.runtime.journal import Trail
 from lockhouse.runtime.streams import Stream
 
@@ -65,8 +66,15 @@ class Request(msgspec.Struct):
     """Returns when the client has closed the connection; await it only after the body was read."""
     body: bytes | None = None
     """The whole body where it had come with the head; else read `chunks`, which give the same bytes."""
+    refusal: Problem | None = None
+    """What this request must be refused with, in the room's own words, before anything else is looked at."""
     trail: Trail = msgspec.field(default_factory=Trail)
     """What a room finds out about this request, for the audit log."""
+
+    def admit(self) -> None:
+        """Every room calls this before anything else, where it says problems in its own words. Errors: the refusal."""
+        if self.refusal is not None:
+            raise self.refusal
 
     @property
     def query(self) -> list[tuple[str, str]]:

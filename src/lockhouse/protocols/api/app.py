@@ -106,6 +106,7 @@ class Api:
             return Response(500, [_JSON, _PRIVATE, _NO_SNIFF], wire.encode_internal(request.request_id))
 
     async def _answer(self, request: Request) -> Response:
+        request.admit()
         public = self._public.get(request.raw_path)
         if public is not None:
             if request.method not in ("GET", "HEAD"):

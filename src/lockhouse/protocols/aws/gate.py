@@ -79,6 +79,7 @@ class Gate:
         service: Service | None = None
         trail = request.trail
         try:
+            request.admit()
             now = self._now()
             headers = request.headers
             parts = Parts(request.method, request.raw_path, request.raw_query, headers)

@@ -69,6 +69,7 @@ class HttpRoom:
 
     async def __call__(self, request: Request) -> Response:
         try:
+            request.admit()
             caller = await self._identities.asking(lambda: self._identify(request))
             request.trail.who = caller.who
             target = wire.decode_target(request.method, request.raw_path)

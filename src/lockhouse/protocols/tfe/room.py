@@ -65,6 +65,7 @@ class TfeRoom:
 
     async def __call__(self, request: Request) -> Response:
         try:
+            request.admit()
             if request.raw_path == DISCOVERY_PATH:
                 return self._discover(request)
             if request.raw_path.startswith(OAUTH_PATH):
