@@ -39,14 +39,18 @@ EncryptionKey = Annotated[
 
 
 def ring_of(text: str) -> Ring | None:
-    """The keys that the option names. Errors: `data.invalid`, `setting.invalid`."""
+    """The keys that the option names; None for keys that only a server can ask for (AWS KMS).
+
+    Errors: `data.invalid`, `setting.invalid`."""
     from lockhouse.sealing.ring import Ring
     from lockhouse.sealing.sources import named_source
 
     if not text:
         return None
     source = named_source(text, os.environ)
-    keys = source.load(()) if source is not None else []
+    if source is None or source.kind == "aws-kms":
+        return None
+    keys = source.load(())
     if not keys:
         raise RequestInvalid(f"cannot find a key in {text}", hint="name your copy of encryption.key")
     return Ring(keys)
