@@ -64,6 +64,7 @@ from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.carry import backup
 from lockhouse.storage.carry.archive import Manifest
 from lockhouse.storage.carry.carrying import check_served
+from lockhouse.storage.carry.database_place import serving_database
 from lockhouse.storage.carry.place import serving
 from lockhouse.storage.directory import DataDirectory, open_directory
 from lockhouse.storage.redis.sessions import RedisSessions
@@ -169,7 +170,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             house,
             authenticator,
             settings,
-            backup=_backup_of(directory, ring, blobs),
+            backup=_backup_of(settings, directory, blobs, ring),
             audit_key=signer.public_key,
             repacking=repacking,
             scrubbing=scrubbing,
@@ -222,13 +223,15 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
 
 
 def _backup_of(
-    directory: DataDirectory | SharedStorage, ring: Ring | None, blobs: KeptBlobs
-) -> Callable[[Path, float, bool], Manifest] | None:
+    settings: Settings, directory: DataDirectory | SharedStorage, blobs: KeptBlobs, ring: Ring | None
+) -> Callable[[Path, float, bool], Manifest]:
     if isinstance(directory, SharedStorage):
-        return None
-    return lambda target, at, with_keys: backup.create(
-        serving(directory, ring, blobs), target, now=at, files=BACKUP_FILES if with_keys else ()
-    )
+        file = settings.database_password_file
+        password = file.read_text().strip() if file is not None else ""
+        place = serving_database(directory.store, settings.database_url, blobs, directory.path, ring, password)
+    else:
+        place = serving(directory, ring, blobs)
+    return lambda target, at, with_keys: backup.create(place, target, now=at, files=BACKUP_FILES if with_keys else ())
 
 
 def _open(settings: Settings) -> DataDirectory | SharedStorage:

@@ -157,6 +157,20 @@ def test_a_backup_made_under_load_is_restored_on_an_empty_machine_and_nothing_di
     check_serves(server, large)
 
 
+def test_a_server_on_postgresql_makes_the_same_backup_under_load(start_lockhouse: Start, tmp_path: Path):
+    with running_cluster() as cluster:
+        server = start_lockhouse(flags=("--database-url", cluster.url, "--blobs", "database"))
+        large = used(server)
+        with load(server) as written:
+            while len(written) < 10:
+                threading.Event().wait(0.02)
+            made = server.json("backup", "create", "--with-keys")
+        server.stop()
+    assert set(made["files"]) >= {"master.key", "encryption.key"}
+    run("backup", "restore", made["path"], "--data", tmp_path / "lockhouse-1" / "data").ok()
+    check_serves(start_lockhouse(), large)
+
+
 def test_nothing_of_a_state_can_be_read_in_a_backup(start_lockhouse: Start, tmp_path: Path):
     server = start_lockhouse()
     s3 = server.cloud.sdk("s3")

@@ -23,6 +23,6 @@ def test_a_key_file_is_read_and_a_missing_one_is_told(tmp_path: Path):
         ring_of(str(tmp_path / "another.key"))
 
 
-@pytest.mark.parametrize("named", ["", "off", "aws-kms:alias/states?region=us-east-1"])
+@pytest.mark.parametrize("named", ["", "off"])
 def test_no_key_is_asked_for_where_none_can_be_had(named: str):
     assert ring_of(named) is None
