@@ -44,12 +44,14 @@ from lockhouse.protocols.dynamodb.service import dynamodb_service
 from lockhouse.protocols.http.room import HttpRoom
 from lockhouse.protocols.s3.service import s3_service
 from lockhouse.protocols.sts.service import query_service
+from lockhouse.protocols.sts.web_identity import WebIdentity
 from lockhouse.protocols.tfe import room as tfe
 from lockhouse.protocols.web import Handler, Request, Response
 from lockhouse.runtime.chores import Chores
 from lockhouse.runtime.dispatcher import Dispatcher
 from lockhouse.runtime.encryption import Encryption
 from lockhouse.runtime.engine import Engine
+from lockhouse.runtime.federation import Federation
 from lockhouse.runtime.house import House
 from lockhouse.runtime.journal import Journal
 from lockhouse.runtime.repacking import Repacking
@@ -57,7 +59,7 @@ from lockhouse.runtime.scrubbing import Scrubbing
 from lockhouse.runtime.uses import Uses
 from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import choose_source, open_ring
-from lockhouse.signin import build_entrance
+from lockhouse.signin import build_entrance, build_issuers
 from lockhouse.storage.blobs.opening import DATABASE as BLOB_ROWS
 from lockhouse.storage.blobs.opening import KeptBlobs, open_blobs
 from lockhouse.storage.blobs.sweep import sweep
@@ -154,7 +156,9 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             query_service("sts", house, authenticator, settings.account_id),
             query_service("iam", house, authenticator, settings.account_id),
         )
-        gate = Gate({service.name: service for service in services}, authenticator, now)
+        federation = Federation(house, authenticator, build_issuers(settings, now))
+        web_identity = WebIdentity(federation, settings.account_id, now)
+        gate = Gate({service.name: service for service in services}, authenticator, now, web_identity)
         encryption = Encryption(engine, sealed)
         signer = Signer(master)
         sender = Sender(master, private=settings.webhook_private_networks, now=now)
@@ -176,6 +180,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             scrubbing=scrubbing,
             encryption=encryption,
             webhooks=sender,
+            federation=federation,
         )
         rooms = {b"/http/": HttpRoom(house, authenticator, now)}
         cloud = tfe.TfeRoom(

@@ -506,6 +506,16 @@ class Settings:
         "organization id",
     )
     workos_url: str = _setting(_url, "https://api.workos.com", "Where the WorkOS API is.", "URL")
+    ci_issuers: tuple[str, ...] = _setting(
+        _words(r"https?://[A-Za-z0-9.:\[\]/_~-]{1,500}", "URLs"),
+        "https://token.actions.githubusercontent.com,https://gitlab.com",
+        "The CI systems whose ID tokens trust policies may name, exactly as these tokens name them (`iss`). "
+        "Nobody else is asked for keys.",
+        "URLs",
+    )
+    ci_private_network: bool = _setting(
+        _switch, False, "Whether these CI systems may be in a private network.", "true or false"
+    )
     signin_teams: tuple[tuple[str, str], ...] = _setting(
         _pairs,
         "",

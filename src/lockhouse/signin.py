@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.auth.signin.person import Admission, Provider
@@ -16,6 +17,9 @@ from lockhouse.errors import SettingInvalid
 from lockhouse.runtime.entrance import Entrance, Terms
 from lockhouse.runtime.house import House
 from lockhouse.service.signin import Rule
+
+if TYPE_CHECKING:
+    from lockhouse.auth.signin.federation import Issuers
 
 MAX_SECRET = 4096
 
@@ -36,6 +40,22 @@ def build_entrance(settings: Settings, house: House, authenticator: Authenticato
         provider=_provider(settings, house.engine.now),
         public_url=settings.public_url,
     )
+
+
+def build_issuers(settings: Settings, now: Callable[[], float]) -> Callable[[], Issuers]:
+    """The CI systems that the settings list; made when a token is first exchanged."""
+
+    def issuers() -> Issuers:
+        from lockhouse.auth.signin.federation import Issuers  # noqa: PLC0415 - only where it is used
+
+        return Issuers(
+            settings.ci_issuers,
+            now,
+            ca_file=str(settings.signin_ca_file or ""),
+            private=settings.ci_private_network,
+        )
+
+    return issuers
 
 
 def _provider(settings: Settings, now: Callable[[], float]) -> Callable[[], Provider] | None:

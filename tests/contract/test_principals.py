@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from lockhouse.core.federation import Run, Trust
 from lockhouse.core.ports import Store
 from lockhouse.core.principals import Credential, Grant, Kind, Link, Membership, Principal, Right
 
@@ -69,6 +70,27 @@ def test_the_last_use_of_a_credential_never_goes_back(store: Store):
         store.write(lambda tx, n=name, a=at: tx.save_use(n, a))
     assert store.read(lambda tx: tx.uses("P1")) == {"c1": 30.0}
     assert store.read(lambda tx: tx.uses("P2")) == {"c3": 5.0}
+
+
+def test_a_deleted_credential_is_forgotten_with_its_use(store: Store):
+    for name in ("c1", "c2"):
+        store.write(lambda tx, n=name: tx.save_credential(Credential(n, "P1", "token", 1.0)))
+        store.write(lambda tx, n=name: tx.save_use(n, 5.0))
+    for _ in range(2):
+        store.write(lambda tx: tx.delete_credential("c1"))
+    assert store.read(lambda tx: tx.credential("c1")) is None
+    assert [each.id for each in store.read(lambda tx: tx.credentials("P1"))] == ["c2"]
+    assert store.read(lambda tx: tx.uses("P1")) == {"c2": 5.0}
+
+
+def test_a_ci_job_keeps_its_policy_and_a_credential_its_run(store: Store):
+    trust = Trust("https://ci.example", "us", {"repository_id": "1"}, 900, proposals=True)
+    job = Principal("P4", "deploy", (), 1.0, Kind.CI_JOB, trust=trust)
+    given = Credential("c9", "P4", "token", 1.0, run=Run("7.1", "https://ci.example/7", "192.0.2.1", {"run_id": "7"}))
+    save(store, job)
+    store.write(lambda tx: tx.save_credential(given))
+    assert store.read(lambda tx: tx.principal("P4")) == job
+    assert store.read(lambda tx: tx.credential("c9")) == given
 
 
 def test_a_credential_keeps_its_scope_and_the_absence_of_one(store: Store):

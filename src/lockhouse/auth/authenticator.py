@@ -238,13 +238,15 @@ def _living(tx: Reader, credential_id: str) -> tuple[Credential, Identity] | Non
     principal = tx.principal(credential.principal)
     if principal is None or principal.revoked_at:
         return None
+    run = credential.run
     return credential, Identity(
         principal=principal.id,
-        name=principal.name,
+        name=f"{principal.name}/{run.name}" if run is not None else principal.name,
         credential=credential.id,
         grants=grants.narrowed(grants.effective(tx, principal), credential.scope),
         scope=credential.scope,
         expires_at=credential.expires_at,
+        session=run.name if run is not None else "",
     )
 
 

@@ -22,6 +22,7 @@ from lockhouse.cli.commands import (
     sessions,
     states,
     trash,
+    trusts,
     webhooks,
     workspaces,
 )
@@ -46,6 +47,7 @@ def _root() -> None:
 for _commands in (
     serve,
     access,
+    trusts,
     keys,
     namespaces,
     sessions,

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
+from lockhouse.core.federation import Run, Trust
 from lockhouse.errors import AccessDenied
 
 
@@ -91,6 +92,8 @@ class Principal(msgspec.Struct, frozen=True, omit_defaults=True):
     """Users and teams: who that is at an identity provider. At most one living principal has an (issuer, subject)."""
     namespace: str = ""
     """Teams: the organization to which it belongs; empty: to the whole server."""
+    trust: Trust | None = None
+    """CI jobs: whose ID tokens give their credentials."""
 
 
 class Membership(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -126,6 +129,8 @@ class Credential(msgspec.Struct, frozen=True, omit_defaults=True):
     """Id of the principal that made it."""
     replaced_by: str = ""
     """Id of the credential that was made by rotating this one."""
+    run: Run | None = None
+    """The run of a CI system that it was given to."""
 
 
 class Identity(msgspec.Struct, frozen=True):

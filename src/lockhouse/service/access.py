@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import msgspec
 
 from lockhouse.core import grants as sums
+from lockhouse.core.federation import Trust
+from lockhouse.core.federation import check as check_trust
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import (
     Credential,
@@ -65,6 +67,8 @@ class NewPrincipal(msgspec.Struct, frozen=True):
     """Users and teams: who that is at an identity provider."""
     namespace: str = ""
     """Teams: the organization; the name is then `NAMESPACE:TEAM`."""
+    trust: Trust | None = None
+    """CI jobs: whose ID tokens give their credentials."""
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -116,7 +120,15 @@ def create(tx: Transaction, caller: Caller, new: NewPrincipal) -> Principal:
         refuse_taken(tx, new.link, new.id)
     trusted = tuple(named(tx, name).id for name in new.trusted)
     principal = Principal(
-        new.id, new.name, grants, caller.now, new.kind, trusted=trusted, link=new.link, namespace=new.namespace
+        new.id,
+        new.name,
+        grants,
+        caller.now,
+        new.kind,
+        trusted=trusted,
+        link=new.link,
+        namespace=new.namespace,
+        trust=new.trust,
     )
     tx.save_principal(principal)
     for credential in new.credentials:
@@ -389,6 +401,10 @@ def _check_new(new: NewPrincipal) -> None:
         raise RequestInvalid(f"cannot use {name!r} as a name: 1 to {_MAX_NAME} {allowed}", argument="name")
     if new.kind not in set(Kind) or (new.link is not None and new.kind not in (Kind.USER, Kind.TEAM)):
         raise RequestInvalid(f"cannot create {new.name}: there is no such kind of principal", argument="kind")
+    if new.trust is not None:
+        if new.kind != Kind.CI_JOB:
+            raise RequestInvalid(f"cannot create {new.name}: only a CI job has a trust policy", argument="kind")
+        check_trust(new.trust)
 
 
 def refuse_taken(tx: Reader, link: Link, for_id: str) -> None:

@@ -79,6 +79,10 @@ class PrincipalWrites(PrincipalReads):
     def save_credential(self, credential: Credential) -> None:
         self._maps.credentials[credential.id] = credential
 
+    def delete_credential(self, credential_id: str) -> None:
+        self._maps.credentials.pop(credential_id, None)
+        self._maps.uses.pop(credential_id, None)
+
     def save_use(self, credential_id: str, at: float) -> None:
         self._maps.uses[credential_id] = max(at, self._maps.uses.get(credential_id, at))
 

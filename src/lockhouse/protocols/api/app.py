@@ -34,6 +34,7 @@ from lockhouse.protocols.api.metrics import Metrics
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Route
 from lockhouse.protocols.web import Request, Response, unescape
 from lockhouse.runtime.encryption import Encryption
+from lockhouse.runtime.federation import STRANGER, Federation
 from lockhouse.runtime.house import House
 from lockhouse.runtime.repacking import Repacking
 from lockhouse.runtime.scrubbing import Scrubbing
@@ -41,6 +42,8 @@ from lockhouse.service.callers import Caller
 from lockhouse.storage.carry.archive import Manifest
 
 PROTOCOL = "api"
+EXCHANGE = f"{PREFIX}/exchange".encode()
+MAX_EXCHANGE = 32 * 1024
 _JSON = (b"content-type", b"application/json")
 _PRIVATE = (b"cache-control", b"no-store")
 _NO_SNIFF = (b"x-content-type-options", b"nosniff")
@@ -60,6 +63,7 @@ class Api:
         repacking: Repacking | None = None,
         scrubbing: Scrubbing | None = None,
         encryption: Encryption | None = None,
+        federation: Federation | None = None,
         *,
         webhooks: Webhooks,
     ) -> None:
@@ -72,6 +76,7 @@ class Api:
             audit_key,
             repacking,
             scrubbing,
+            federation=federation,
             webhooks=webhooks,
         )
         self._routes = _by_shape()
@@ -112,6 +117,8 @@ class Api:
             if request.method not in ("GET", "HEAD"):
                 raise MethodNotAllowed(f"cannot use {request.method[:20]} here", allow="GET, HEAD")
             return await public()
+        if request.raw_path == EXCHANGE:
+            return await self._exchange(request)
         authenticator = self._backing.authenticator
         who = request.trail.who = await authenticator.asking(lambda: self._identify(request))
         route, names = self._find(request)
@@ -162,6 +169,27 @@ class Api:
                 answer.body,
             )
         return _json(route.status, wire.encode(answer))
+
+    async def _exchange(self, request: Request) -> Response:
+        """An API token for an ID token of a CI system, which is the proof."""
+        federation = self._backing.federation
+        if request.method != "POST":
+            raise MethodNotAllowed(f"cannot use {request.method[:20]} here", allow="POST")
+        if federation is None:
+            raise CredentialUnknown("cannot exchange tokens here")
+        request.trail.action = f"POST {EXCHANGE.decode()}"
+        asked = wire.decode(await _read(request, MAX_EXCHANGE), wire.ExchangeAsk)
+        caller = Caller(
+            who=STRANGER,
+            now=self._backing.house.engine.now(),
+            protocol=PROTOCOL,
+            peer=request.peer,
+            agent=request.headers.get("user-agent") or "",
+            request=request.request_id,
+        )
+        job, made, token = await federation.token(caller, asked.policy, asked.token)
+        answer = wire.CreatedToken(name=job.name, id=made.id, token=token, expires_at=wire.when(made.expires_at))
+        return _json(201, wire.encode(answer))
 
     def _find(self, request: Request) -> tuple[Route | str | None, dict[str, str]]:
         """The route; or the methods that this path has; or None."""

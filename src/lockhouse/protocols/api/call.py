@@ -15,6 +15,7 @@ from lockhouse.core.webhooks import Webhook
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.web import Stream
 from lockhouse.runtime.encryption import Encryption
+from lockhouse.runtime.federation import Federation
 from lockhouse.runtime.house import House
 from lockhouse.runtime.repacking import Repacking
 from lockhouse.runtime.scrubbing import Scrubbing
@@ -54,6 +55,7 @@ class Backing:
     repacking: Repacking | None = None
     scrubbing: Scrubbing | None = None
     webhooks: Webhooks = field(kw_only=True)
+    federation: Federation | None = None
     copying: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a backup is made."""
 

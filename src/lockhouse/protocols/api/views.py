@@ -36,8 +36,11 @@ def credential(found: Credential, last_used: Mapping[str, float], uses: Mapping[
     )
 
 
-def principal(member: Member, last_used: Mapping[str, float], trusted: tuple[str, ...] = ()) -> wire.PrincipalDocument:
+def principal(
+    member: Member, last_used: Mapping[str, float], trusted: tuple[str, ...] = (), account_id: str = ""
+) -> wire.PrincipalDocument:
     found = member.principal
+    rule = found.trust
     return wire.PrincipalDocument(
         name=found.name,
         kind=found.kind,
@@ -49,6 +52,16 @@ def principal(member: Member, last_used: Mapping[str, float], trusted: tuple[str
         effective=wire.grant_documents(member.effective),
         link=link(found),
         namespace=found.namespace,
+        trust=wire.TrustDocument(
+            issuer=rule.issuer,
+            audience=rule.audience,
+            claims=rule.claims,
+            seconds=int(rule.seconds),
+            proposals=rule.proposals,
+            role_arn=wire.role_arn(account_id, found),
+        )
+        if rule is not None
+        else None,
     )
 
 

@@ -154,6 +154,29 @@ class CredentialDocument(Document, frozen=True, kw_only=True):
     """Id of the credential that was made by rotating this one."""
 
 
+class TrustPolicy(Ask, frozen=True, kw_only=True):
+    """All claims must be equal to those of the token."""
+
+    issuer: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    audience: Annotated[str, msgspec.Meta(min_length=1, max_length=500)]
+    claims: dict[str, str]
+    seconds: Annotated[int, msgspec.Meta(ge=900, le=3600)] = 3600
+    proposals: bool = False
+    """Whether runs for pull requests and merge requests are believed."""
+
+
+class TrustDocument(Document, frozen=True, kw_only=True):
+    """The trust policy of a CI job."""
+
+    issuer: str
+    audience: str
+    claims: dict[str, str]
+    seconds: int
+    proposals: bool
+    role_arn: str
+    """For `assume_role_with_web_identity`."""
+
+
 class PrincipalDocument(Document, frozen=True, kw_only=True):
     name: str
     kind: str
@@ -169,6 +192,8 @@ class PrincipalDocument(Document, frozen=True, kw_only=True):
     link: LinkDocument | None = None
     namespace: str = ""
     """Teams: the organization; empty: the whole server."""
+    trust: TrustDocument | None = None
+    """CI jobs: whose ID tokens give their credentials."""
 
 
 class LinkAsk(Ask, frozen=True, kw_only=True):
@@ -189,6 +214,16 @@ class PrincipalAsk(Ask, frozen=True, kw_only=True):
     link: LinkAsk | None = None
     namespace: NamespaceName = ""
     """Teams: the organization; the name is then `NAMESPACE:TEAM`."""
+    trust: TrustPolicy | None = None
+    """CI jobs: whose ID tokens give their credentials."""
+
+
+class ExchangeAsk(Ask, frozen=True, kw_only=True):
+    """An ID token of a CI system, for an API token. This is asked without a credential."""
+
+    policy: Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+    """The name of the CI job whose trust policy is to believe it."""
+    token: Annotated[str, msgspec.Meta(min_length=1, max_length=16 * 1024)]
 
 
 class TeamsAsk(Ask, frozen=True, kw_only=True):

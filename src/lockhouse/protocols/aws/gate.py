@@ -27,6 +27,8 @@ from lockhouse.service.callers import Caller
 T = TypeVar("T")
 MAX_WHOLE_BYTES = 16 * 1024 * 1024 + 64 * 1024
 """The largest DynamoDB request (BatchWriteItem, 16 MB) and its wrapping."""
+MAX_FORM_BYTES = 32 * 1024
+"""The largest form that nobody signed: an ID token of 16 KiB and its wrapping."""
 _UNKNOWN_SECRET = b"\0" * 40
 _log = logging.getLogger("lockhouse.aws")
 
@@ -70,16 +72,26 @@ class Service:
 class Gate:
     """Verifies, then dispatches by the service in the credential scope."""
 
-    def __init__(self, services: dict[str, Service], keys: Keys, now: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        services: dict[str, Service],
+        keys: Keys,
+        now: Callable[[], float],
+        unsigned: Callable[[Request, bytes], Awaitable[Response]] | None = None,
+    ) -> None:
+        """`unsigned`: answers the one form that brings its own proof (STS AssumeRoleWithWebIdentity)."""
         self._services = services
         self._keys = keys
         self._now = now
+        self._unsigned = unsigned
 
     async def __call__(self, request: Request) -> Response:
         service: Service | None = None
         trail = request.trail
         try:
             request.admit()
+            if self._unsigned is not None and _is_unsigned_form(request):
+                return await self._unsigned(request, await whole_body(request.chunks(), MAX_FORM_BYTES))
             now = self._now()
             headers = request.headers
             parts = Parts(request.method, request.raw_path, request.raw_query, headers)
@@ -151,3 +163,16 @@ class Gate:
         if request.method == "POST" and kind.startswith("application/x-www-form-urlencoded"):
             return self._services["sts"]
         return self._services["s3"]
+
+
+def _is_unsigned_form(request: Request) -> bool:
+    headers = request.headers
+    kind = headers.get("content-type") or ""
+    return (
+        request.method == "POST"
+        and request.raw_path == b"/"
+        and not request.raw_query
+        and "authorization" not in headers
+        and "x-amz-target" not in headers
+        and kind.startswith("application/x-www-form-urlencoded")
+    )

@@ -41,6 +41,14 @@ ERRORS: Mapping[str, tuple[int, str]] = {
 }
 """Every problem that these operations, or the gate in front of them, can raise."""
 
+WEB_IDENTITY_ERRORS: Mapping[str, tuple[int, str]] = {
+    **ERRORS,
+    "credential.expired": (400, "ExpiredTokenException"),
+    "credential.unknown": (400, "InvalidIdentityToken"),
+    "provider.unavailable": (400, "IDPCommunicationError"),
+}
+"""Of AssumeRoleWithWebIdentity, whose proof is a token."""
+
 Element = Mapping[str, "str | Element | Sequence[Element]"]
 
 
@@ -83,9 +91,9 @@ def write_result(action: str, namespace: str, result: Element, request_id: str) 
     return Response(200, _headers(request_id), text.encode())
 
 
-def write_problem(problem: Problem | None, request_id: str) -> Response:
+def write_problem(problem: Problem | None, request_id: str, table: Mapping[str, tuple[int, str]] = ERRORS) -> Response:
     """The error document of a problem; None (and whatever the table does not know) is internal."""
-    status, code = ERRORS.get(problem.code, _INTERNAL) if problem is not None else _INTERNAL
+    status, code = table.get(problem.code, _INTERNAL) if problem is not None else _INTERNAL
     message = "internal error"
     if problem is not None and (status, code) != _INTERNAL:
         message = f"{problem.message} ({problem.hint})" if problem.hint else problem.message

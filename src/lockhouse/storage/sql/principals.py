@@ -100,6 +100,10 @@ class PrincipalWrites(PrincipalReads):
             (credential.id, credential.principal, encode(credential)),
         )
 
+    def delete_credential(self, credential_id: str) -> None:
+        self._change("DELETE FROM credentials WHERE id = ?", (credential_id,))
+        self._change("DELETE FROM credential_uses WHERE credential = ?", (credential_id,))
+
     def save_use(self, credential_id: str, at: float) -> None:
         self._change(
             "INSERT INTO credential_uses (credential, at) VALUES (?, ?) ON CONFLICT (credential) "

@@ -11,6 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from lockhouse.auth import keys as credentials
+from lockhouse.core.federation import Trust
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Credential, Kind, Principal
 from lockhouse.errors import RequestInvalid
@@ -64,6 +65,7 @@ async def create(call: Call) -> wire.PrincipalDocument:
         kind=asked.kind,
         link=wire.link_of(asked.link),
         namespace=asked.namespace,
+        trust=_trust(call, asked.trust),
     )
     await _change(call, lambda tx: access.create(tx, call.caller, new))
     return await call.house.read(lambda tx: _document(call, tx, access.show(tx, call.caller, new.name)))
@@ -230,7 +232,20 @@ async def _list(call: Call, kinds: tuple[str, ...]) -> wire.Principals:
 def _document(call: Call, tx: Reader, member: Member) -> wire.PrincipalDocument:
     trusted = (tx.principal(each) for each in member.principal.trusted)
     names = tuple(each.name for each in trusted if each is not None and not each.revoked_at)
-    return views.principal(member, call.api.authenticator.last_used, names)
+    return views.principal(member, call.api.authenticator.last_used, names, call.api.settings.account_id)
+
+
+def _trust(call: Call, asked: wire.TrustPolicy | None) -> Trust | None:
+    if asked is None:
+        return None
+    listed = call.api.settings.ci_issuers
+    if asked.issuer not in listed:
+        raise RequestInvalid(
+            f"cannot trust {asked.issuer!r}: the issuers of this server are {', '.join(listed)}",
+            hint="name it in the setting ci_issuers",
+            argument="issuer",
+        )
+    return Trust(asked.issuer, asked.audience, asked.claims, asked.seconds, asked.proposals)
 
 
 async def _change(call: Call, command: Callable[[Transaction], T]) -> T:

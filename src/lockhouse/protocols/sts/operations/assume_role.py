@@ -12,8 +12,8 @@ from lockhouse.service import access
 from lockhouse.service.locks import timestamp
 
 DEFAULT_SECONDS = 3600
-_ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(?:[\x21-\x7e]*/)?([\w+=,.@-]{1,64})")
-_SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
+ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(?:[\x21-\x7e]*/)?([\w+=,.@-]{1,64})")
+SESSION = re.compile(r"[\w+=,.@-]{2,64}", re.ASCII)
 
 
 async def assume_role(call: Call) -> Element:
@@ -24,12 +24,12 @@ async def assume_role(call: Call) -> Element:
     arn = read_text(fields, "RoleArn")
     session = read_text(fields, "RoleSessionName")
     seconds = read_number(fields, "DurationSeconds", DEFAULT_SECONDS, 900, 12 * 3600)
-    match = _ROLE.fullmatch(arn)
+    match = ROLE.fullmatch(arn)
     if match is None or match[1] != call.account:
         raise RequestInvalid(
             f"cannot assume {arn!r}: a role here is arn:aws:iam::{call.account}:role/NAME", argument="RoleArn"
         )
-    if not _SESSION.fullmatch(session):
+    if not SESSION.fullmatch(session):
         raise RequestInvalid(
             "cannot use this RoleSessionName: 2 to 64 of A-Z a-z 0-9 _ + = , . @ -", argument="RoleSessionName"
         )

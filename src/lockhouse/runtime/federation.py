@@ -1,0 +1,78 @@
+"""From an ID token to a credential: find the policy, prove the token, store the credential, tell the authenticator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lockhouse.auth import keys
+from lockhouse.auth.authenticator import Authenticator
+from lockhouse.auth.sessions import SessionCredentials
+from lockhouse.core.federation import MAX_SECONDS
+from lockhouse.core.principals import Credential, Identity, Principal
+from lockhouse.errors import CredentialUnknown, RequestInvalid
+from lockhouse.runtime.house import House
+from lockhouse.service import federation
+from lockhouse.service.callers import Caller
+
+if TYPE_CHECKING:
+    from lockhouse.auth.signin.federation import Issuers, Proved
+
+STRANGER = Identity(principal="", name="", credential="", grants=())
+
+
+class Federation:
+    """Exchanges ID tokens. The token is the proof: nobody has to be known before."""
+
+    def __init__(self, house: House, authenticator: Authenticator, issuers: Callable[[], Issuers]) -> None:
+        self._house = house
+        self._authenticator = authenticator
+        self._make = issuers
+        self._issuers: Issuers | None = None
+
+    async def token(self, caller: Caller, name: str, id_token: str) -> tuple[Principal, Credential, str]:
+        """An API token for the run. Errors: `access.denied`, `credential.unknown`, `credential.expired`,
+        `provider.unavailable`."""
+        proved = await self._prove(name, id_token)
+        new = keys.new_token("", caller.now, caller.now + MAX_SECONDS, public_id=proved.mark)
+        job, credential = await self._exchange(caller, name, proved, new.credential, again=False)
+        return job, credential, new.text
+
+    async def session(
+        self, caller: Caller, name: str, id_token: str, seconds: int | None
+    ) -> tuple[Principal, Credential, SessionCredentials]:
+        """Temporary AWS credentials for the run. Errors: as `token`, and `request.invalid` for more seconds than the
+        policy gives."""
+        proved = await self._prove(name, id_token)
+        _, trust = await self._house.read(lambda tx: federation.policy(tx, name))
+        if seconds is not None and seconds > trust.seconds:
+            raise RequestInvalid(
+                f"cannot give credentials for {seconds} seconds: the policy gives {trust.seconds}",
+                argument="DurationSeconds",
+            )
+        ends = caller.now + (seconds or trust.seconds)
+        bare = msgspec.structs.replace(keys.new_access_key("", caller.now), id=proved.mark, expires_at=ends)
+        job, credential = await self._exchange(caller, name, proved, bare, again=True)
+        who = await self._authenticator.asking(lambda: self._authenticator.holder(credential.id))
+        if who is None:
+            raise CredentialUnknown("cannot accept this ID token: its credential was revoked")
+        lasts = max(0.0, credential.expires_at - caller.now)
+        return job, credential, self._authenticator.issue_session(who, seconds=lasts)
+
+    async def _prove(self, name: str, id_token: str) -> Proved:
+        _, trust = await self._house.read(lambda tx: federation.policy(tx, name))
+        if self._issuers is None:
+            self._issuers = self._make()
+        return await self._issuers.prove(id_token, trust)
+
+    async def _exchange(
+        self, caller: Caller, name: str, proved: Proved, bare: Credential, *, again: bool
+    ) -> tuple[Principal, Credential]:
+        try:
+            return await self._house.write(
+                lambda tx: federation.exchange(tx, caller, name, proved.claims, bare, again=again)
+            )
+        finally:
+            self._authenticator.changed()

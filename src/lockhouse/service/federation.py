@@ -1,0 +1,88 @@
+"""Giving a run of a CI system its credential, for an ID token that was proved.
+
+One token gives one credential, whose id is derived from the token: a token that was used is found again by that id. An
+API token is given once. Temporary AWS credentials are given again to the same address while the run's credential lasts,
+since every Terraform command of a run asks for them with the same file. Nobody learns which policies there are.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lockhouse.core.federation import Run, Trust, refuse_others, run_of
+from lockhouse.core.ports import Reader, Transaction
+from lockhouse.core.principals import Credential, Identity, Kind, Principal
+from lockhouse.errors import AccessDenied, CredentialUnknown
+from lockhouse.service import audit
+from lockhouse.service.callers import Caller
+
+REMEMBERED = 7 * 86_400.0
+"""Seconds for which the credential of a run is kept after its end: longer than any ID token lasts."""
+MAX_FORGOTTEN = 200
+
+
+def policy(tx: Reader, name: str) -> tuple[Principal, Trust]:
+    """The CI job of this name and its policy. Errors: `access.denied`."""
+    job = tx.principal_named(name)
+    if job is None or job.kind != Kind.CI_JOB or job.trust is None:
+        raise AccessDenied(
+            f"cannot give credentials for {name!r}: there is no such CI job, or it has no trust policy",
+            hint="lockhouse trust list",
+            right="exchange",
+        )
+    return job, job.trust
+
+
+def exchange(
+    tx: Transaction, caller: Caller, name: str, claims: dict[str, object], bare: Credential, *, again: bool
+) -> tuple[Principal, Credential]:
+    """The credential of a run. `bare`: with an id made of the token; `again`: whether its own address may have it once
+    more. Errors: `access.denied` for another run, `credential.unknown` for a token that was used."""
+    job, trust = policy(tx, name)
+    if trust.issuer != claims.get("iss"):
+        raise AccessDenied("cannot give credentials: the token's iss is another one", right="exchange")
+    refuse_others(trust, claims)
+    run = run_of(claims, caller.peer)
+    kept = tx.credential(bare.id)
+    told = msgspec.structs.replace(caller, who=_identity(job, run, bare.id))
+    if kept is not None:
+        mine = (
+            kept.principal == job.id
+            and kept.kind == bare.kind
+            and kept.run is not None
+            and kept.run.peer == caller.peer
+        )
+        if not again or not mine or kept.revoked_at or kept.expires_at <= caller.now:
+            raise CredentialUnknown(
+                "cannot accept this ID token: it was used before", hint="ask the CI system for a new ID token"
+            )
+        audit.note(tx, told, "credential.exchange", subject=kept.id, detail=f"again for {_words(run)}")
+        return job, kept
+    _forget(tx, job.id, caller.now - REMEMBERED)
+    made = msgspec.structs.replace(
+        bare,
+        principal=job.id,
+        expires_at=min(bare.expires_at, caller.now + trust.seconds),
+        description=_words(run),
+        by=job.id,
+        run=run,
+    )
+    tx.save_credential(made)
+    audit.note(tx, told, "credential.exchange", subject=made.id, detail=_words(run))
+    return job, made
+
+
+def _forget(tx: Transaction, job: str, before: float) -> None:
+    over = [each.id for each in tx.credentials(job) if each.run is not None and each.expires_at < before]
+    for each in over[:MAX_FORGOTTEN]:
+        tx.delete_credential(each)
+
+
+def _identity(job: Principal, run: Run, credential: str) -> Identity:
+    return Identity(
+        principal=job.id, name=f"{job.name}/{run.name}", credential=credential, grants=job.grants, session=run.name
+    )
+
+
+def _words(run: Run) -> str:
+    return run.link or run.claims.get("sub", run.name)

@@ -1,0 +1,84 @@
+"""Real Terraform in a CI job without stored secrets: the S3 backend with an ID token, the http backend with what it
+was exchanged for."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from tests.e2e.clouds import Lockhouse
+from tests.e2e.scenarios.configurations import resources
+from tests.e2e.terraform import Terraform
+from tests.wire.federation.test_exchange import created, exchange, mint
+from tests.wire.signin.providers import ProviderProcess
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory):
+    started = ProviderProcess(tmp_path_factory.mktemp("issuer"))
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory, issuer):
+    running = Lockhouse(tmp_path_factory.mktemp("ci"), settings={"LOCKHOUSE_CI_ISSUERS": issuer.issuer})
+    running.command(*created("deploy", running, issuer)).ok()
+    yield running
+    try:
+        running.stop()
+    finally:
+        running.abandon()
+
+
+def test_the_s3_backend_works_from_init_to_destroy_with_an_id_token_alone(server, issuer, tmp_path):
+    token = tmp_path / "id-token"
+    token.write_text(mint(issuer))
+    arn = server.json("trust", "show", "deploy")["trust"]["role_arn"]
+    job = Terraform(tmp_path / "job", environment={"AWS_ENDPOINT_URL": server.endpoint})
+    job.write(
+        "backend.tf",
+        f"""terraform {{
+  backend "s3" {{
+    bucket       = "{server.namespace}"
+    key          = "app/prod.tfstate"
+    region       = "us-east-1"
+    use_lockfile = true
+    assume_role_with_web_identity = {{
+      role_arn                = "{arn}"
+      web_identity_token_file = "{token}"
+    }}
+  }}
+}}
+""",
+    ).write("main.tf", resources("one"))
+    job.init()
+    job.apply()
+    assert job.resources() == ["terraform_data.one"]
+    token.write_text(mint(issuer, run_id="11"))
+    job.ok("destroy", "-auto-approve", "-input=false")
+    versions = server.command("state", "versions", server.namespace, "app/prod.tfstate").text
+    assert "deploy/987654.2" in versions
+    assert "deploy/11.2" in versions
+    token.write_text(mint(issuer, repository_id="1002"))
+    refused = job.run("plan", "-input=false")
+    assert refused.code == 1
+    assert "AccessDenied" in refused.text
+
+
+def test_the_http_backend_works_with_an_exchanged_token(server, issuer, tmp_path):
+    given = exchange(server, mint(issuer)).json()["token"]
+    address = f"{server.endpoint}/http/{server.namespace}/app/over-http"
+    environment = {
+        "TF_HTTP_ADDRESS": address,
+        "TF_HTTP_LOCK_ADDRESS": address,
+        "TF_HTTP_UNLOCK_ADDRESS": address,
+        "TF_HTTP_USERNAME": "ci",
+        "TF_HTTP_PASSWORD": given,
+    }
+    job = Terraform(tmp_path / "job", environment=environment)
+    job.write("backend.tf", 'terraform {\n  backend "http" {}\n}\n').write("main.tf", resources("one"))
+    job.init()
+    job.apply()
+    assert job.resources() == ["terraform_data.one"]
+    assert httpx.get(address, trust_env=False).status_code == 401
