@@ -285,6 +285,8 @@ def _front(
         response = await handler(request)
         if request.trail.code in WRONG and (handler is gate or "authorization" in request.headers):
             pacing.failed(request.peer, began)
+        if response.status == 503 and not any(name == b"retry-after" for name, _ in response.headers):
+            response.headers.append((b"retry-after", b"1"))  # RFC 9110 section 10.2.3, whatever the protocol
         api.metrics.observe(name, response.status, time.perf_counter() - began)
         journal.saw(
             request.trail,

@@ -184,6 +184,27 @@ def test_a_server_with_another_master_key_does_not_start(cluster: Cluster, three
     assert "--master-key-file" in outcome.stderr
 
 
+def test_a_database_that_is_away_is_told_with_when_to_try_again_and_is_found_again(tmp_path: Path):
+    with running_cluster() as own, replicas(tmp_path / "one", own.url, 1) as (client,):
+        assert lock(client, "life", "L1") == 200
+        own.stop("immediate")
+        for act in (
+            lambda: client.get(f"{SPACE}/life"),
+            lambda: client.get("/terraform-state/life", headers={"authorization": ""}),
+            lambda: client.request("LOCK", f"{SPACE}/life", content=b'{"ID":"L1"}'),
+            lambda: client.get("/readyz"),
+        ):
+            began = time.monotonic()
+            answer = act()
+            assert time.monotonic() - began < 6
+            if answer.status_code != 403:
+                assert (answer.status_code, answer.headers.get("retry-after")) == (503, "1")
+        own.start()
+        end = time.monotonic() + 10
+        while lock(client, "life", "L1") != 200:
+            assert time.monotonic() < end
+
+
 def test_no_password_is_said(three: list[httpx.Client], cluster: Cluster):
     for client in three:
         log = Path(client.headers["x-replica-log"]).with_suffix(".log")
