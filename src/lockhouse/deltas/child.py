@@ -30,6 +30,9 @@ if TYPE_CHECKING:  # importing it takes a good part of the time in which this pr
 MAX_WINDOW = 1 << 27
 WHOLE_LEVEL = 1
 DELTA_LEVEL = 1
+LARGE_LEVEL = 5
+LARGE_BYTES = 16_000_000
+"""The fast strategy looks at no more than the last 16 MiB of a dictionary; the next one at all of it."""
 
 
 class Refused(Exception):
@@ -49,7 +52,7 @@ def encode(raw: bytes, base: bytes | None) -> bytes:
         return zstandard.ZstdCompressor(compression_params=parameters).compress(raw)
     window = min(27, max(10, (len(raw) + len(base)).bit_length()))
     parameters = zstandard.ZstdCompressionParameters.from_level(
-        DELTA_LEVEL,
+        DELTA_LEVEL if len(base) <= LARGE_BYTES else LARGE_LEVEL,
         source_size=len(raw),
         dict_size=len(base),
         window_log=window,

@@ -17,6 +17,7 @@ from lockhouse.core.data_keys import place_of_body
 from lockhouse.core.packing import KEY_EVERY
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body
+from lockhouse.deltas import child
 from lockhouse.deltas.checking import damage
 from lockhouse.deltas.workers import Worker
 from lockhouse.runtime.engine import Engine
@@ -285,3 +286,15 @@ def test_damage_is_found_never_packed_and_never_given_out(place: Place, large: b
             await give_out(bad, place.bodies)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("size", [3_000, 300_000, 9_000_000, 17_000_000, 40_000_000])
+def test_a_small_change_costs_little_whatever_the_size_is(size: int):
+    chance = random.Random(size)
+    line = b'{"type": "aws_instance", "name": "node", "id": "i-%016x", "arn": "arn:aws:ec2:us-east-1:1:i-%016x"}\n'
+    base = b"".join(line % (chance.getrandbits(64), chance.getrandbits(64)) for _ in range(size // len(line)))
+    place = len(base) // 3
+    changed = base[:place] + b"another resource" + base[place + 20 :]
+    frame = child.pack(changed, base)
+    assert child.decode(frame, len(changed), base) == changed
+    assert len(frame) < 200 + size / 5_000
