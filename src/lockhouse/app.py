@@ -198,6 +198,13 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             principal_rate=settings.principal_rate,
             failure_rate=settings.failure_rate,
         )
+        api.metrics.add_refused(pacing.refused)
+        for gauge in (
+            ("lockhouse_audit_waiting", "Audit entries that are not in the database yet.", lambda: journal.waiting),
+            ("lockhouse_commands_waiting", "Commands that wait for a commit.", lambda: engine.commands_waiting),
+            ("lockhouse_reads_waiting", "Reads that wait for the database.", lambda: engine.reads_waiting),
+        ):
+            api.metrics.add_gauges(gauge)
         authenticator.identified = lambda principal: pacing.identified(principal, time.perf_counter())
         handler = _front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud), pacing)
         made_key = sealed.source.where() if sealed is not None and sealed.made else ""
@@ -283,6 +290,8 @@ def _front(
             elif path.startswith(_OWN_PATHS):
                 handler, name = api.handle, "api"
         response = await handler(request)
+        if request.trail.code:
+            api.metrics.met(request.trail.code)
         if request.trail.code in WRONG and (handler is gate or "authorization" in request.headers):
             pacing.failed(request.peer, began)
         if response.status == 503 and not any(name == b"retry-after" for name, _ in response.headers):

@@ -64,6 +64,16 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self.store.deliver_to(self._deliver)
 
+    @property
+    def commands_waiting(self) -> int:
+        """Commands that the store was not given yet."""
+        return len(self._pending)
+
+    @property
+    def reads_waiting(self) -> int:
+        """Reads that wait for a database elsewhere."""
+        return self._waiting
+
     async def write(self, command: Callable[[Transaction], T]) -> T:
         """The command's result after its durable commit, or its problem.
 

@@ -86,6 +86,11 @@ class Journal:
         self._flushing: asyncio.Task[None] | None = None
         self._sealing: asyncio.Task[None] | None = None
 
+    @property
+    def waiting(self) -> int:
+        """Entries that are not in the database yet."""
+        return len(self._waiting)
+
     def start(self) -> None:
         """Begin to seal; call from the event loop."""
         self._sealing = asyncio.create_task(self._seal_on())

@@ -229,7 +229,7 @@ class Api:
         return _json(200, wire.encode(wire.Health(status="alive", version=lockhouse.__version__)))
 
     async def _measured(self) -> Response:
-        return Response(200, [(b"content-type", CONTENT_TYPE_LATEST.encode()), _PRIVATE], self.metrics.text())
+        return Response(200, [(b"content-type", CONTENT_TYPE_LATEST.encode()), _PRIVATE], await self.metrics.text())
 
     async def _description(self) -> Response:
         return _json(200, self._described)
