@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import uvicorn
 
@@ -66,12 +66,13 @@ from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.carry import backup
 from lockhouse.storage.carry.archive import Manifest
 from lockhouse.storage.carry.carrying import check_served
-from lockhouse.storage.carry.database_place import serving_database
 from lockhouse.storage.carry.place import serving
 from lockhouse.storage.directory import DataDirectory, open_directory
 from lockhouse.storage.redis.sessions import RedisSessions
-from lockhouse.storage.shared import SharedStorage, check_master_key, open_shared
 from lockhouse.webhooks import Sender
+
+if TYPE_CHECKING:
+    from lockhouse.storage.shared import SharedStorage
 
 _OWN_PATHS = (b"/lockhouse/", b"/healthz", b"/readyz", b"/metrics")
 _PROBES = frozenset({b"/healthz", b"/readyz"})
@@ -122,9 +123,9 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         master = (
             read_master_key(settings.master_key_file) if settings.master_key_file else open_master_key(directory.path)
         )
-        shared = isinstance(directory, SharedStorage)
-        if isinstance(directory, SharedStorage):
-            check_master_key(directory.store, fingerprint(master))
+        shared = not isinstance(directory, DataDirectory)
+        if not isinstance(directory, DataDirectory):
+            directory.check_master_key(fingerprint(master))
         sealed = open_ring(choose_source(settings.encryption_key, directory.path, os.environ), directory.store, now())
         ring = sealed.ring if sealed is not None else None
         first = first_start.begin(
@@ -237,7 +238,9 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
 def _backup_of(
     settings: Settings, directory: DataDirectory | SharedStorage, blobs: KeptBlobs, ring: Ring | None
 ) -> Callable[[Path, float, bool], Manifest]:
-    if isinstance(directory, SharedStorage):
+    if not isinstance(directory, DataDirectory):
+        from lockhouse.storage.carry.database_place import serving_database  # noqa: PLC0415 - only for PostgreSQL
+
         file = settings.database_password_file
         password = file.read_text().strip() if file is not None else ""
         place = serving_database(directory.store, settings.database_url, blobs, directory.path, ring, password)
@@ -249,6 +252,8 @@ def _backup_of(
 def _open(settings: Settings) -> DataDirectory | SharedStorage:
     if settings.database_url == EMBEDDED:
         return open_directory(settings.data)
+    from lockhouse.storage.shared import open_shared  # noqa: PLC0415 - 10 MB of memory, only for PostgreSQL
+
     return open_shared(
         settings.data,
         settings.database_url,

@@ -29,6 +29,15 @@ class SharedStorage:
     store: PostgresStore
     blobs: FileBlobs
 
+    def check_master_key(self, fingerprint: bytes) -> None:
+        """DataInvalid (`data.invalid`) unless all replicas have this master key; the first one tells the database."""
+        kept = self.store.claim_fact(_FINGERPRINT, fingerprint)
+        if not hmac.compare_digest(kept, fingerprint):
+            raise DataInvalid(
+                "cannot serve this database: its other servers use another master key",
+                hint="give every server the same file: --master-key-file FILE",
+            )
+
     def close(self) -> None:
         self.store.close()
 
@@ -46,13 +55,3 @@ def open_shared(path: Path, url: str, *, connections: int, password_file: Path |
         raise StorageUnavailable(f"cannot use {error.filename or path}: {error.strerror}") from error
     store = PostgresStore(url, password=password, marks=path / MARKS_FILE, connections=connections)
     return SharedStorage(path, store, blobs)
-
-
-def check_master_key(store: PostgresStore, fingerprint: bytes) -> None:
-    """DataInvalid (`data.invalid`) unless all replicas have this master key; the first one tells the database."""
-    kept = store.claim_fact(_FINGERPRINT, fingerprint)
-    if not hmac.compare_digest(kept, fingerprint):
-        raise DataInvalid(
-            "cannot serve this database: its other servers use another master key",
-            hint="give every server the same file: --master-key-file FILE",
-        )
