@@ -157,12 +157,6 @@ def _one_of(*words: str) -> Callable[[Scalar], str]:
     return parse
 
 
-def _only_embedded(value: Scalar) -> str:
-    if value != EMBEDDED:
-        raise ValueError(f"only {EMBEDDED!r} is offered by this version: SQLite and files in the data directory")
-    return EMBEDDED
-
-
 def _blobs(value: Scalar) -> str:
     text = _text(value)
     if not re.fullmatch(r"embedded|database|s3://[^\s/?#@]+(/[^\s?#]*)?(\?\S*)?", text):

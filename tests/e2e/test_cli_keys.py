@@ -44,7 +44,7 @@ def test_a_revoked_key_stops_at_once(lockhouse: Lockhouse):
     assert refused(lambda: put(lockhouse, key, place.bucket, "app.tfstate", 2)) == "InvalidAccessKeyId"
     again = lockhouse.command("key", "revoke", "short-lived")
     assert again.code == 3
-    assert again.stderr.startswith("error: cannot find a key or role named 'short-lived'\nhint: ")
+    assert again.stderr.startswith("error: cannot find a principal named 'short-lived'\nhint: ")
     assert again.stdout == ""
 
 
@@ -107,7 +107,7 @@ def test_a_token_serves_the_command_line_until_it_is_revoked(lockhouse: Lockhous
     ("arguments", "code", "said"),
     [
         (("key", "create", "--name", "x", "--rights", "fly", "--on", "acme"), 2, "cannot use the right 'fly'"),
-        (("key", "create", "--name", "x", "--rights", "read"), 2, "give both --rights and --on"),
+        (("key", "create", "--name", "x", "--rights", "read"), 2, "give --rights or --role, and --on"),
         (("key", "create", "--name", "a b"), 2, "cannot use 'a b' as a name"),
         (("key", "create", "--name", "administrator"), 6, "has this name"),
         (("key", "revoke", "administrator"), 5, "nobody else could administer"),

@@ -86,7 +86,7 @@ def test_an_address_in_use_is_refused_in_words(start_lockhouse: Start, tmp_path:
         (("--lock-wait", "60"), {}, "cannot use --lock-wait '60'"),
         ((), {"LOCKHOUSE_LOCK_WAIT": "soon"}, "cannot use LOCKHOUSE_LOCK_WAIT 'soon'"),
         ((), {"LOCKHOUSE_LOCKWAIT": "1"}, "did you mean LOCKHOUSE_LOCK_WAIT?"),
-        (("--database-url", "postgresql://x"), {}, "only 'embedded' is offered"),
+        (("--database-url", "mysql://x"), {}, "cannot use --database-url 'mysql://x': it must be 'embedded'"),
         (("--config", "missing.toml"), {}, "cannot read missing.toml"),
     ],
 )

@@ -143,7 +143,7 @@ class AwsClient(Client):
             except Problem:
                 return None
             assert found.version.body is not None
-            return await whole(found.version.body, self.rig.blobs)
+            return await whole(found.version.body, self.rig.house.bodies)
 
         return self._run(get()).result(30)
 

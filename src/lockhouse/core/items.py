@@ -107,16 +107,6 @@ def _decoded(body: bytes) -> Table:
     return _decode_table(body)
 
 
-def check_table_name(name: str) -> str:
-    """The name itself, or RequestInvalid (`request.invalid`)."""
-    if not TABLE_NAME.fullmatch(name):
-        raise RequestInvalid(
-            f"1 validation error detected: Value '{name[:300]}' at 'tableName' failed to satisfy constraint: Member "
-            "must satisfy regular expression pattern: [a-zA-Z0-9_.-]+ and have a length of 3 to 255"
-        )
-    return name
-
-
 def key_of_item(schema: Schema, item: Item) -> ItemKey:
     """The key of an item to be put; the item must carry every key attribute with the right type."""
     for key in schema.keys:

@@ -13,7 +13,7 @@ from lockhouse.review.catalogue import catalogue
 from lockhouse.review.files import Listing, list_files
 from lockhouse.review.joining import Joined, first_join, second_join
 from lockhouse.review.model import FileFacts, Review, Searched, ServiceReview
-from lockhouse.review.paths import Life, classify
+from lockhouse.review.paths import classify
 from lockhouse.review.redaction import shown
 from lockhouse.review.scan import Layout, look_at_all, scan
 from lockhouse.review.verdicts import decide
@@ -153,7 +153,3 @@ def _searched(listing: Listing, found: list[FileFacts]) -> Searched:
         0,
         prefilter.token_count(),
     )
-
-
-def is_live(life: Life) -> bool:
-    return life is Life.LIVE

@@ -25,7 +25,6 @@ from urllib.parse import parse_qsl
 from lockhouse.core.data_keys import KeyRecord
 from lockhouse.core.ports import Store, Transaction
 from lockhouse.errors import DataInvalid, SettingInvalid
-from lockhouse.sealing.kms import KmsKeys
 from lockhouse.sealing.ring import KEK_BYTES, Ring, key_id, key_text, read_keys
 
 KEY_FILE = "encryption.key"
@@ -136,7 +135,9 @@ def choose_source(setting: str, directory: Path, environment: Mapping[str, str])
     raise SettingInvalid(f"cannot use encryption_key {kind!r}", setting="encryption_key")
 
 
-def _kms(text: str, directory: Path, environment: Mapping[str, str]) -> KmsKeys:
+def _kms(text: str, directory: Path, environment: Mapping[str, str]) -> Source:
+    from lockhouse.sealing.kms import KmsKeys  # noqa: PLC0415 - an HTTP client, 7 MB of memory, only for AWS KMS
+
     key, _, query = text.partition("?")
     options = dict(parse_qsl(query))
     region = options.get("region") or environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or ""

@@ -265,14 +265,6 @@ class SqliteStore:
 
     # Beyond the port
 
-    def copy_to(self, target: Path) -> None:
-        """A consistent copy of the database, made while it is written. Not yet synced. Errors: those of SQLite."""
-        connection = self._connect(apsw.SQLITE_OPEN_READONLY, cache_kib=8 * 1024)
-        try:
-            connection.execute("VACUUM INTO ?", (str(target),)).fetchall()
-        finally:
-            connection.close()
-
     def check(self) -> None:
         """StorageUnavailable unless SQLite finds its file in order."""
         connection = self._connect(apsw.SQLITE_OPEN_READONLY, cache_kib=8 * 1024)
