@@ -33,8 +33,12 @@ READ_SECONDS = 4.8
 
 
 def random_nonce() -> str:
-    """96 random bits, URL-safe: for version ids, upload ids and parked writes."""
-    return secrets.token_urlsafe(12)
+    """Nearly 96 random bits, URL-safe: for version ids, upload ids and parked writes.
+
+    None starts with `-`, or a command that is given it would take it for an option."""
+    while (nonce := secrets.token_urlsafe(12)).startswith("-"):
+        pass
+    return nonce
 
 
 @dataclass
