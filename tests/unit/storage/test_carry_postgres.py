@@ -182,4 +182,5 @@ def test_every_table_of_a_store_is_carried_or_known_to_belong_to_its_place(clust
         )
     }
     own = {"schema_steps", "house", "house_facts", "marks", "notices", "blobs", "blob_pieces"}
-    assert found == {table.name for table in layout(newest_schema())} | own
+    of_replicas = {"waiters", "replicas", "recollections"}
+    assert found == {table.name for table in layout(newest_schema())} | own | of_replicas

@@ -21,7 +21,7 @@ def test_a_user_is_created_with_a_link_which_nobody_else_can_have(desk: Desk):
     made = principal(desk, "ann", "user", READER, link=link)
     assert made["link"] == {**link, "display_name": ""}
     assert made["grants"] == [
-        {"namespace": NAMESPACE, "prefix": "", "rights": ["read", "read-outputs"], "role": "reader"}
+        {"namespace": NAMESPACE, "prefix": "", "rights": ["read", "read-outputs"], "role": "reader", "exact": False}
     ]
     assert desk.ask("POST", "/principals", {"name": "bob", "kind": "user", "link": link}).code == "principal.exists"
     assert desk.ask("PUT", "/principals/ann/link", {"issuer": ISSUER}).code == "request.document"
@@ -92,7 +92,13 @@ def test_a_token_and_a_key_can_be_narrower_than_who_has_them(desk: Desk):
     for found in (listed[token["id"]], listed[key["access_key_id"]]):
         assert found["description"] == "nightly"
         assert found["scope"] == [
-            {"namespace": NAMESPACE, "prefix": "app", "rights": ["read", "read-outputs"], "role": "reader"}
+            {
+                "namespace": NAMESPACE,
+                "prefix": "app",
+                "rights": ["read", "read-outputs"],
+                "role": "reader",
+                "exact": False,
+            }
         ]
         assert found["expires_at"]
         assert found["last_used_at"]
