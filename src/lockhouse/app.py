@@ -68,7 +68,6 @@ from lockhouse.storage.carry.archive import Manifest
 from lockhouse.storage.carry.carrying import check_served
 from lockhouse.storage.carry.place import serving
 from lockhouse.storage.directory import DataDirectory, open_directory
-from lockhouse.storage.redis.sessions import RedisSessions
 from lockhouse.webhooks import Sender
 
 if TYPE_CHECKING:
@@ -317,6 +316,7 @@ def _front(
 
 
 def _redis(url: str) -> Sessions:
+    from lockhouse.storage.redis.sessions import RedisSessions  # noqa: PLC0415 - a library that few need
 
     return RedisSessions(url)
 
