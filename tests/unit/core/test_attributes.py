@@ -3,7 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lockhouse.core.attributes import (
@@ -42,6 +42,7 @@ values = st.recursive(
 items = st.dictionaries(st.text(min_size=1), values, max_size=5)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly
 @given(items)
 def test_an_item_comes_back_from_its_bytes_as_it_was(item):
     assert same(decode_item(encode_item(item)), item)
