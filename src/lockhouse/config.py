@@ -412,7 +412,7 @@ class Settings:
     )
     failure_rate: int = _setting(
         _count(0, 1_000_000),
-        120,
+        3000,
         "How many wrong credentials a network address may present; more, and all of its requests are refused until "
         "the next may come. 0: no limit.",
         "wrong credentials per minute",

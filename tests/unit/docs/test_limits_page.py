@@ -27,7 +27,7 @@ def test_every_setting_that_limits_clients_is_on_the_page(name):
     [
         ("address_rate", "5000 per second"),
         ("principal_rate", "5000 per second"),
-        ("failure_rate", "120 per minute"),
+        ("failure_rate", "3000 per minute"),
         ("max_connections", "2048"),
         ("max_connections_per_address", "1024"),
         ("header_deadline", "15 seconds"),
