@@ -34,7 +34,11 @@ def is_opaque(probe: Probe) -> bool:
 
 
 def is_refused(probe: Probe, answer: Answer) -> bool:
-    return answer.refused or (answer.status == 404 and is_opaque(probe))
+    # Whoever last read or held another lock there meant that one: an unlock is answered so before any right is asked.
+    elsewhere = probe.need.on == "another's lock" and (
+        answer.status == 409 or b"ConditionalCheckFailedException" in answer.body
+    )
+    return answer.refused or elsewhere or (answer.status == 404 and is_opaque(probe))
 
 
 @EACH
