@@ -335,7 +335,7 @@ def set_tags(tx: Transaction, caller: Caller, address: Address, version_id: str,
         raise StateDeleted(f"cannot tag {address.lock_id}: it was deleted", version_id=version.id if version else "")
     tx.set_tags(state, version.seq, tags)
     audit.note(tx, caller, "version.tag", address, subject=version.id)
-    return version
+    return msgspec.structs.replace(version, tags=dict(tags))
 
 
 def check_conditions(address: Address, current: Version | None, conditions: Conditions) -> None:
