@@ -138,7 +138,7 @@ def test_every_read_is_known_to_be_safe_while_others_write():
         "principals", "memberships_of", "members_of", "credential", "credentials", "uses", "table", "tables",
         "workspace", "workspace_named", "workspace_at", "workspaces", "count_workspaces", "project", "projects",
         "review", "review_body", "reviews", "notices", "last_segment", "segments", "segments_before", "session",
-        "sessions", "key_records",
+        "sessions", "key_records", "webhook_named", "webhooks",
     }  # fmt: skip
     by_the_held_state = {"current", "recollection", "discarded", "trash", "kept", "dependants"}
     decides_nothing = {"unsealed", "next_to_ask", "blob_size", "blob_piece", "blobs"}

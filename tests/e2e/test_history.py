@@ -91,9 +91,7 @@ def test_a_scrub_finds_flipped_bits_in_rows_and_blobs_and_they_are_not_served(
     server.json("pack")
     server.stop()
     flip_row(server.data / "lockhouse.db", 2)
-    newest = max(
-        (path for path in (server.data / "blobs").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size
-    )
+    newest = blob_of_newest(server.data, LARGE)
     raw = bytearray(newest.read_bytes())
     raw[len(raw) // 2] ^= 1
     newest.write_bytes(bytes(raw))
@@ -114,6 +112,16 @@ def test_a_scrub_finds_flipped_bits_in_rows_and_blobs_and_they_are_not_served(
             ):
                 server.cloud.sdk("s3").get_object(Bucket=place.bucket, Key=key, VersionId=version)["Body"].read()
     assert server.command("scrub").code == 1
+
+
+def blob_of_newest(data: Path, key: str) -> Path:
+    """The file of a state's newest version: older ones may have left theirs behind, of the same size."""
+    database = sqlite3.connect(data / "lockhouse.db")
+    rows = database.execute(
+        "SELECT v.blob FROM versions v JOIN states s ON s.id = v.state_id AND s.current = v.seq WHERE s.key = ?", (key,)
+    ).fetchall()
+    database.close()
+    return next(path for path in (data / "blobs").rglob(rows[0][0]) if path.is_file())
 
 
 def flip_row(database: Path, seq: int) -> None:

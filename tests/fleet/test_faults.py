@@ -125,6 +125,7 @@ def test_a_stopped_database_is_503_within_five_seconds_and_readiness_says_so(tmp
         assert_kept(book, made)
 
 
+@pytest.mark.soak
 def test_behind_a_pooler_that_mixes_all_transactions_nothing_is_lost(tmp_path: Path, cluster: Cluster):
     with (
         pooled(cluster, connections=4) as pooler,
@@ -165,6 +166,7 @@ def test_twenty_times_a_synchronous_standby_takes_over_without_a_loss(tmp_path: 
     fail_over(tmp_path)
 
 
+@pytest.mark.soak
 def test_what_a_silent_standby_has_not_confirmed_is_not_acknowledged(tmp_path: Path):
     """PostgreSQL answers a commit whose wait for the standby was cancelled with success and a mere warning."""
     with (
@@ -233,6 +235,7 @@ def test_a_standby_that_lacks_acknowledged_writes_is_not_served_from_until_someb
         assert any("are lost" in problem for problem in found), found
 
 
+@pytest.mark.soak
 def test_the_check_finds_what_a_database_that_does_not_wait_for_its_disk_loses(tmp_path: Path):
     """`synchronous_commit = off` acknowledges first and writes later: a kill takes what was acknowledged."""
     with running_cluster(synchronous_commit="off", wal_writer_delay="10s") as cluster:
