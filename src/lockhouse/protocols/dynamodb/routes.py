@@ -144,7 +144,7 @@ def _refused(call: Call, body: bytes, code: str) -> None:
     call.trail.code = code
     try:
         named = msgspec.json.decode(body, type=_Named)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return
     text = named.Key.LockID.get("S") or named.Item.LockID.get("S")
     call.trail.address = parse_lock_id(text) if text else None
