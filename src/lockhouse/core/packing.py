@@ -52,10 +52,8 @@ class Move(msgspec.Struct, frozen=True):
 def plan(entries: Sequence[Entry]) -> list[Move]:
     """What to pack, the oldest first: a base that is still whole is the quickest to read. Empty: all is done."""
     bases = sorted(each.seq for each in entries if _is_packable(each) and not each.trashed)
-    if not bases:
-        return []
     known = frozenset(bases)
-    newest = max(each.seq for each in entries if not each.trashed)
+    newest = max((each.seq for each in entries if not each.trashed), default=0)
     moves: dict[int, Move] = {}
     depths: dict[int, int] = {}
     for entry in sorted(entries, key=lambda each: -each.seq):

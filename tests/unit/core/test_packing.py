@@ -89,6 +89,11 @@ def test_what_depends_on_a_version_in_the_trash_is_packed_anew():
     assert history.depth(4) == 1
 
 
+def test_what_is_left_when_all_lies_in_the_trash_depends_on_nothing():
+    thrown = [entry(3, trashed=True), entry(2, trashed=True, base=3), entry(1, trashed=True, base=2)]
+    assert plan(thrown) == [Move(1, 0), Move(2, 0)]
+
+
 def test_a_version_in_the_trash_is_packed_even_as_the_newest_of_all_numbers():
     assert plan([entry(3, trashed=True), entry(2), entry(1)]) == [Move(1, 2)]
     assert plan([entry(3, trashed=True, base=4), entry(2), entry(1, base=2)]) == [Move(3, 0)]
