@@ -11,7 +11,7 @@ from lockhouse.core.principals import Right
 from lockhouse.errors import RequestInvalid
 
 if TYPE_CHECKING:
-    from lockhouse.protocols.api.wire import GrantAsk
+    from lockhouse.protocols.api.wire_access import GrantAsk
 
 Namespace = Annotated[str, typer.Argument(metavar="NAMESPACE", help="The namespace (bucket).", show_default=False)]
 Key = Annotated[str, typer.Argument(metavar="KEY", help="The key of the state in it.", show_default=False)]
@@ -50,7 +50,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 def grants(rights: list[str], on: list[str], roles: list[str], *, exactly: bool = False) -> list[GrantAsk]:
     """All rights and those of all roles on all places. Errors: `request.invalid`."""
-    from lockhouse.protocols.api.wire import GrantAsk
+    from lockhouse.protocols.api.wire_access import GrantAsk
 
     names = [name.strip() for text in rights for name in text.split(",") if name.strip()]
     strange = [name for name in roles if name not in set(Role)]

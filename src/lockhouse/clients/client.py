@@ -18,7 +18,16 @@ import lockhouse
 from lockhouse.core.audit import Segment
 from lockhouse.core.reviews import Review
 from lockhouse.errors import Refusal, ServerUnreachable
-from lockhouse.protocols.api import encryption_wire, history_wire, session_wire, wire, wire_audit, wire_webhooks
+from lockhouse.protocols.api import (
+    wire,
+    wire_access,
+    wire_audit,
+    wire_encryption,
+    wire_history,
+    wire_reviews,
+    wire_sessions,
+    wire_webhooks,
+)
 
 D = TypeVar("D", bound=wire.Document)
 Query = Mapping[str, str | int | bool]
@@ -54,8 +63,8 @@ class Client:
 
     # The server -------------------------------------------------------------------------------------------------------
 
-    def status(self) -> wire.Status:
-        return self._ask("GET", "/status", wire.Status)
+    def status(self) -> wire_access.Status:
+        return self._ask("GET", "/status", wire_access.Status)
 
     def backup(self, *, with_keys: bool = False) -> wire.BackupDocument:
         """Returns when the backup is complete and verified, however long that takes."""
@@ -96,89 +105,91 @@ class Client:
 
     # Keys, roles, tokens ----------------------------------------------------------------------------------------------
 
-    def create_key(self, name: str, grants: Sequence[wire.GrantAsk] = ()) -> wire.CreatedKey:
-        return self._ask("POST", "/keys", wire.CreatedKey, wire.KeyAsk(name=name, grants=tuple(grants)))
+    def create_key(self, name: str, grants: Sequence[wire_access.GrantAsk] = ()) -> wire_access.CreatedKey:
+        return self._ask("POST", "/keys", wire_access.CreatedKey, wire_access.KeyAsk(name=name, grants=tuple(grants)))
 
-    def create_access_key(self, name: str) -> wire.CreatedKey:
-        return self._ask("POST", f"/keys/{_segment(name)}/access-keys", wire.CreatedKey)
+    def create_access_key(self, name: str) -> wire_access.CreatedKey:
+        return self._ask("POST", f"/keys/{_segment(name)}/access-keys", wire_access.CreatedKey)
 
-    def keys(self) -> list[wire.PrincipalDocument]:
-        return list(self._ask("GET", "/keys", wire.Principals).principals)
+    def keys(self) -> list[wire_access.PrincipalDocument]:
+        return list(self._ask("GET", "/keys", wire_access.Principals).principals)
 
-    def key(self, name: str) -> wire.PrincipalDocument:
-        return self._ask("GET", f"/keys/{_segment(name)}", wire.PrincipalDocument)
+    def key(self, name: str) -> wire_access.PrincipalDocument:
+        return self._ask("GET", f"/keys/{_segment(name)}", wire_access.PrincipalDocument)
 
     def revoke_key(self, name: str) -> None:
         self._do("DELETE", f"/keys/{_segment(name)}")
 
-    def grant(self, name: str, grants: Sequence[wire.GrantAsk]) -> wire.PrincipalDocument:
-        asked = wire.GrantsAsk(grants=tuple(grants))
-        return self._ask("POST", f"/keys/{_segment(name)}/grants", wire.PrincipalDocument, asked)
+    def grant(self, name: str, grants: Sequence[wire_access.GrantAsk]) -> wire_access.PrincipalDocument:
+        asked = wire_access.GrantsAsk(grants=tuple(grants))
+        return self._ask("POST", f"/keys/{_segment(name)}/grants", wire_access.PrincipalDocument, asked)
 
-    def ungrant(self, name: str, grants: Sequence[wire.GrantAsk]) -> wire.PrincipalDocument:
-        asked = wire.GrantsAsk(grants=tuple(grants))
-        return self._ask("POST", f"/keys/{_segment(name)}/ungrant", wire.PrincipalDocument, asked)
+    def ungrant(self, name: str, grants: Sequence[wire_access.GrantAsk]) -> wire_access.PrincipalDocument:
+        asked = wire_access.GrantsAsk(grants=tuple(grants))
+        return self._ask("POST", f"/keys/{_segment(name)}/ungrant", wire_access.PrincipalDocument, asked)
 
-    def roles(self) -> list[wire.PrincipalDocument]:
-        return list(self._ask("GET", "/roles", wire.Principals).principals)
+    def roles(self) -> list[wire_access.PrincipalDocument]:
+        return list(self._ask("GET", "/roles", wire_access.Principals).principals)
 
-    def create_role(self, name: str, grants: Sequence[wire.GrantAsk], trusted: Sequence[str]) -> wire.RoleDocument:
-        asked = wire.RoleAsk(name=name, grants=tuple(grants), trusted=tuple(trusted))
-        return self._ask("POST", "/roles", wire.RoleDocument, asked)
+    def create_role(
+        self, name: str, grants: Sequence[wire_access.GrantAsk], trusted: Sequence[str]
+    ) -> wire_access.RoleDocument:
+        asked = wire_access.RoleAsk(name=name, grants=tuple(grants), trusted=tuple(trusted))
+        return self._ask("POST", "/roles", wire_access.RoleDocument, asked)
 
-    def trust(self, role: str, names: Sequence[str]) -> wire.PrincipalDocument:
-        asked = wire.TrustAsk(names=tuple(names))
-        return self._ask("PUT", f"/roles/{_segment(role)}/trust", wire.PrincipalDocument, asked)
+    def trust(self, role: str, names: Sequence[str]) -> wire_access.PrincipalDocument:
+        asked = wire_access.TrustAsk(names=tuple(names))
+        return self._ask("PUT", f"/roles/{_segment(role)}/trust", wire_access.PrincipalDocument, asked)
 
-    def create_token(self, asked: wire.TokenAsk) -> wire.CreatedToken:
-        return self._ask("POST", "/tokens", wire.CreatedToken, asked)
+    def create_token(self, asked: wire_access.TokenAsk) -> wire_access.CreatedToken:
+        return self._ask("POST", "/tokens", wire_access.CreatedToken, asked)
 
-    def create_scoped_access_key(self, asked: wire.AccessKeyAsk) -> wire.CreatedKey:
-        return self._ask("POST", "/access-keys", wire.CreatedKey, asked)
+    def create_scoped_access_key(self, asked: wire_access.AccessKeyAsk) -> wire_access.CreatedKey:
+        return self._ask("POST", "/access-keys", wire_access.CreatedKey, asked)
 
-    def rotate(self, credential: str, grace: float) -> wire.RotatedCredential:
+    def rotate(self, credential: str, grace: float) -> wire_access.RotatedCredential:
         path = f"/credentials/{_segment(credential)}/rotate"
-        return self._ask("POST", path, wire.RotatedCredential, wire.RotateAsk(grace=grace))
+        return self._ask("POST", path, wire_access.RotatedCredential, wire_access.RotateAsk(grace=grace))
 
     # Principals of every kind -----------------------------------------------------------------------------------------
 
-    def create_principal(self, asked: wire.PrincipalAsk) -> wire.PrincipalDocument:
-        return self._ask("POST", "/principals", wire.PrincipalDocument, asked)
+    def create_principal(self, asked: wire_access.PrincipalAsk) -> wire_access.PrincipalDocument:
+        return self._ask("POST", "/principals", wire_access.PrincipalDocument, asked)
 
-    def principals(self, kind: str = "") -> list[wire.PrincipalDocument]:
+    def principals(self, kind: str = "") -> list[wire_access.PrincipalDocument]:
         query = {"kind": kind} if kind else {}
-        return list(self._ask("GET", "/principals", wire.Principals, query=query).principals)
+        return list(self._ask("GET", "/principals", wire_access.Principals, query=query).principals)
 
-    def link(self, name: str, link: wire.LinkAsk) -> wire.PrincipalDocument:
-        return self._ask("PUT", f"/principals/{_segment(name)}/link", wire.PrincipalDocument, link)
+    def link(self, name: str, link: wire_access.LinkAsk) -> wire_access.PrincipalDocument:
+        return self._ask("PUT", f"/principals/{_segment(name)}/link", wire_access.PrincipalDocument, link)
 
-    def set_teams(self, name: str, teams: Sequence[str]) -> wire.PrincipalDocument:
-        asked = wire.TeamsAsk(teams=tuple(teams))
-        return self._ask("PUT", f"/principals/{_segment(name)}/teams", wire.PrincipalDocument, asked)
+    def set_teams(self, name: str, teams: Sequence[str]) -> wire_access.PrincipalDocument:
+        asked = wire_access.TeamsAsk(teams=tuple(teams))
+        return self._ask("PUT", f"/principals/{_segment(name)}/teams", wire_access.PrincipalDocument, asked)
 
-    def members(self, team: str) -> wire.Members:
-        return self._ask("GET", f"/teams/{_segment(team)}/members", wire.Members)
+    def members(self, team: str) -> wire_access.Members:
+        return self._ask("GET", f"/teams/{_segment(team)}/members", wire_access.Members)
 
-    def add_member(self, team: str, name: str) -> wire.Members:
-        return self._ask("PUT", f"/teams/{_segment(team)}/members/{_segment(name)}", wire.Members)
+    def add_member(self, team: str, name: str) -> wire_access.Members:
+        return self._ask("PUT", f"/teams/{_segment(team)}/members/{_segment(name)}", wire_access.Members)
 
-    def remove_member(self, team: str, name: str) -> wire.Members:
-        return self._ask("DELETE", f"/teams/{_segment(team)}/members/{_segment(name)}", wire.Members)
+    def remove_member(self, team: str, name: str) -> wire_access.Members:
+        return self._ask("DELETE", f"/teams/{_segment(team)}/members/{_segment(name)}", wire_access.Members)
 
-    def revoke_credential(self, credential: str) -> wire.Revoked:
-        return self._ask("DELETE", f"/credentials/{_segment(credential)}", wire.Revoked)
+    def revoke_credential(self, credential: str) -> wire_access.Revoked:
+        return self._ask("DELETE", f"/credentials/{_segment(credential)}", wire_access.Revoked)
 
     # Sessions of people -----------------------------------------------------------------------------------------------
 
-    def sessions(self, user: str = "", *, everybody: bool = False) -> list[session_wire.SessionDocument]:
+    def sessions(self, user: str = "", *, everybody: bool = False) -> list[wire_sessions.SessionDocument]:
         query: Query = {"all": True} if everybody else {"user": user} if user else {}
-        return list(self._ask("GET", "/sessions", session_wire.Sessions, query=query).sessions)
+        return list(self._ask("GET", "/sessions", wire_sessions.Sessions, query=query).sessions)
 
-    def end_session(self, session: str) -> session_wire.EndedSessions:
-        return self._ask("DELETE", f"/sessions/{_segment(session)}", session_wire.EndedSessions)
+    def end_session(self, session: str) -> wire_sessions.EndedSessions:
+        return self._ask("DELETE", f"/sessions/{_segment(session)}", wire_sessions.EndedSessions)
 
-    def end_sessions(self, user: str) -> session_wire.EndedSessions:
-        return self._ask("DELETE", f"/principals/{_segment(user)}/sessions", session_wire.EndedSessions)
+    def end_sessions(self, user: str) -> wire_sessions.EndedSessions:
+        return self._ask("DELETE", f"/principals/{_segment(user)}/sessions", wire_sessions.EndedSessions)
 
     # States -----------------------------------------------------------------------------------------------------------
 
@@ -252,65 +263,65 @@ class Client:
         return self._ask("DELETE", _state(namespace), wire.DeletedDocument, query={"key": key, "force": force})
 
     def undelete(self, namespace: str, key: str, version: str = "") -> wire.VersionDocument:
-        asked = history_wire.UndeleteAsk(key=key, version=version)
+        asked = wire_history.UndeleteAsk(key=key, version=version)
         return self._ask("POST", f"{_state(namespace)}/undelete", wire.VersionDocument, asked)
 
     def set_tags(self, namespace: str, key: str, version: str, tags: Mapping[str, str]) -> wire.VersionDocument:
-        asked = history_wire.TagsAsk(key=key, version=version, tags=dict(tags))
+        asked = wire_history.TagsAsk(key=key, version=version, tags=dict(tags))
         return self._ask("PUT", f"{_state(namespace)}/tags", wire.VersionDocument, asked)
 
-    def trash(self, namespace: str, key: str) -> list[history_wire.TrashedDocument]:
-        found: list[history_wire.TrashedDocument] = []
+    def trash(self, namespace: str, key: str) -> list[wire_history.TrashedDocument]:
+        found: list[wire_history.TrashedDocument] = []
         before = 0
         while True:
             query: Query = {"key": key, "before": before, "limit": _PAGE}
-            page = self._ask("GET", f"{_state(namespace)}/trash", history_wire.TrashDocument, query=query)
+            page = self._ask("GET", f"{_state(namespace)}/trash", wire_history.TrashDocument, query=query)
             found += page.trash
             if not page.next:
                 return found
             before = page.next
 
-    def purge(self, namespace: str, key: str, version: str) -> history_wire.TrashedDocument:
+    def purge(self, namespace: str, key: str, version: str) -> wire_history.TrashedDocument:
         query: Query = {"key": key, "version": version}
-        return self._ask("DELETE", f"{_state(namespace)}/trash", history_wire.TrashedDocument, query=query)
+        return self._ask("DELETE", f"{_state(namespace)}/trash", wire_history.TrashedDocument, query=query)
 
-    def pack(self) -> history_wire.PackedDocument:
+    def pack(self) -> wire_history.PackedDocument:
         """Returns when everything that is due is packed, however long that takes."""
-        return self._ask("POST", "/packing", history_wire.PackedDocument, patient=True)
+        return self._ask("POST", "/packing", wire_history.PackedDocument, patient=True)
 
-    def scrub(self, namespace: str = "", after: str = "", rate: int = 0) -> history_wire.ScrubDocument:
+    def scrub(self, namespace: str = "", after: str = "", rate: int = 0) -> wire_history.ScrubDocument:
         """Some seconds of a scrub: go on until `next` is empty."""
-        asked = history_wire.ScrubAsk(namespace=namespace, after=after, rate=rate)
-        return self._ask("POST", "/scrub", history_wire.ScrubDocument, asked, patient=True)
+        asked = wire_history.ScrubAsk(namespace=namespace, after=after, rate=rate)
+        return self._ask("POST", "/scrub", wire_history.ScrubDocument, asked, patient=True)
 
     # Retention --------------------------------------------------------------------------------------------------------
 
-    def encryption(self) -> encryption_wire.EncryptionDocument:
-        return self._ask("GET", "/encryption", encryption_wire.EncryptionDocument)
+    def encryption(self) -> wire_encryption.EncryptionDocument:
+        return self._ask("GET", "/encryption", wire_encryption.EncryptionDocument)
 
-    def rotate_encryption(self) -> encryption_wire.EncryptionDocument:
-        return self._ask("POST", "/encryption/rotate", encryption_wire.EncryptionDocument, patient=True)
+    def rotate_encryption(self) -> wire_encryption.EncryptionDocument:
+        return self._ask("POST", "/encryption/rotate", wire_encryption.EncryptionDocument, patient=True)
 
-    def retire_encryption(self, key: str) -> encryption_wire.EncryptionDocument:
-        return self._ask("DELETE", f"/encryption/keys/{_segment(key)}", encryption_wire.EncryptionDocument)
+    def retire_encryption(self, key: str) -> wire_encryption.EncryptionDocument:
+        return self._ask("DELETE", f"/encryption/keys/{_segment(key)}", wire_encryption.EncryptionDocument)
 
-    def retention(self, namespace: str) -> history_wire.RetentionDocument:
-        return self._ask("GET", _retention(namespace), history_wire.RetentionDocument)
+    def retention(self, namespace: str) -> wire_history.RetentionDocument:
+        return self._ask("GET", _retention(namespace), wire_history.RetentionDocument)
 
-    def set_retention(self, namespace: str, rule: history_wire.RuleAsk) -> history_wire.RetentionDocument:
-        return self._ask("PUT", _retention(namespace), history_wire.RetentionDocument, rule)
+    def set_retention(self, namespace: str, rule: wire_history.RuleAsk) -> wire_history.RetentionDocument:
+        return self._ask("PUT", _retention(namespace), wire_history.RetentionDocument, rule)
 
-    def remove_retention(self, namespace: str, prefix: str) -> history_wire.RetentionDocument:
-        return self._ask("DELETE", _retention(namespace), history_wire.RetentionDocument, query={"prefix": prefix})
+    def remove_retention(self, namespace: str, prefix: str) -> wire_history.RetentionDocument:
+        return self._ask("DELETE", _retention(namespace), wire_history.RetentionDocument, query={"prefix": prefix})
 
     def preview_retention(
-        self, namespace: str, rule: history_wire.RuleAsk | None = None
-    ) -> list[history_wire.DueDocument]:
-        found: list[history_wire.DueDocument] = []
+        self, namespace: str, rule: wire_history.RuleAsk | None = None
+    ) -> list[wire_history.DueDocument]:
+        found: list[wire_history.DueDocument] = []
         after = ""
         while True:
-            asked = history_wire.PreviewAsk(rule=rule, after=after)
-            page = self._ask("POST", f"{_retention(namespace)}/preview", history_wire.PreviewDocument, asked)
+            asked = wire_history.PreviewAsk(rule=rule, after=after)
+            page = self._ask("POST", f"{_retention(namespace)}/preview", wire_history.PreviewDocument, asked)
             found += page.due
             if not page.next:
                 return found
@@ -364,29 +375,31 @@ class Client:
 
     # Reviews and traffic ----------------------------------------------------------------------------------------------
 
-    def reviews(self, root: str = "") -> list[wire.ReviewLine]:
+    def reviews(self, root: str = "") -> list[wire_reviews.ReviewLine]:
         """The newest review of every root; with a root all of its reviews. Newest first."""
-        found: list[wire.ReviewLine] = []
+        found: list[wire_reviews.ReviewLine] = []
         before = 0
         while True:
-            page = self._ask("GET", "/reviews", wire.Reviews, query={"root": root, "before": before, "limit": _PAGE})
+            page = self._ask(
+                "GET", "/reviews", wire_reviews.Reviews, query={"root": root, "before": before, "limit": _PAGE}
+            )
             found += page.reviews
             if not page.next:
                 return found
             before = page.next
 
-    def review(self, review: str) -> wire.ReviewDocument:
-        return self._ask("GET", f"/reviews/{_segment(review)}", wire.ReviewDocument)
+    def review(self, review: str) -> wire_reviews.ReviewDocument:
+        return self._ask("GET", f"/reviews/{_segment(review)}", wire_reviews.ReviewDocument)
 
-    def send_review(self, review: Review) -> wire.SentReview:
-        return self._ask("POST", "/reviews", wire.SentReview, review)
+    def send_review(self, review: Review) -> wire_reviews.SentReview:
+        return self._ask("POST", "/reviews", wire_reviews.SentReview, review)
 
     def delete_review(self, review: str) -> None:
         self._do("DELETE", f"/reviews/{_segment(review)}")
 
-    def traffic_locks(self, days: int = 30) -> wire.LockTrafficDocument:
+    def traffic_locks(self, days: int = 30) -> wire_reviews.LockTrafficDocument:
         """Who locked through which facet in the last days: rows of the facet `table` still need the lock table."""
-        return self._ask("GET", "/traffic/locks", wire.LockTrafficDocument, query={"days": days})
+        return self._ask("GET", "/traffic/locks", wire_reviews.LockTrafficDocument, query={"days": days})
 
     # The audit log ----------------------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from lockhouse.errors import RequestInvalid
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lockhouse.protocols.api.wire import GrantDocument, LinkAsk, Members, PrincipalDocument
+    from lockhouse.protocols.api.wire_access import GrantDocument, LinkAsk, Members, PrincipalDocument
 
 access = typer.Typer(no_args_is_help=True, help="Who may do what: users, teams, service accounts, CI jobs, roles.")
 teams = typer.Typer(no_args_is_help=True, help="Who is in which team. A member has the grants of its teams.")
@@ -51,7 +51,7 @@ def create(
 
     Example: lockhouse access create --kind team --name platform --role operator --on terraform-state
     """
-    from lockhouse.protocols.api.wire import PrincipalAsk
+    from lockhouse.protocols.api.wire_access import PrincipalAsk
 
     if kind not in _CREATED:
         raise RequestInvalid(f"cannot create a {kind}", hint=f"--kind is one of: {', '.join(_CREATED)}")
@@ -119,7 +119,7 @@ def link(run: Run, name: KeyName, *, issuer: Issuer = "", subject: Subject = "",
 
     Example: lockhouse access link platform --issuer https://login.example.com --subject group-1234
     """
-    from lockhouse.protocols.api.wire import LinkAsk
+    from lockhouse.protocols.api.wire_access import LinkAsk
 
     found = run.client.link(name, _link(issuer, subject, email) or LinkAsk())
     run.show(found, principal_facts(found))
@@ -180,7 +180,7 @@ def set_teams(
 
 
 def _link(issuer: str, subject: str, email: str) -> LinkAsk | None:
-    from lockhouse.protocols.api.wire import LinkAsk
+    from lockhouse.protocols.api.wire_access import LinkAsk
 
     return LinkAsk(issuer=issuer, subject=subject, email=email) if issuer or subject else None
 

@@ -11,7 +11,7 @@ from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, facts, short
 
 if TYPE_CHECKING:
-    from lockhouse.protocols.api.encryption_wire import EncryptionDocument
+    from lockhouse.protocols.api.wire_encryption import EncryptionDocument
 
 group = typer.Typer(no_args_is_help=True, help="The keys that seal states.")
 _ASK_SECONDS = 0.5

@@ -12,7 +12,7 @@ from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, size
 
 if TYPE_CHECKING:
-    from lockhouse.protocols.api.history_wire import DamageDocument
+    from lockhouse.protocols.api.wire_history import DamageDocument
 
 
 def scrub(

@@ -13,7 +13,7 @@ from lockhouse.cli.printing import columns, facts, short
 from lockhouse.errors import RequestInvalid
 
 if TYPE_CHECKING:
-    from lockhouse.protocols.api.wire import CreatedKey
+    from lockhouse.protocols.api.wire_access import CreatedKey
 
 keys = typer.Typer(no_args_is_help=True, help="Access keys: who may do what.")
 roles = typer.Typer(no_args_is_help=True, help="Roles: sets of grants that a key assumes, one session for each run.")
@@ -154,7 +154,7 @@ def create_token(
 
     Example: lockhouse token create --name ci --days 90 --role planner --on terraform-state/apps/
     """
-    from lockhouse.protocols.api.wire import AccessKeyAsk, TokenAsk
+    from lockhouse.protocols.api.wire_access import AccessKeyAsk, TokenAsk
 
     scope = tuple(grants(rights, on, role)) or None
     lasting = days * 86_400 or None

@@ -11,7 +11,7 @@ from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, optional, short, size
 
 if TYPE_CHECKING:
-    from lockhouse.protocols.api.history_wire import RetentionDocument, RuleAsk
+    from lockhouse.protocols.api.wire_history import RetentionDocument, RuleAsk
 
 group = typer.Typer(no_args_is_help=True, help="Retention: how many old versions are kept, and for how long.")
 Prefix = Annotated[str, typer.Option("--prefix", help="Only keys that start with this; without it, all.")]
@@ -98,7 +98,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _rule(prefix: str, versions: int, days: float, tagged: list[str] | None) -> RuleAsk:
-    from lockhouse.protocols.api.history_wire import RuleAsk
+    from lockhouse.protocols.api.wire_history import RuleAsk
 
     return RuleAsk(prefix=prefix, keep_versions=versions, keep_days=days, keep_tagged=tuple(tagged or ()))
 

@@ -15,7 +15,7 @@ from lockhouse.core.principals import Kind
 from lockhouse.errors import PrincipalNotFound, RequestInvalid
 
 if TYPE_CHECKING:
-    from lockhouse.protocols.api.wire import PrincipalDocument
+    from lockhouse.protocols.api.wire_access import PrincipalDocument
 
 trusts = typer.Typer(no_args_is_help=True, help="CI jobs that need no stored secret: whose ID tokens are believed.")
 _KNOWN = {"github": GITHUB, "gitlab": GITLAB}
@@ -44,7 +44,7 @@ def create(
     Example: lockhouse trust create deploy-app --issuer github --audience https://states.example.com
     --claim repository_id=123 --claim repository_owner_id=45 --claim ref=refs/heads/main --role writer --on acme/app/
     """
-    from lockhouse.protocols.api.wire import PrincipalAsk, TrustPolicy
+    from lockhouse.protocols.api.wire_access import PrincipalAsk, TrustPolicy
 
     claims = dict(_pair(each) for each in claim)
     if len(claims) != len(claim):

@@ -28,7 +28,7 @@ from lockhouse.errors import (
     Problem,
     RequestInvalid,
 )
-from lockhouse.protocols.api import openapi, wire
+from lockhouse.protocols.api import openapi, wire, wire_access
 from lockhouse.protocols.api.call import Backing, Call, Download, Webhooks
 from lockhouse.protocols.api.metrics import Metrics
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Route
@@ -178,7 +178,7 @@ class Api:
         if federation is None:
             raise CredentialUnknown("cannot exchange tokens here")
         request.trail.action = f"POST {EXCHANGE.decode()}"
-        asked = wire.decode(await _read(request, MAX_EXCHANGE), wire.ExchangeAsk)
+        asked = wire.decode(await _read(request, MAX_EXCHANGE), wire_access.ExchangeAsk)
         caller = Caller(
             who=STRANGER,
             now=self._backing.house.engine.now(),
@@ -188,7 +188,7 @@ class Api:
             request=request.request_id,
         )
         job, made, token = await federation.token(caller, asked.policy, asked.token)
-        answer = wire.CreatedToken(name=job.name, id=made.id, token=token, expires_at=wire.when(made.expires_at))
+        answer = wire_access.CreatedToken(name=job.name, id=made.id, token=token, expires_at=wire.when(made.expires_at))
         return _json(201, wire.encode(answer))
 
     def _find(self, request: Request) -> tuple[Route | str | None, dict[str, str]]:

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from lockhouse.core.reviews import Review
-from lockhouse.protocols.api import encryption_wire, history_wire, session_wire, wire, wire_audit, wire_webhooks
+from lockhouse.protocols.api import (
+    wire,
+    wire_access,
+    wire_audit,
+    wire_encryption,
+    wire_history,
+    wire_reviews,
+    wire_sessions,
+    wire_webhooks,
+)
 from lockhouse.protocols.api.call import Call, Download
 from lockhouse.protocols.api.operations import (
     audit,
@@ -72,7 +81,7 @@ _STATE = "/namespaces/{namespace}/state"
 C = Access.CALLER
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/status", server.status, C, "The server and the caller", wire.Status),
+    Route("GET", "/status", server.status, C, "The server and the caller", wire_access.Status),
     Route(
         "POST",
         "/backup",
@@ -116,15 +125,15 @@ ROUTES: tuple[Route, ...] = (
         body=wire.WorkspaceAsk,
     ),
     # Principals of every kind
-    Route("GET", "/principals", principals.list_all, C, "List principals", wire.Principals, query=("kind",)),
+    Route("GET", "/principals", principals.list_all, C, "List principals", wire_access.Principals, query=("kind",)),
     Route(
         "POST",
         "/principals",
         principals.create,
         C,
         "Create a user, team, service account or CI job without credentials",
-        wire.PrincipalDocument,
-        body=wire.PrincipalAsk,
+        wire_access.PrincipalDocument,
+        body=wire_access.PrincipalAsk,
         status=201,
     ),
     Route(
@@ -133,8 +142,8 @@ ROUTES: tuple[Route, ...] = (
         principals.link,
         C,
         "Say who a user or team is at an identity provider",
-        wire.PrincipalDocument,
-        body=wire.LinkAsk,
+        wire_access.PrincipalDocument,
+        body=wire_access.LinkAsk,
     ),
     Route(
         "PUT",
@@ -142,23 +151,36 @@ ROUTES: tuple[Route, ...] = (
         principals.set_teams,
         C,
         "Put a principal into exactly these teams",
-        wire.PrincipalDocument,
-        body=wire.TeamsAsk,
+        wire_access.PrincipalDocument,
+        body=wire_access.TeamsAsk,
     ),
-    Route("GET", "/teams/{name}/members", principals.list_members, C, "List the members of a team", wire.Members),
-    Route("PUT", "/teams/{name}/members/{member}", principals.add_member, C, "Add a member to a team", wire.Members),
+    Route(
+        "GET", "/teams/{name}/members", principals.list_members, C, "List the members of a team", wire_access.Members
+    ),
+    Route(
+        "PUT", "/teams/{name}/members/{member}", principals.add_member, C, "Add a member to a team", wire_access.Members
+    ),
     Route(
         "DELETE",
         "/teams/{name}/members/{member}",
         principals.remove_member,
         C,
         "Take a member out of a team",
-        wire.Members,
+        wire_access.Members,
     ),
     # Keys, roles, tokens
-    Route("GET", "/keys", principals.list_keys, C, "List keys", wire.Principals),
-    Route("POST", "/keys", principals.create_key, C, "Create a key", wire.CreatedKey, body=wire.KeyAsk, status=201),
-    Route("GET", "/keys/{name}", principals.show, C, "Show a principal of any kind", wire.PrincipalDocument),
+    Route("GET", "/keys", principals.list_keys, C, "List keys", wire_access.Principals),
+    Route(
+        "POST",
+        "/keys",
+        principals.create_key,
+        C,
+        "Create a key",
+        wire_access.CreatedKey,
+        body=wire_access.KeyAsk,
+        status=201,
+    ),
+    Route("GET", "/keys/{name}", principals.show, C, "Show a principal of any kind", wire_access.PrincipalDocument),
     Route("DELETE", "/keys/{name}", principals.revoke, C, "Revoke a principal of any kind", None),
     Route(
         "POST",
@@ -166,7 +188,7 @@ ROUTES: tuple[Route, ...] = (
         principals.create_access_key,
         C,
         "Make one more access key, to rotate",
-        wire.CreatedKey,
+        wire_access.CreatedKey,
         status=201,
     ),
     Route(
@@ -175,8 +197,8 @@ ROUTES: tuple[Route, ...] = (
         principals.grant,
         C,
         "Grant rights to a principal of any kind",
-        wire.PrincipalDocument,
-        body=wire.GrantsAsk,
+        wire_access.PrincipalDocument,
+        body=wire_access.GrantsAsk,
     ),
     Route(
         "POST",
@@ -184,12 +206,19 @@ ROUTES: tuple[Route, ...] = (
         principals.ungrant,
         C,
         "Take rights away from a principal of any kind",
-        wire.PrincipalDocument,
-        body=wire.GrantsAsk,
+        wire_access.PrincipalDocument,
+        body=wire_access.GrantsAsk,
     ),
-    Route("GET", "/roles", principals.list_roles, C, "List roles", wire.Principals),
+    Route("GET", "/roles", principals.list_roles, C, "List roles", wire_access.Principals),
     Route(
-        "POST", "/roles", principals.create_role, C, "Create a role", wire.RoleDocument, body=wire.RoleAsk, status=201
+        "POST",
+        "/roles",
+        principals.create_role,
+        C,
+        "Create a role",
+        wire_access.RoleDocument,
+        body=wire_access.RoleAsk,
+        status=201,
     ),
     Route(
         "PUT",
@@ -197,8 +226,8 @@ ROUTES: tuple[Route, ...] = (
         principals.trust,
         C,
         "Say who may assume a role",
-        wire.PrincipalDocument,
-        body=wire.TrustAsk,
+        wire_access.PrincipalDocument,
+        body=wire_access.TrustAsk,
     ),
     Route(
         "POST",
@@ -206,8 +235,8 @@ ROUTES: tuple[Route, ...] = (
         principals.create_token,
         C,
         "Create an API token",
-        wire.CreatedToken,
-        body=wire.TokenAsk,
+        wire_access.CreatedToken,
+        body=wire_access.TokenAsk,
         status=201,
     ),
     Route(
@@ -216,8 +245,8 @@ ROUTES: tuple[Route, ...] = (
         principals.create_scoped_access_key,
         C,
         "Create an access key, narrowed and for a time where wanted",
-        wire.CreatedKey,
-        body=wire.AccessKeyAsk,
+        wire_access.CreatedKey,
+        body=wire_access.AccessKeyAsk,
         status=201,
     ),
     Route(
@@ -226,12 +255,17 @@ ROUTES: tuple[Route, ...] = (
         principals.rotate,
         C,
         "Put a new credential in the place of one",
-        wire.RotatedCredential,
-        body=wire.RotateAsk,
+        wire_access.RotatedCredential,
+        body=wire_access.RotateAsk,
         status=201,
     ),
     Route(
-        "DELETE", "/credentials/{id}", principals.revoke_credential, C, "Revoke an access key or token", wire.Revoked
+        "DELETE",
+        "/credentials/{id}",
+        principals.revoke_credential,
+        C,
+        "Revoke an access key or token",
+        wire_access.Revoked,
     ),
     # Sessions of people
     Route(
@@ -240,17 +274,17 @@ ROUTES: tuple[Route, ...] = (
         sessions.list_all,
         C,
         "List where somebody is signed in",
-        session_wire.Sessions,
+        wire_sessions.Sessions,
         query=("user", "all"),
     ),
-    Route("DELETE", "/sessions/{id}", sessions.end, C, "End a session", session_wire.EndedSessions),
+    Route("DELETE", "/sessions/{id}", sessions.end, C, "End a session", wire_sessions.EndedSessions),
     Route(
         "DELETE",
         "/principals/{name}/sessions",
         sessions.end_all,
         C,
         "End all sessions of a principal",
-        session_wire.EndedSessions,
+        wire_sessions.EndedSessions,
     ),
     # States
     Route(
@@ -308,7 +342,7 @@ ROUTES: tuple[Route, ...] = (
         C,
         "Bring a deleted state back, or a version from the trash",
         wire.VersionDocument,
-        body=history_wire.UndeleteAsk,
+        body=wire_history.UndeleteAsk,
     ),
     Route(
         "PUT",
@@ -317,7 +351,7 @@ ROUTES: tuple[Route, ...] = (
         C,
         "Replace the tags of a version",
         wire.VersionDocument,
-        body=history_wire.TagsAsk,
+        body=wire_history.TagsAsk,
     ),
     Route(
         "GET",
@@ -325,7 +359,7 @@ ROUTES: tuple[Route, ...] = (
         retention.list_trash,
         C,
         "List what can be had back of a state",
-        history_wire.TrashDocument,
+        wire_history.TrashDocument,
         query=("key", "before", "limit"),
     ),
     Route(
@@ -334,7 +368,7 @@ ROUTES: tuple[Route, ...] = (
         retention.purge,
         C,
         "End a version in the trash for good",
-        history_wire.TrashedDocument,
+        wire_history.TrashedDocument,
         query=("key", "version"),
     ),
     # How the history is kept
@@ -344,7 +378,7 @@ ROUTES: tuple[Route, ...] = (
         keeping.pack,
         Access.ADMINISTRATOR,
         "Pack what is due now, instead of in the next minute",
-        history_wire.PackedDocument,
+        wire_history.PackedDocument,
     ),
     Route(
         "POST",
@@ -352,8 +386,8 @@ ROUTES: tuple[Route, ...] = (
         keeping.scrub,
         Access.ADMINISTRATOR,
         "Check stored bodies against their digests, for a few seconds",
-        history_wire.ScrubDocument,
-        body=history_wire.ScrubAsk,
+        wire_history.ScrubDocument,
+        body=wire_history.ScrubAsk,
     ),
     # The keys that seal states
     Route(
@@ -362,7 +396,7 @@ ROUTES: tuple[Route, ...] = (
         encryption.status,
         Access.ADMINISTRATOR,
         "Show the keys that seal states",
-        encryption_wire.EncryptionDocument,
+        wire_encryption.EncryptionDocument,
     ),
     Route(
         "POST",
@@ -370,7 +404,7 @@ ROUTES: tuple[Route, ...] = (
         encryption.rotate,
         Access.ADMINISTRATOR,
         "Make a key and wrap the data keys of all bodies with it",
-        encryption_wire.EncryptionDocument,
+        wire_encryption.EncryptionDocument,
     ),
     Route(
         "DELETE",
@@ -378,7 +412,7 @@ ROUTES: tuple[Route, ...] = (
         encryption.retire,
         Access.ADMINISTRATOR,
         "Forget a key that nothing needs any more",
-        encryption_wire.EncryptionDocument,
+        wire_encryption.EncryptionDocument,
     ),
     # Retention
     Route(
@@ -387,7 +421,7 @@ ROUTES: tuple[Route, ...] = (
         retention.show,
         C,
         "Show which versions are kept",
-        history_wire.RetentionDocument,
+        wire_history.RetentionDocument,
     ),
     Route(
         "PUT",
@@ -395,8 +429,8 @@ ROUTES: tuple[Route, ...] = (
         retention.set_rule,
         C,
         "Set the retention rule of a prefix",
-        history_wire.RetentionDocument,
-        body=history_wire.RuleAsk,
+        wire_history.RetentionDocument,
+        body=wire_history.RuleAsk,
     ),
     Route(
         "DELETE",
@@ -404,7 +438,7 @@ ROUTES: tuple[Route, ...] = (
         retention.remove_rule,
         C,
         "Remove the retention rule of a prefix",
-        history_wire.RetentionDocument,
+        wire_history.RetentionDocument,
         query=("prefix",),
     ),
     Route(
@@ -413,8 +447,8 @@ ROUTES: tuple[Route, ...] = (
         retention.preview,
         C,
         "List the versions that retention would take",
-        history_wire.PreviewDocument,
-        body=history_wire.PreviewAsk,
+        wire_history.PreviewDocument,
+        body=wire_history.PreviewAsk,
     ),
     Route(
         "POST",
@@ -540,7 +574,7 @@ ROUTES: tuple[Route, ...] = (
         reviews.send,
         C,
         "Keep a review of a repository",
-        wire.SentReview,
+        wire_reviews.SentReview,
         body=Review,
         status=201,
         largest=MAX_REVIEW,
@@ -551,10 +585,10 @@ ROUTES: tuple[Route, ...] = (
         reviews.list_all,
         C,
         "List the newest review of every root, or all of one root",
-        wire.Reviews,
+        wire_reviews.Reviews,
         query=("root", "before", "limit"),
     ),
-    Route("GET", "/reviews/{id}", reviews.show, C, "Show a review and what changed", wire.ReviewDocument),
+    Route("GET", "/reviews/{id}", reviews.show, C, "Show a review and what changed", wire_reviews.ReviewDocument),
     Route("DELETE", "/reviews/{id}", reviews.delete, C, "Delete a review", None),
     Route(
         "GET",
@@ -562,7 +596,7 @@ ROUTES: tuple[Route, ...] = (
         traffic.locks,
         C,
         "Count who locked through which facet in the last days",
-        wire.LockTrafficDocument,
+        wire_reviews.LockTrafficDocument,
         query=("days",),
     ),
 )

@@ -11,7 +11,7 @@ from lockhouse.core.principals import Credential, Membership, Principal
 from lockhouse.core.reviews import Change, ReviewRecord
 from lockhouse.core.traffic import Tally
 from lockhouse.core.versions import Facts, Version
-from lockhouse.protocols.api import wire
+from lockhouse.protocols.api import wire, wire_access, wire_reviews
 from lockhouse.service.access import Member
 from lockhouse.service.imports import MARK
 from lockhouse.service.locks import document_of
@@ -23,52 +23,54 @@ def namespace(found: Namespace) -> wire.NamespaceDocument:
     )
 
 
-def credential(found: Credential, last_used: Mapping[str, float], uses: Mapping[str, float]) -> wire.CredentialDocument:
-    return wire.CredentialDocument(
+def credential(
+    found: Credential, last_used: Mapping[str, float], uses: Mapping[str, float]
+) -> wire_access.CredentialDocument:
+    return wire_access.CredentialDocument(
         id=found.id,
         kind=found.kind,
         created_at=wire.when(found.at),
         expires_at=wire.when(found.expires_at),
         last_used_at=wire.when(max(last_used.get(found.id, 0.0), uses.get(found.id, 0.0))),
         description=found.description,
-        scope=None if found.scope is None else wire.grant_documents(found.scope),
+        scope=None if found.scope is None else wire_access.grant_documents(found.scope),
         replaced_by=found.replaced_by,
     )
 
 
 def principal(
     member: Member, last_used: Mapping[str, float], trusted: tuple[str, ...] = (), account_id: str = ""
-) -> wire.PrincipalDocument:
+) -> wire_access.PrincipalDocument:
     found = member.principal
     rule = found.trust
-    return wire.PrincipalDocument(
+    return wire_access.PrincipalDocument(
         name=found.name,
         kind=found.kind,
         created_at=wire.when(found.at),
-        grants=wire.grant_documents(found.grants),
+        grants=wire_access.grant_documents(found.grants),
         credentials=tuple(credential(each, last_used, member.uses) for each in member.credentials),
         trusted=trusted,
         teams=tuple(team.name for team in member.teams),
-        effective=wire.grant_documents(member.effective),
+        effective=wire_access.grant_documents(member.effective),
         link=link(found),
         namespace=found.namespace,
-        trust=wire.TrustDocument(
+        trust=wire_access.TrustDocument(
             issuer=rule.issuer,
             audience=rule.audience,
             claims=rule.claims,
             seconds=int(rule.seconds),
             proposals=rule.proposals,
-            role_arn=wire.role_arn(account_id, found),
+            role_arn=wire_access.role_arn(account_id, found),
         )
         if rule is not None
         else None,
     )
 
 
-def link(found: Principal) -> wire.LinkDocument | None:
+def link(found: Principal) -> wire_access.LinkDocument | None:
     if found.link is None:
         return None
-    return wire.LinkDocument(
+    return wire_access.LinkDocument(
         issuer=found.link.issuer,
         subject=found.link.subject,
         email=found.link.email,
@@ -76,11 +78,11 @@ def link(found: Principal) -> wire.LinkDocument | None:
     )
 
 
-def members(team: str, found: Sequence[tuple[Principal, Membership]]) -> wire.Members:
-    return wire.Members(
+def members(team: str, found: Sequence[tuple[Principal, Membership]]) -> wire_access.Members:
+    return wire_access.Members(
         team=team,
         members=tuple(
-            wire.MemberDocument(name=who.name, kind=who.kind, since=wire.when(each.at), source=each.source)
+            wire_access.MemberDocument(name=who.name, kind=who.kind, since=wire.when(each.at), source=each.source)
             for who, each in found
         ),
     )
@@ -235,8 +237,8 @@ def _counted(facts: Facts, number: int) -> int | None:
     return None if number < 0 or facts.encrypted else number
 
 
-def review_line(found: ReviewRecord) -> wire.ReviewLine:
-    return wire.ReviewLine(
+def review_line(found: ReviewRecord) -> wire_reviews.ReviewLine:
+    return wire_reviews.ReviewLine(
         id=found.id,
         at=wire.when(found.at),
         root=found.root,
@@ -249,8 +251,8 @@ def review_line(found: ReviewRecord) -> wire.ReviewLine:
     )
 
 
-def review_change(found: Change) -> wire.ReviewChange:
-    return wire.ReviewChange(
+def review_change(found: Change) -> wire_reviews.ReviewChange:
+    return wire_reviews.ReviewChange(
         service=found.service,
         before=str(found.before or ""),
         after=str(found.after or ""),
@@ -259,8 +261,8 @@ def review_change(found: Change) -> wire.ReviewChange:
     )
 
 
-def lock_client(found: Tally) -> wire.LockClient:
-    return wire.LockClient(
+def lock_client(found: Tally) -> wire_reviews.LockClient:
+    return wire_reviews.LockClient(
         namespace=found.namespace,
         name=found.name,
         who=found.who,

@@ -10,7 +10,7 @@ from openapi_spec_validator import validate
 
 from lockhouse.core.reviews import Review
 from lockhouse.errors import ALL_PROBLEMS
-from lockhouse.protocols.api import history_wire, openapi, wire, wire_webhooks
+from lockhouse.protocols.api import openapi, wire, wire_access, wire_history, wire_webhooks
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Access, Route
 from tests.unit.protocols.api.desk import NAMESPACE, Desk, state
 
@@ -20,23 +20,23 @@ _BODIES: dict[type[wire.Ask | Review], object] = {
     wire.NamespaceAsk: {"name": "another"},
     wire.NamespaceChange: {"require_lock": True},
     wire.WorkspaceAsk: {"key": "app.tfstate"},
-    wire.KeyAsk: {"name": "another"},
-    wire.GrantsAsk: {"grants": [{"namespace": "acme", "rights": ["read"]}]},
-    wire.RoleAsk: {"name": "another", "grants": [{"namespace": "acme", "rights": ["read"]}]},
-    wire.TrustAsk: {"names": []},
-    wire.TokenAsk: {"name": "administrator"},
-    wire.PrincipalAsk: {"name": "another", "kind": "team", "grants": [{"namespace": "acme", "role": "planner"}]},
-    wire.LinkAsk: {"issuer": "https://id.example", "subject": "1"},
-    wire.TeamsAsk: {"teams": ["administrator"]},
-    wire.AccessKeyAsk: {"name": "administrator", "scope": [{"namespace": "acme", "role": "reader"}]},
-    wire.RotateAsk: {"grace": 0},
+    wire_access.KeyAsk: {"name": "another"},
+    wire_access.GrantsAsk: {"grants": [{"namespace": "acme", "rights": ["read"]}]},
+    wire_access.RoleAsk: {"name": "another", "grants": [{"namespace": "acme", "rights": ["read"]}]},
+    wire_access.TrustAsk: {"names": []},
+    wire_access.TokenAsk: {"name": "administrator"},
+    wire_access.PrincipalAsk: {"name": "another", "kind": "team", "grants": [{"namespace": "acme", "role": "planner"}]},
+    wire_access.LinkAsk: {"issuer": "https://id.example", "subject": "1"},
+    wire_access.TeamsAsk: {"teams": ["administrator"]},
+    wire_access.AccessKeyAsk: {"name": "administrator", "scope": [{"namespace": "acme", "role": "reader"}]},
+    wire_access.RotateAsk: {"grace": 0},
     wire.RestoreAsk: {"key": "app.tfstate", "version": "1.x"},
     wire.StateChange: {"require_lock": True},
-    history_wire.UndeleteAsk: {"key": "app.tfstate"},
-    history_wire.TagsAsk: {"key": "app.tfstate", "tags": {"a": "b"}},
-    history_wire.RuleAsk: {"keep_versions": 3},
-    history_wire.PreviewAsk: {},
-    history_wire.ScrubAsk: {},
+    wire_history.UndeleteAsk: {"key": "app.tfstate"},
+    wire_history.TagsAsk: {"key": "app.tfstate", "tags": {"a": "b"}},
+    wire_history.RuleAsk: {"keep_versions": 3},
+    wire_history.PreviewAsk: {},
+    wire_history.ScrubAsk: {},
     Review: {
         "schema": "lockhouse.review/1",
         "root": "/src/app",

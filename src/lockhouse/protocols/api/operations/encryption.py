@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from lockhouse.errors import OperationUnsupported
-from lockhouse.protocols.api import encryption_wire, wire
+from lockhouse.protocols.api import wire, wire_encryption
 from lockhouse.protocols.api.call import Call
 from lockhouse.runtime.encryption import Encryption
 from lockhouse.service import access
 
 
-async def status(call: Call) -> encryption_wire.EncryptionDocument:
+async def status(call: Call) -> wire_encryption.EncryptionDocument:
     access.require_administrator(call.caller)
     return await _status(_of(call))
 
 
-async def rotate(call: Call) -> encryption_wire.EncryptionDocument:
+async def rotate(call: Call) -> wire_encryption.EncryptionDocument:
     access.require_administrator(call.caller)
     encryption = _of(call)
     await encryption.rotate(call.caller)
     return await _status(encryption)
 
 
-async def retire(call: Call) -> encryption_wire.EncryptionDocument:
+async def retire(call: Call) -> wire_encryption.EncryptionDocument:
     access.require_administrator(call.caller)
     encryption = _of(call)
     await encryption.retire(call.caller, call.path["id"])
@@ -34,14 +34,14 @@ def _of(call: Call) -> Encryption:
     return call.api.encryption
 
 
-async def _status(encryption: Encryption) -> encryption_wire.EncryptionDocument:
+async def _status(encryption: Encryption) -> wire_encryption.EncryptionDocument:
     uses = await encryption.uses()
-    return encryption_wire.EncryptionDocument(
+    return wire_encryption.EncryptionDocument(
         on=encryption.is_on,
         source=encryption.source,
         rotating=encryption.rotating,
         keys=tuple(
-            encryption_wire.KeyDocument(
+            wire_encryption.KeyDocument(
                 id=use.record.id,
                 made=wire.when(use.record.at),
                 source=use.record.source,

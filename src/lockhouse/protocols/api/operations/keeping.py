@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lockhouse.errors import OperationUnsupported
-from lockhouse.protocols.api import history_wire as documents
+from lockhouse.protocols.api import wire_history as documents
 from lockhouse.protocols.api.call import Call
 from lockhouse.runtime.scrubbing import Damage
 from lockhouse.service import access

@@ -7,8 +7,8 @@ from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.retention import DAY_SECONDS, Policy, Rule
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Version
-from lockhouse.protocols.api import history_wire as documents
 from lockhouse.protocols.api import views, wire
+from lockhouse.protocols.api import wire_history as documents
 from lockhouse.protocols.api.call import Call
 from lockhouse.service import objects, retention, trash
 

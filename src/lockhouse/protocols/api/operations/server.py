@@ -6,23 +6,23 @@ import asyncio
 
 import lockhouse
 from lockhouse.errors import OperationUnsupported, SlowDown
-from lockhouse.protocols.api import wire
+from lockhouse.protocols.api import wire, wire_access
 from lockhouse.protocols.api.call import MAX_PAGE, Call
 from lockhouse.service import access, locks
 
 
-async def status(call: Call) -> wire.Status:
+async def status(call: Call) -> wire_access.Status:
     held, _ = await call.house.read(lambda tx: locks.list_held(tx, call.caller, limit=MAX_PAGE))
     who = call.caller.who
     kind = "session" if who.base else "key"
     if not who.base:
         principal = await call.house.read(lambda tx: tx.principal(who.principal))
         kind = principal.kind if principal is not None else kind
-    return wire.Status(
+    return wire_access.Status(
         version=lockhouse.__version__,
         name=who.name,
         kind=kind,
-        grants=wire.grant_documents(who.grants),
+        grants=wire_access.grant_documents(who.grants),
         account_id=call.api.settings.account_id,
         region=call.api.settings.region,
         held_locks=len(held),

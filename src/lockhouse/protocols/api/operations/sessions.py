@@ -9,7 +9,7 @@ from lockhouse.core.ports import Reader
 from lockhouse.core.sessions import Session
 from lockhouse.protocols.api import wire
 from lockhouse.protocols.api.call import Call
-from lockhouse.protocols.api.session_wire import EndedSessions, SessionDocument, Sessions
+from lockhouse.protocols.api.wire_sessions import EndedSessions, SessionDocument, Sessions
 from lockhouse.service import access, audit
 from lockhouse.service import sessions as service
 

@@ -12,228 +12,21 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import ipaddress
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+from lockhouse.config import forms
+from lockhouse.config.forms import EMBEDDED, PREFIX, Listen, Scalar, Setting
 from lockhouse.errors import SettingInvalid
 
+__all__ = ["EMBEDDED", "SETTINGS", "Listen", "Setting", "Settings", "load"]
+
 T = TypeVar("T")
-Scalar = str | int | float | bool
 CONFIG_FILE = "lockhouse.toml"
-PREFIX = "LOCKHOUSE_"
-EMBEDDED = "embedded"
 _NEAR = 0.85
-
-
-class Listen(NamedTuple):
-    """Where the server accepts connections; port 0 picks a free one."""
-
-    host: str
-    port: int
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True)
-class Setting:
-    """How one setting reads, and what people are told of it."""
-
-    name: str
-    help: str
-    unit: str
-    """What the value is counted in, or its form."""
-    default: Scalar
-    parse: Callable[[Scalar], object]
-    """The typed value, or a ValueError that says what would be right."""
-    secret: bool = False
-    """Whether the value must not be repeated to anybody."""
-
-    @property
-    def flag(self) -> str:
-        return "--" + self.name.replace("_", "-")
-
-    @property
-    def variable(self) -> str:
-        return PREFIX + self.name.upper()
-
-    @property
-    def is_switch(self) -> bool:
-        return isinstance(self.default, bool)
-
-
-def _text(value: Scalar) -> str:
-    if not isinstance(value, str):
-        raise ValueError("it must be a text")  # noqa: TRY004 - one kind of error for every wrong value
-    return value
-
-
-def _path(value: Scalar) -> Path:
-    text = _text(value)
-    if not text:
-        raise ValueError("it must name a path")
-    return Path(text).expanduser()
-
-
-def _optional_path(value: Scalar) -> Path | None:
-    return _path(value) if value else None
-
-
-def _switch(value: Scalar) -> bool:
-    if isinstance(value, bool):
-        return value
-    known = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-    found = known.get(str(value).lower())
-    if found is None:
-        raise ValueError("it must be true or false")
-    return found
-
-
-def _number(value: Scalar, low: float, high: float) -> float:
-    try:
-        number = float(value)
-    except ValueError:
-        number = float("nan")
-    if isinstance(value, bool) or not low <= number <= high:
-        raise ValueError(f"it must be a number from {low:g} to {high:g}")
-    return number
-
-
-def _seconds(low: float, high: float) -> Callable[[Scalar], float]:
-    return lambda value: _number(value, low, high)
-
-
-def _count(low: int, high: int) -> Callable[[Scalar], int]:
-    return lambda value: int(_number(value, low, high))
-
-
-def _number_of_days(value: Scalar) -> float:
-    return _number(value, 0, 3650)
-
-
-_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
-_UNITS = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
-
-
-def _bytes(low: int, high: int) -> Callable[[Scalar], int]:
-    def parse(value: Scalar) -> int:
-        match = _SIZE.fullmatch(str(value)) if not isinstance(value, bool) else None
-        size = int(match[1]) * _UNITS[match[2]] if match else -1
-        if not low <= size <= high:
-            raise ValueError(f"it must be a size from {low} to {high} bytes, such as 512MiB")
-        return size
-
-    return parse
-
-
-def _listen(value: Scalar) -> Listen:
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:]+)\]|([^:\[\]]+)):(\d{1,5})", _text(value))
-    if match is None or int(match[3]) > 65535:
-        raise ValueError("it must be HOST:PORT, such as 127.0.0.1:7373 or [::1]:7373")
-    return Listen(match[1] or match[2], int(match[3]))
-
-
-def _matching(pattern: str, said: str) -> Callable[[Scalar], str]:
-    def parse(value: Scalar) -> str:
-        text = str(value)
-        if not re.fullmatch(pattern, text):
-            raise ValueError(f"it must be {said}")
-        return text
-
-    return parse
-
-
-def _one_of(*words: str) -> Callable[[Scalar], str]:
-    def parse(value: Scalar) -> str:
-        if value not in words:
-            raise ValueError("it must be " + " or ".join(words))
-        return str(value)
-
-    return parse
-
-
-def _blobs(value: Scalar) -> str:
-    text = _text(value)
-    if not re.fullmatch(r"embedded|database|s3://[^\s/?#@]+(/[^\s?#]*)?(\?\S*)?", text):
-        raise ValueError("it must be embedded, database or s3://BUCKET/PREFIX?OPTION=…")
-    return text
-
-
-def _encryption_key(value: Scalar) -> str:
-    text = _text(value)
-    if text.startswith("lhkek_"):
-        raise ValueError("it says where keys are and must not be one: put the key into a file or variable")
-    if not re.fullmatch(r"|off|file:.+|env:[A-Za-z_][A-Za-z0-9_]*|aws-kms:[^\s?]+(\?\S*)?", text):
-        raise ValueError("it must be file:PATH, env:NAME, aws-kms:KEY or off")
-    return text
-
-
-def _database(value: Scalar) -> str:
-    text = _text(value)
-    if text != EMBEDDED and not re.match(r"postgres(ql)?://", text):
-        raise ValueError(f"it must be {EMBEDDED!r} (SQLite in the data directory) or postgresql://USER@HOST:PORT/NAME")
-    return text
-
-
-def _url(value: Scalar) -> str:
-    text = _text(value).rstrip("/")
-    if text and not re.fullmatch(r"https?://[^\s/?#@]+", text):
-        raise ValueError("it must be http://HOST[:PORT] or https://HOST[:PORT]")
-    return text
-
-
-def _words(pattern: str, said: str, *, lower: bool = False) -> Callable[[Scalar], tuple[str, ...]]:
-    """Words with commas or spaces between them."""
-
-    def parse(value: Scalar) -> tuple[str, ...]:
-        text = _text(value)
-        found = tuple(dict.fromkeys(re.split(r"[,\s]+", (text.lower() if lower else text).strip())))
-        if not all(re.fullmatch(pattern, each) for each in found if each):
-            raise ValueError(f"it must be {said}, with commas between them")
-        return tuple(each for each in found if each)
-
-    return parse
-
-
-def _networks(value: Scalar) -> tuple[str, ...]:
-    found = _words(r"[0-9A-Fa-f.:/]{2,49}", "addresses or networks")(value)
-    for each in found:
-        try:
-            ipaddress.ip_network(each)
-        except ValueError as wrong:
-            raise ValueError(f"{wrong}; it must be addresses or networks, with commas between them") from None
-    return found
-
-
-def _pairs(value: Scalar) -> tuple[tuple[str, str], ...]:
-    """`GROUP=TEAM, GROUP=TEAM`; a group's name may hold spaces, commas not."""
-    found: list[tuple[str, str]] = []
-    for piece in _text(value).split(","):
-        left, sign, right = (part.strip() for part in piece.rpartition("="))
-        if piece.strip():
-            if not sign or not left or not right:
-                raise ValueError("it must be GROUP=TEAM, with commas between them")
-            found.append((left, right))
-    return tuple(found)
-
-
-def _issuer(value: Scalar) -> str:
-    text = _text(value)
-    if text and not re.fullmatch(r"https?://[^\s?#@]+", text):
-        raise ValueError("it must be https://HOST/…, exactly as the provider names itself")
-    return text
-
-
-def _redis(value: Scalar) -> str:
-    text = _text(value)
-    if text and not re.match(r"(rediss?|unix)://", text):
-        raise ValueError("it must be redis://, rediss:// or unix://")
-    return text
 
 
 def _setting(
@@ -258,317 +51,334 @@ class Settings:
     """Everything that an operator decides."""
 
     data: Path = _setting(
-        _path,
+        forms.path,
         "lockhouse-data",
         "Where states, locks, keys and the first credentials are kept. Made if missing; one server at a time.",
         "directory",
     )
     listen: Listen = _setting(
-        _listen, "127.0.0.1:7373", "Where to accept connections. Port 0 picks a free one.", "HOST:PORT"
+        forms.listen, "127.0.0.1:7373", "Where to accept connections. Port 0 picks a free one.", "HOST:PORT"
     )
     config: Path | None = _setting(
-        _optional_path,
+        forms.optional_path,
         "",
         f"Settings file. Without it, {CONFIG_FILE} in the current directory is read if there.",
         "file",
     )
     database_url: str = _setting(
-        _database,
+        forms.database,
         EMBEDDED,
         "Where records are kept: SQLite in the data directory, or a PostgreSQL database that several servers share. A "
         "password is best given in PGPASSWORD, in the file that PGPASSFILE names, or in `database_password_file`.",
         "URL",
     )
     database_password_file: Path | None = _setting(
-        _optional_path, "", "A file with the password for the database, and nothing else.", "file"
+        forms.optional_path, "", "A file with the password for the database, and nothing else.", "file"
     )
     database_connections: int = _setting(
-        _count(3, 200), 8, "How many connections to PostgreSQL one server opens at most.", "connections"
+        forms.count(3, 200), 8, "How many connections to PostgreSQL one server opens at most.", "connections"
     )
     master_key_file: Path | None = _setting(
-        _optional_path,
+        forms.optional_path,
         "",
         "The master key, from which the secrets of all access keys are derived; the same for all servers that share a "
         "database. Without it, `master.key` in the data directory, made at the first start.",
         "file of 32 bytes",
     )
     blobs: str = _setting(
-        _blobs,
+        forms.blobs,
         EMBEDDED,
         "Where bodies are kept that are too large for rows: files in the data directory, rows of the database, or a "
         "bucket that speaks S3 (options: endpoint, region, virtual_host, credentials=FILE).",
         "embedded, database or s3://BUCKET/PREFIX?OPTION=…",
     )
     encryption_key: str = _setting(
-        _encryption_key,
+        forms.encryption_key,
         "",
         "Where the keys are with which all bodies of states are sealed. Without it, in `encryption.key` in the data "
         "directory, made at the first start; keep a copy of that file apart from the backups.",
         "file:PATH, env:NAME, aws-kms:KEY or off",
     )
     backups: Path | None = _setting(
-        _optional_path,
+        forms.optional_path,
         "",
         "Where `lockhouse backup create` keeps backups, best on another disk. Without it, in `backups` in the data "
         "directory.",
         "directory",
     )
     namespace: str = _setting(
-        _matching(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]", "3 to 63 letters, digits, '-', '.' or '_'"),
+        forms.matching(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]", "3 to 63 letters, digits, '-', '.' or '_'"),
         "terraform-state",
         "The namespace (bucket) that the first start makes.",
         "name",
     )
     lock_wait: float = _setting(
-        _seconds(0, 50),
+        forms.seconds(0, 50),
         20.0,
         "The longest time that a lock request is held while somebody else has the lock. 0 refuses at once.",
         "seconds, 0 to 50",
     )
     require_lock: bool = _setting(
-        _switch,
+        forms.switch,
         False,
         "Whether namespaces (buckets) made from now on refuse state writes without a lock.",
         "true or false",
     )
     restore_window: float = _setting(
-        _number_of_days,
+        forms.number_of_days,
         30.0,
         "How long a version that was deleted by its id, or by retention, can be had back from the trash.",
         "days, 0 to 3650",
     )
     retention_floor: float = _setting(
-        _number_of_days,
+        forms.number_of_days,
         1.0,
         "How old a version must be before a retention policy may take it, whatever the policy says.",
         "days, 0 to 3650",
     )
     packing: bool = _setting(
-        _switch,
+        forms.switch,
         True,
         "Whether older versions are packed against newer ones in the background, so that the history stays small.",
         "true or false",
     )
     scrub_rate: int = _setting(
-        _bytes(0, 10 << 30),
+        forms.size(0, 10 << 30),
         "4MiB",
         "How many bytes of stored bodies are checked against their digests per second in the background. 0 never does.",
         "bytes, or KiB, MiB, GiB",
     )
     account_id: str = _setting(
-        _matching(r"\d{12}", "12 digits"),
+        forms.matching(r"\d{12}", "12 digits"),
         "000000000000",
         "The account number that AWS clients see (`allowed_account_ids`).",
         "12 digits",
     )
     region: str = _setting(
-        _matching(r"[a-z0-9-]{1,32}", "a region name, such as us-east-1"),
+        forms.matching(r"[a-z0-9-]{1,32}", "a region name, such as us-east-1"),
         "us-east-1",
         "The region that AWS clients see for buckets made without one.",
         "region name",
     )
     public_url: str = _setting(
-        _url, "", "The address by which clients reach this server, where it is behind a proxy.", "URL"
+        forms.url, "", "The address by which clients reach this server, where it is behind a proxy.", "URL"
     )
     public_host: str = _setting(
-        _matching(r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*)?", "a host name without port"),
+        forms.matching(r"([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*)?", "a host name without port"),
         "",
         "The host name below which bucket names are host names too (virtual-host style addressing).",
         "host name",
     )
-    tls_cert: Path | None = _setting(_optional_path, "", "Certificate chain for https.", "PEM file")
-    tls_key: Path | None = _setting(_optional_path, "", "Private key of the certificate.", "PEM file")
+    tls_cert: Path | None = _setting(forms.optional_path, "", "Certificate chain for https.", "PEM file")
+    tls_key: Path | None = _setting(forms.optional_path, "", "Private key of the certificate.", "PEM file")
     tls_self_signed: bool = _setting(
-        _switch,
+        forms.switch,
         False,
         "Whether to serve https with a certificate made at the first start, for development.",
         "true or false",
     )
     max_body: int = _setting(
-        _bytes(1 << 20, 5 << 30), "1GiB", "The largest body that one request may carry.", "bytes, or KiB, MiB, GiB"
+        forms.size(1 << 20, 5 << 30), "1GiB", "The largest body that one request may carry.", "bytes, or KiB, MiB, GiB"
     )
     max_connections: int = _setting(
-        _count(1, 100_000), 2048, "How many connections may be open at once; more are answered 503.", "connections"
+        forms.count(1, 100_000), 2048, "How many connections may be open at once; more are answered 503.", "connections"
     )
     max_connections_per_address: int = _setting(
-        _count(0, 100_000),
+        forms.count(0, 100_000),
         1024,
         "How many connections one network address may have open at once; more are closed. Trusted proxies may have "
         "any number. 0: no limit.",
         "connections",
     )
     address_rate: int = _setting(
-        _count(0, 1_000_000),
+        forms.count(0, 1_000_000),
         5000,
         "How many requests a network address may send, on average of ten seconds, before its credentials are looked "
         "at. 0: no limit.",
         "requests per second",
     )
     principal_rate: int = _setting(
-        _count(0, 1_000_000),
+        forms.count(0, 1_000_000),
         5000,
         "How many requests a principal may send, on average of ten seconds, from wherever. 0: no limit.",
         "requests per second",
     )
     failure_rate: int = _setting(
-        _count(0, 1_000_000),
+        forms.count(0, 1_000_000),
         3000,
         "How many wrong credentials a network address may present; more, and all of its requests are refused until "
         "the next may come. 0: no limit.",
         "wrong credentials per minute",
     )
     trusted_proxies: tuple[str, ...] = _setting(
-        _networks,
+        forms.networks,
         "",
         "The networks of proxies whose X-Forwarded-For is believed. Empty: the address of the connection counts.",
         "networks, such as 10.0.0.0/8",
     )
     header_deadline: float = _setting(
-        _seconds(1, 600), 15.0, "How long a client may take to send a request's header.", "seconds, 1 to 600"
+        forms.seconds(1, 600), 15.0, "How long a client may take to send a request's header.", "seconds, 1 to 600"
     )
     body_deadline: float = _setting(
-        _seconds(1, 600), 60.0, "How long a client may pause while it sends a body.", "seconds, 1 to 600"
+        forms.seconds(1, 600), 60.0, "How long a client may pause while it sends a body.", "seconds, 1 to 600"
     )
     audit_reads: bool = _setting(
-        _switch, True, "Whether the audit log tells of requests that were allowed and changed nothing.", "true or false"
+        forms.switch,
+        True,
+        "Whether the audit log tells of requests that were allowed and changed nothing.",
+        "true or false",
     )
     webhook_private_networks: bool = _setting(
-        _switch,
+        forms.switch,
         False,
         "Whether webhooks may lead to loopback and private networks, on loopback over plain http too.",
         "true or false",
     )
     waiting_notice: float = _setting(
-        _seconds(1, 86_400),
+        forms.seconds(1, 86_400),
         300.0,
         "How long somebody asks for a lock before the event `lock.waiting`.",
         "seconds, 1 to 86400",
     )
     audit_retention: int = _setting(
-        _count(0, 36_500), 0, "How long entries of the audit log are kept; 0 keeps them for ever.", "days"
+        forms.count(0, 36_500), 0, "How long entries of the audit log are kept; 0 keeps them for ever.", "days"
     )
-    drain: float = _setting(_seconds(0, 600), 20.0, "How long requests may go on after SIGTERM.", "seconds, 0 to 600")
+    drain: float = _setting(
+        forms.seconds(0, 600), 20.0, "How long requests may go on after SIGTERM.", "seconds, 0 to 600"
+    )
     signin: str = _setting(
-        _one_of("local", "oidc", "workos"),
+        forms.one_of("local", "oidc", "workos"),
         "local",
         "How people sign in to the console and `terraform login`: with an API token, or through an identity provider. "
         "An administrator's token always works.",
         "local, oidc or workos",
     )
     oidc_issuer: str = _setting(
-        _issuer, "", "The OpenID Connect issuer, exactly as it names itself in its discovery document.", "URL"
+        forms.issuer, "", "The OpenID Connect issuer, exactly as it names itself in its discovery document.", "URL"
     )
-    oidc_client_id: str = _setting(_text, "", "The client id that the issuer gave this server.", "text")
+    oidc_client_id: str = _setting(forms.string, "", "The client id that the issuer gave this server.", "text")
     oidc_client_secret: str = _setting(
-        _text,
+        forms.string,
         "",
         "The client's secret; better in a file or the variable than on the command line. Empty: a public client.",
         "secret",
         secret=True,
     )
     oidc_client_secret_file: Path | None = _setting(
-        _optional_path, "", "A file with the client's secret, in place of it.", "file"
+        forms.optional_path, "", "A file with the client's secret, in place of it.", "file"
     )
     oidc_scopes: tuple[str, ...] = _setting(
-        _words(r"[A-Za-z0-9:/._-]{1,200}", "scopes"),
+        forms.words(r"[A-Za-z0-9:/._-]{1,200}", "scopes"),
         "openid,profile,email",
         "What to ask the issuer for; `openid` must be there. Some issuers tell groups only with one more.",
         "scopes",
     )
     oidc_groups_claim: str = _setting(
-        _text, "groups", "The claim with the names of somebody's groups. Empty: groups are not looked at.", "claim"
+        forms.string,
+        "groups",
+        "The claim with the names of somebody's groups. Empty: groups are not looked at.",
+        "claim",
     )
     oidc_organization_claim: str = _setting(
-        _text, "", "The claim that `signin_organizations` is compared with, such as org_id, tid or hd.", "claim"
+        forms.string, "", "The claim that `signin_organizations` is compared with, such as org_id, tid or hd.", "claim"
     )
     oidc_algorithms: tuple[str, ...] = _setting(
-        _words(r"(RS|PS|ES)(256|384|512)|EdDSA", "RS256, PS256, ES256, EdDSA or their longer forms"),
+        forms.words(r"(RS|PS|ES)(256|384|512)|EdDSA", "RS256, PS256, ES256, EdDSA or their longer forms"),
         "RS256,ES256",
         "The algorithms by which ID tokens may be signed.",
         "algorithms",
     )
-    oidc_label: str = _setting(_text, "single sign-on", "What the sign-in button says.", "text")
+    oidc_label: str = _setting(forms.string, "single sign-on", "What the sign-in button says.", "text")
     workos_api_key: str = _setting(
-        _text, "", "The API key of the WorkOS environment; better in a file or the variable.", "secret", secret=True
+        forms.string,
+        "",
+        "The API key of the WorkOS environment; better in a file or the variable.",
+        "secret",
+        secret=True,
     )
-    workos_api_key_file: Path | None = _setting(_optional_path, "", "A file with the API key, in place of it.", "file")
-    workos_client_id: str = _setting(_text, "", "The client id of the WorkOS environment.", "text")
+    workos_api_key_file: Path | None = _setting(
+        forms.optional_path, "", "A file with the API key, in place of it.", "file"
+    )
+    workos_client_id: str = _setting(forms.string, "", "The client id of the WorkOS environment.", "text")
     workos_organization: str = _setting(
-        _text,
+        forms.string,
         "",
         "Send people straight to this organization's connection. Empty: AuthKit asks them.",
         "organization id",
     )
-    workos_url: str = _setting(_url, "https://api.workos.com", "Where the WorkOS API is.", "URL")
+    workos_url: str = _setting(forms.url, "https://api.workos.com", "Where the WorkOS API is.", "URL")
     ci_issuers: tuple[str, ...] = _setting(
-        _words(r"https?://[A-Za-z0-9.:\[\]/_~-]{1,500}", "URLs"),
+        forms.words(r"https?://[A-Za-z0-9.:\[\]/_~-]{1,500}", "URLs"),
         "https://token.actions.githubusercontent.com,https://gitlab.com",
         "The CI systems whose ID tokens trust policies may name, exactly as these tokens name them (`iss`). "
         "Nobody else is asked for keys.",
         "URLs",
     )
     ci_private_network: bool = _setting(
-        _switch, False, "Whether these CI systems may be in a private network.", "true or false"
+        forms.switch, False, "Whether these CI systems may be in a private network.", "true or false"
     )
     signin_teams: tuple[tuple[str, str], ...] = _setting(
-        _pairs,
+        forms.pairs,
         "",
         "Which groups of the provider (by name or id) are which teams here. A team that is linked to a group needs no "
         "entry.",
         "GROUP=TEAM, …",
     )
     signin_domains: tuple[str, ...] = _setting(
-        _words(r"[a-z0-9.-]{1,253}", "domains", lower=True),
+        forms.words(r"[a-z0-9.-]{1,253}", "domains", lower=True),
         "",
         "Only people with a verified address of mail in these domains may sign in. Empty: all.",
         "domains",
     )
     signin_organizations: tuple[str, ...] = _setting(
-        _words(r"[A-Za-z0-9._:/-]{1,200}", "organizations"),
+        forms.words(r"[A-Za-z0-9._:/-]{1,200}", "organizations"),
         "",
         "Only people of these organizations may sign in (WorkOS organization ids; with OpenID Connect see "
         "`oidc_organization_claim`). Empty: all.",
         "organizations",
     )
     signin_create_users: bool = _setting(
-        _switch,
+        forms.switch,
         True,
         "Whether somebody who signs in for the first time becomes a user, without any grants but those of teams. "
         "Otherwise only users who are known already come in.",
         "true or false",
     )
     signin_ca_file: Path | None = _setting(
-        _optional_path, "", "Certificates to trust for the identity provider, in place of the system's.", "PEM file"
+        forms.optional_path,
+        "",
+        "Certificates to trust for the identity provider, in place of the system's.",
+        "PEM file",
     )
     signin_private_network: bool = _setting(
-        _switch,
+        forms.switch,
         False,
         "Whether the identity provider may be at an address of a private network.",
         "true or false",
     )
     session_lifetime: float = _setting(
-        _seconds(60, 30 * 86400), 8 * 3600, "How long a session lasts at most.", "seconds, 60 to 2592000"
+        forms.seconds(60, 30 * 86400), 8 * 3600, "How long a session lasts at most.", "seconds, 60 to 2592000"
     )
     session_idle: float = _setting(
-        _seconds(60, 30 * 86400), 3600, "How long a session lasts while nobody uses it.", "seconds, 60 to 2592000"
+        forms.seconds(60, 30 * 86400), 3600, "How long a session lasts while nobody uses it.", "seconds, 60 to 2592000"
     )
     login_lifetime: float = _setting(
-        _seconds(0, 3650 * 86400),
+        forms.seconds(0, 3650 * 86400),
         90 * 86400,
         "How long a token lasts that `terraform login` makes. 0: until it is revoked.",
         "seconds",
     )
     sessions_url: str = _setting(
-        _redis,
+        forms.redis,
         "",
         "A Redis to keep sessions in. Empty: they are kept in the database.",
         "URL",
         secret=True,
     )
     log_level: str = _setting(
-        _one_of("debug", "info", "warning", "error"), "info", "The least important line that is logged.", "level"
+        forms.one_of("debug", "info", "warning", "error"), "info", "The least important line that is logged.", "level"
     )
-    log_format: str = _setting(_one_of("text", "json"), "text", "How log lines are written.", "text or json")
+    log_format: str = _setting(forms.one_of("text", "json"), "text", "How log lines are written.", "text or json")
 
     def __post_init__(self) -> None:
         if (self.tls_cert is None) != (self.tls_key is None):
