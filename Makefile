@@ -53,7 +53,7 @@ demo: .venv/develop
 	@$(BIN)/python -m demo
 
 test: tools
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not soak'
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --durations 30 -m 'not soak'
 
 lint: .venv/develop
 	$(BIN)/ruff check .

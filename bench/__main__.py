@@ -27,8 +27,8 @@ from bench.measure import Numbers, Sample, measure, settle
 from bench.meters import SyncCounter, compile_counter, sync_loop
 from bench.plans import measure_plans
 from bench.profile import Profiler
-from bench.report import OURS, lines, machine, save, show
-from bench.servers import CANDIDATES, Missing, Server
+from bench.report import lines, machine, save, show
+from bench.servers import CANDIDATES, OURS, Missing, Server
 from bench.signing import agrees_with_botocore
 from bench.workloads import WORKLOADS, Workload, speaks, title
 
@@ -70,7 +70,7 @@ def main() -> int:
         facts["rounds"] = max(sample.round for sample in samples) if samples else 0
         plans = []
         if not chosen.no_plans:
-            plans = measure_plans(directory / "plans", servers, 3 if chosen.quick else 9)
+            plans = measure_plans(directory / "plans", servers, 3 if chosen.quick else 9, console.print)
         found = lines(samples)
         facts["load_average_after"] = os.getloadavg()[0]
         show(found, plans, facts, console)

@@ -6,7 +6,7 @@ import json
 import sys
 from pathlib import Path
 
-from bench.report import OURS
+from bench.servers import OURS
 
 
 def page(results: dict) -> str:

@@ -11,8 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from bench.report import OURS
-from bench.servers import Missing, Server
+from bench.servers import OURS, Missing, Server
 
 _SAMPLES_PER_SECOND = "500"
 

@@ -18,8 +18,7 @@ from rich.table import Table
 
 from bench.measure import Sample
 from bench.plans import Plan
-
-OURS = "lockhouse"
+from bench.servers import OURS
 
 
 @dataclass(frozen=True)

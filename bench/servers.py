@@ -32,6 +32,8 @@ _START_SECONDS = 30
 _STOP_SECONDS = 10
 TABLE = "bench-locks"
 BUCKET = "bench-states"
+OURS = "lockhouse"
+"""The name of the candidate that all others are compared with."""
 
 
 class Missing(Exception):
