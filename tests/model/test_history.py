@@ -10,7 +10,8 @@ import asyncio
 import hashlib
 import random
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import hypothesis.strategies as some
@@ -42,6 +43,8 @@ HOME = Address("acme", "app.tfstate")
 WHO = Identity("root", "root", "key", (Grant("*", "", (Right.ADMIN,)),))
 RING = Ring([b"k" * 32])
 BLOCKS = [random.Random(number).randbytes(300) for number in range(12)]
+pytestmark = pytest.mark.timeout(900)
+"""A failure is made smaller for up to five minutes, in which the machine runs thousands of times."""
 
 
 class Histories(RuleBasedStateMachine):
@@ -49,11 +52,16 @@ class Histories(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        # One loop and one thread for all steps: what is tried is the store, and a loop for each step costs more than it.
+        self.loop = asyncio.Runner()
+        self.loop.get_loop().set_default_executor(ThreadPoolExecutor(1))
         self.directory = tempfile.TemporaryDirectory()
         path = Path(self.directory.name)
         self.store = SqliteStore(path / "db", synchronous="OFF")
         self.blobs = FileBlobs(path / "blobs", durable=False)
         self.bodies = Bodies(self.blobs, RING)
+        self.engine = Engine(self.store, self.blobs, now=lambda: self.now)
+        self.loop.run(self.begin())
         self.now = 1_000_000.0
         self.serial = 0
         self.count = 0
@@ -71,14 +79,11 @@ class Histories(RuleBasedStateMachine):
         self.count += 1
         return f"n{self.count}"
 
-    def run(self, act: Callable[[Engine], object]):
-        engine = Engine(self.store, self.blobs, now=lambda: self.now)
+    async def begin(self) -> None:
+        self.engine.start()
 
-        async def main():
-            engine.start()
-            return await act(engine)
-
-        return asyncio.run(main())
+    def run(self, act: Callable[[Engine], Coroutine[object, object, object]]):
+        return self.loop.run(act(self.engine))
 
     @rule(place=some.integers(0, 11), seed=some.integers(0, 10**6), large=some.booleans(), times=some.integers(1, 3))
     def write(self, place: int, seed: int, large: bool, times: int) -> None:
@@ -213,11 +218,12 @@ class Histories(RuleBasedStateMachine):
                 assert found.id == version
                 assert await whole(found.body, self.bodies) == raw
 
-        asyncio.run(main())
+        self.loop.run(main())
         listed = {each.id for each in self.store.read(lambda tx: tx.versions(state)) if not each.is_delete_marker}
         assert listed == self.living.keys()
 
     def teardown(self) -> None:
+        self.loop.close()
         self.store.close()
         self.directory.cleanup()
 
