@@ -1,7 +1,9 @@
-"""The exit code of every problem. They are an interface: scripts rely on them (docs/reference/commands.md)."""
+"""How a command ends: what it says of a problem, and the exit code of every problem. They are an interface,
+on which scripts rely (docs/reference/commands.md)."""
 
 from __future__ import annotations
 
+import sys
 from enum import IntEnum
 
 
@@ -117,3 +119,10 @@ EXIT_CODES: dict[str, Exit] = {
 def exit_code(code: str) -> Exit:
     """The exit code for a problem's code; what a newer server says that we do not know is a failure."""
     return EXIT_CODES.get(code, Exit.FAILED)
+
+
+def say_problem(message: str, hint: str) -> None:
+    """`error:` and `hint:` on standard error."""
+    sys.stderr.write(f"error: {message}\n")
+    if hint:
+        sys.stderr.write(f"hint: {hint}\n")

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lockhouse.cli.exits import Exit, exit_code
+from lockhouse.cli.exits import Exit, exit_code, say_problem
 from lockhouse.errors import Problem, Refusal
 
 if TYPE_CHECKING:
@@ -145,13 +145,6 @@ def _end(run: Run, act: Callable[[], None]) -> None:
         raise typer.Exit(Exit.OK) from None
     finally:
         run.close()
-
-
-def say_problem(message: str, hint: str) -> None:
-    """`error:` and `hint:` on standard error."""
-    sys.stderr.write(f"error: {message}\n")
-    if hint:
-        sys.stderr.write(f"hint: {hint}\n")
 
 
 def data_directory(text: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.testing import CliRunner
 
-from lockhouse.cli.main import app
+from lockhouse.cli.tree import app
 
 _runner = CliRunner()
 
