@@ -4,6 +4,8 @@
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3.14 python3; do \
 	command -v $$each >/dev/null 2>&1 && $$each -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
 	>/dev/null 2>&1 && { echo $$each; break; }; done)
+# Container images often set this. Every program that is started would then compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 WORKERS ?= auto
 DATA ?= lockhouse-data
@@ -32,6 +34,7 @@ help:
 .venv/runtime: .venv/python requirements/runtime.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m compileall -q src
 	@touch $@
 
 .venv/develop: .venv/runtime requirements/dev.txt
