@@ -44,6 +44,16 @@ def clouds(made: Fleet):
 
 def assert_kept(book: Book, made: Fleet) -> None:
     assert check.problems(book, clouds(made)) == []
+    tell(book)
+
+
+def tell(book: Book) -> None:
+    """What `pytest -rP` shows of a test that passed."""
+    slowest = ", ".join(f"{outcome} {seconds:.1f} s" for outcome, seconds in sorted(book.slowest.items()))
+    print(
+        f"acknowledged writes: {book.acknowledged}; answers: {dict(sorted(book.answers.items()))}; slowest: {slowest}; "
+        f"recovered after at most {max(book.recoveries, default=0.0):.1f} s, {len(book.recoveries)} times"
+    )
 
 
 def assert_recovered(book: Book, broke: float) -> None:
@@ -51,7 +61,9 @@ def assert_recovered(book: Book, broke: float) -> None:
     end = broke + RECOVERY
     while book.recovered(broke) == float("inf") and time.monotonic() < end + 1:
         time.sleep(0.05)
-    assert book.recovered(broke) < RECOVERY, (book.answers, book.broken)
+    took = book.recovered(broke)
+    assert took < RECOVERY, (book.answers, book.broken)
+    book.recoveries.append(took)
 
 
 def kill_replicas(directory: Path, cluster: Cluster, certificate: Certificate, times: int, most_calm: float) -> None:

@@ -62,6 +62,8 @@ class Book:
     """Seconds, by outcome."""
     good: dict[str, list[float]] = field(default_factory=dict)
     """Worker to the moments of its good answers."""
+    recoveries: list[float] = field(default_factory=list)
+    """Seconds until all was well again, each time that something broke."""
 
     @property
     def acknowledged(self) -> int:

@@ -235,6 +235,7 @@ TestHistories.settings = settings(
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 class TestManyHistories(Histories.TestCase):  # type: ignore[name-defined, misc]
     settings = settings(
         max_examples=300, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)

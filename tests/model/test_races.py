@@ -9,9 +9,10 @@ import pytest
 from lockhouse.core.locks import Facet
 from tests.model.clients import PLAIN, AwsClient, Client, CloudClient, HttpClient, make_rig
 
+LONG = (pytest.mark.soak, pytest.mark.timeout(3600))
 KINDS = ("table", "lockfile", "http", "cloud")
 PAIRS = [
-    pytest.param(one, other, races, id=f"{one}-{other}-{races}", marks=pytest.mark.soak if races > 1000 else ())
+    pytest.param(one, other, races, id=f"{one}-{other}-{races}", marks=LONG if races > 1000 else ())
     for one, other in itertools.combinations(KINDS, 2)
     for races in (200, 10_000)
 ]

@@ -72,6 +72,13 @@ class Client:
         )
         return answer["Item"]["Info"]["S"] if answer.get("Item") else ""
 
+    def digest(self, lock_id: str) -> str:
+        """The MD5 that the table has for the state; empty when it has none."""
+        answer = self._dynamodb(
+            "GetItem", TableName=self.table, Key={"LockID": {"S": f"{lock_id}-md5"}}, ConsistentRead=True
+        )
+        return answer["Item"]["Digest"]["S"] if answer.get("Item") else ""
+
     def unlock(self, lock_id: str) -> None:
         self._dynamodb("DeleteItem", TableName=self.table, Key={"LockID": {"S": lock_id}})
 

@@ -252,11 +252,14 @@ def check_known(client: Client, known: Known, verdict: ServerVerdict) -> None:
 
 def _check_current(client: Client, known: Known, verdict: ServerVerdict) -> None:
     try:
-        digest = hashlib.sha256(client.get_object(known.namespace, known.key)[1]).hexdigest()
+        body = client.get_object(known.namespace, known.key)[1]
+        digest, table = hashlib.sha256(body).hexdigest(), hashlib.md5(body).hexdigest()
     except Refused as error:
         if error.status != 404:
             raise
-        digest = ""
+        digest = table = ""
+    if client.digest(known.lock_id) != table:
+        verdict.torn.append(f"{known.key}: the digest in the table is not that of the current version")
     if digest not in (known.digest, known.asked_digest):
         verdict.lost.append(f"{known.key}: the current version is not the one last acknowledged")
     known.digest, known.asked_digest = digest, None

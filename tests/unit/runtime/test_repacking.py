@@ -221,7 +221,13 @@ def test_a_sweep_takes_what_nobody_needs_and_nothing_else(place: Place):
     place.check()
 
 
-@pytest.mark.parametrize("places", [pytest.param(40, id="some"), pytest.param(1000, id="many", marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "places",
+    [
+        pytest.param(40, id="some"),
+        pytest.param(1000, id="many", marks=(pytest.mark.soak, pytest.mark.timeout(3600))),
+    ],
+)
 def test_a_bit_flipped_anywhere_is_found(place: Place, places: int):
     """In rows and blobs, whole and packed: one bit at a time."""
     for seq in range(1, 6):

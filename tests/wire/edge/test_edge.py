@@ -1,12 +1,14 @@
 """The edge against raw sockets: framing, limits, deadlines, and bodies that never look whole when they are not."""
 
 import asyncio
+import contextlib
 import threading
 import time
 
 import pytest
 
 from lockhouse.edge.connection import BadHead, Deadlines, read_target
+from lockhouse.edge.exchange import Exchange
 from lockhouse.errors import BodyIncomplete, BodyTooLarge
 from lockhouse.protocols.web import Response
 from lockhouse.runtime.streams import Stream
@@ -129,9 +131,11 @@ def test_chunked_bodies_arrive_whole_also_empty_ones(serve, body):
     assert said(answer) == b"UNLOCK|/x||" + (b"hello world" if len(body) > 5 else b"")
 
 
-@pytest.mark.parametrize("sent", [b"", b"a", b"a" * 99])
-@pytest.mark.parametrize("framing", [b"Content-Length: 100", b"Transfer-Encoding: chunked"])
-def test_a_body_that_ends_early_raises_and_never_looks_whole(serve, framing, sent):
+CUT = pytest.mark.parametrize("sent", [b"", b"a", b"a" * 99])
+FRAMING = pytest.mark.parametrize("framing", [b"Content-Length: 100", b"Transfer-Encoding: chunked"])
+
+
+def seen_of_a_cut_body(serve, framing, sent):
     seen = []
     done = threading.Event()
 
@@ -148,7 +152,29 @@ def test_a_body_that_ends_early_raises_and_never_looks_whole(serve, framing, sen
     with server.connect() as client:
         client.sendall(head(b"PUT /x HTTP/1.1", framing) + wire)
     assert done.wait(10)
-    assert seen == ["body.incomplete"]
+    return seen
+
+
+@CUT
+@FRAMING
+def test_a_body_that_ends_early_raises_and_never_looks_whole(serve, framing, sent):
+    assert seen_of_a_cut_body(serve, framing, sent) == ["body.incomplete"]
+
+
+@CUT
+@FRAMING
+def test_that_finds_a_server_that_takes_the_end_of_a_connection_for_the_end_of_a_body(
+    serve, framing, sent, monkeypatch
+):
+    chunks = Exchange.chunks
+
+    async def hopeful(self):
+        with contextlib.suppress(BodyIncomplete):
+            async for chunk in chunks(self):
+                yield chunk
+
+    monkeypatch.setattr(Exchange, "chunks", hopeful)
+    assert seen_of_a_cut_body(serve, framing, sent) == [sent]
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_sent(serve):
