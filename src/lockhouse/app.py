@@ -156,7 +156,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             query_service("sts", house, authenticator, settings.account_id),
             query_service("iam", house, authenticator, settings.account_id),
         )
-        federation = Federation(house, authenticator, build_issuers(settings, now))
+        federation = Federation(house, authenticator, build_issuers(settings, now), dict(settings.ci_job_links))
         web_identity = WebIdentity(federation, settings.account_id, now)
         gate = Gate({service.name: service for service in services}, authenticator, now, web_identity)
         encryption = Encryption(engine, sealed)

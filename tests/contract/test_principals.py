@@ -101,3 +101,11 @@ def test_a_credential_keeps_its_scope_and_the_absence_of_one(store: Store):
     for each in (scoped, empty, plain):
         store.write(lambda tx, each=each: tx.save_credential(each))
     assert store.read(lambda tx: list(tx.credentials("P1"))) == [scoped, empty, plain]
+
+
+def test_last_uses_are_found_for_credentials_of_several_principals(store: Store):
+    for principal, name, at in (("P1", "c1", 30.0), ("P1", "c2", 31.0), ("P2", "c3", 5.0)):
+        store.write(lambda tx, p=principal, n=name: tx.save_credential(Credential(n, p, "token", 1.0)))
+        store.write(lambda tx, n=name, a=at: tx.save_use(n, a))
+    assert store.read(lambda tx: tx.last_uses(["c3", "c1", "nobody's"])) == {"c1": 30.0, "c3": 5.0}
+    assert store.read(lambda tx: tx.last_uses([])) == {}

@@ -59,7 +59,7 @@ class Authenticator:
         """Told the principal of every request that proved who it is; raises `slow_down` when that is too often."""
         self.last_used: dict[str, float] = {}
         """When each credential was last presented with success, since this process began."""
-        self._unsaved: set[str] = set()
+        self._unsaved: dict[str, float] = {}
 
     def changed(self) -> None:
         """A change of principals, grants or credentials was committed: everything known is read anew."""
@@ -147,8 +147,8 @@ class Authenticator:
 
     def take_uses(self) -> dict[str, float]:
         """When credentials were last used, of those used since this was last asked: to be written down."""
-        taken, self._unsaved = self._unsaved, set()
-        return {each: self.last_used[each] for each in taken if each in self.last_used}
+        taken, self._unsaved = self._unsaved, {}
+        return taken
 
     def seen(self, who: Identity) -> None:
         """A signature of this caller was verified."""
@@ -180,6 +180,8 @@ class Authenticator:
             session=session.name,
             base=session.base,
             scope=known.credential.scope,
+            kind=role.kind,
+            link=known.identity.link,
         )
 
     def _look_up(self, credential_id: str) -> _Known | None:
@@ -222,8 +224,7 @@ class Authenticator:
         if len(self.last_used) >= _MAX_CACHED:
             self.last_used.clear()
         credential = who.base or who.credential
-        self.last_used[credential] = self._clock()
-        self._unsaved.add(credential)
+        self.last_used[credential] = self._unsaved[credential] = self._clock()
         return who
 
 
@@ -247,6 +248,8 @@ def _living(tx: Reader, credential_id: str) -> tuple[Credential, Identity] | Non
         scope=credential.scope,
         expires_at=credential.expires_at,
         session=run.name if run is not None else "",
+        kind=principal.kind,
+        link=run.link if run is not None else "",
     )
 
 

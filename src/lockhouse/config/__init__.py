@@ -314,6 +314,14 @@ class Settings:
         "Nobody else is asked for keys.",
         "URLs",
     )
+    ci_job_links: tuple[tuple[str, str], ...] = _setting(
+        forms.links,
+        "",
+        "Where the jobs of a CI system can be seen: its issuer, a space, and an address with `{claim}` where a claim "
+        "of the ID token goes, such as `https://ci.example.com https://ci.example.com/{project}/builds/{build}`. "
+        "GitHub's and GitLab's need none.",
+        "ISSUER TEMPLATE, …",
+    )
     ci_private_network: bool = _setting(
         forms.switch, False, "Whether these CI systems may be in a private network.", "true or false"
     )

@@ -207,6 +207,20 @@ def pairs(value: Scalar) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+def links(value: Scalar) -> tuple[tuple[str, str], ...]:
+    """`ISSUER TEMPLATE, ISSUER TEMPLATE`."""
+    found: list[tuple[str, str]] = []
+    for piece in string(value).split(","):
+        parts = piece.split()
+        if parts and len(parts) != 2:
+            raise ValueError("it must be ISSUER TEMPLATE, with commas between them")
+        if parts:
+            if not re.fullmatch(r"https?://[^\s/?#@{}]+/([^\s{}]|\{[A-Za-z0-9_:./-]+\})*", parts[1]):
+                raise ValueError("a template must be https://HOST/…, with {claim} where a claim of the token goes")
+            found.append((parts[0], parts[1]))
+    return tuple(found)
+
+
 def issuer(value: Scalar) -> str:
     text = string(value)
     if text and not re.fullmatch(r"https?://[^\s?#@]+", text):

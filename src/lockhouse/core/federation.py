@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import msgspec
 
@@ -21,6 +22,7 @@ MIN_SECONDS = 15 * 60
 MAX_SECONDS = 60 * 60
 MAX_CLAIMS = 20
 MAX_VALUE = 500
+_FIELD = re.compile(r"\{([A-Za-z0-9_:./-]{1,100})\}")
 _SESSION = re.compile(r"[^A-Za-z0-9_+=,.@-]")
 _KEPT = (
     "sub", "repository", "repository_id", "ref", "sha", "environment", "workflow_ref", "run_id", "run_attempt", "job",
@@ -96,13 +98,13 @@ def refuse_others(trust: Trust, claims: Mapping[str, object]) -> None:
         raise AccessDenied("cannot give credentials to a run for a proposed change", right="exchange")
 
 
-def run_of(claims: Mapping[str, object], peer: str) -> Run:
-    """What is kept of a run."""
+def run_of(claims: Mapping[str, object], peer: str, template: str = "") -> Run:
+    """What is kept of a run. `template`: of the address of its job, for an issuer whose form is not known here."""
     kept = {name: text(claims.get(name))[:MAX_VALUE] for name in _KEPT if text(claims.get(name))}
     number = kept.get("run_id") or kept.get("job_id") or kept.get("pipeline_id") or kept.get("sub", "")
     attempt = kept.get("run_attempt", "")
     name = _SESSION.sub("-", f"{number}.{attempt}" if attempt else number)[:64]
-    return Run(name if len(name) > 1 else f"run-{name}", _link(claims, kept), peer, kept)
+    return Run(name if len(name) > 1 else f"run-{name}", _link(claims, kept, template), peer, kept)
 
 
 def text(value: object) -> str:
@@ -114,11 +116,25 @@ def text(value: object) -> str:
     return value if isinstance(value, str) and value.isprintable() else ""
 
 
-def _link(claims: Mapping[str, object], kept: Mapping[str, str]) -> str:
+def web_address(issuer: str) -> str:
+    """Where people see what an issuer of GitHub's kind runs. GitHub Enterprise Server signs as
+    `https://HOST/_services/token`, data residency as `https://token.actions.NAME.ghe.com`, an enterprise of its own as
+    GitHub's issuer with its name behind."""
+    if issuer == GITHUB or issuer.startswith(f"{GITHUB}/"):
+        return "https://github.com"
+    residency = re.fullmatch(r"https://token\.actions\.([a-z0-9-]+\.ghe\.com)(/.*)?", issuer)
+    return f"https://{residency[1]}" if residency else issuer.removesuffix("/_services/token")
+
+
+def _link(claims: Mapping[str, object], kept: Mapping[str, str], template: str) -> str:
     issuer = text(claims.get("iss"))
+    if template:
+        needed = _FIELD.findall(template)
+        if not all(text(claims.get(name)) for name in needed):
+            return ""
+        return _FIELD.sub(lambda found: quote(text(claims[found[1]])[:MAX_VALUE], safe="/"), template)
     if "run_id" in kept and re.fullmatch(r"[\w.-]+/[\w.-]+", kept.get("repository", ""), re.ASCII):
-        server = "https://github.com" if issuer == GITHUB else issuer
-        link = f"{server}/{kept['repository']}/actions/runs/{kept['run_id']}"
+        link = f"{web_address(issuer)}/{kept['repository']}/actions/runs/{kept['run_id']}"
         return f"{link}/attempts/{kept['run_attempt']}" if "run_attempt" in kept else link
     if "job_id" in kept and re.fullmatch(r"[\w./-]+", kept.get("project_path", ""), re.ASCII):
         return f"{issuer}/{kept['project_path']}/-/jobs/{kept['job_id']}"

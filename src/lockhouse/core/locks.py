@@ -60,6 +60,21 @@ class Hold(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Who took this hold, where that is another credential than the lock's (the two ends of a migration)."""
 
 
+class Evidence(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """Why a lock's holder is not there any more. It decides nothing by itself (`core.staleness`)."""
+
+    why: str
+    """One sentence, with the time of what it tells."""
+    at: float
+    """When it was found. A holder that was seen since then refutes it."""
+    source: str
+    """`credential` or `job`."""
+    seq: int
+    """The newest version of the address at that moment."""
+    asks: bool = False
+    """Whether the policy asks somebody to say yes."""
+
+
 class Lock(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A held lock. `holds` is never empty; the first is the one that took it."""
 
@@ -70,6 +85,11 @@ class Lock(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     holds: tuple[Hold, ...]
     peer: str = ""
     agent: str = ""
+    kind: str = ""
+    """What the principal is (`principals.Kind`); empty in what was written before this was kept."""
+    link: str = ""
+    """Where the holder's CI job can be seen."""
+    stale: Evidence | None = None
 
     @property
     def id(self) -> str:
@@ -92,6 +112,12 @@ class Lock(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def is_held_by(self, credential: str) -> bool:
         """Whether this credential took any hold of the lock."""
         return credential == self.credential or any(hold.credential == credential for hold in self.holds)
+
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        """The lasting credentials behind its holds: temporary ones are renewed, these are what is seen."""
+        found = (self.credential, *(hold.credential for hold in self.holds))
+        return tuple(dict.fromkeys(lasting(each) for each in found if each))
 
 
 class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -154,6 +180,8 @@ class Take(msgspec.Struct, frozen=True, gc=False):
     invocation: str = ""
     peer: str = ""
     agent: str = ""
+    kind: str = ""
+    link: str = ""
     rejoin: bool = True
     """Whether the same id again is the same lock (false where the protocol sends no id of its own)."""
 
@@ -238,6 +266,12 @@ TRANSITIONS = (
 _CHANGES = frozenset({Verdict.GRANTED, Verdict.JOINED, Verdict.RELEASED, Verdict.FACET_RELEASED, Verdict.FORCED})
 
 
+def lasting(credential: str) -> str:
+    """The lasting credential behind a holder: a role session holds as `ROLE/CREDENTIAL/SESSION`."""
+    parts = credential.split("/", 2)
+    return parts[1] if len(parts) > 1 else credential
+
+
 def take(record: LockRecord, request: Take) -> Outcome:
     """Grant, grant again, join or refuse."""
     lock = record.lock
@@ -253,6 +287,8 @@ def take(record: LockRecord, request: Take) -> Outcome:
             (hold,),
             request.peer,
             request.agent,
+            request.kind,
+            request.link,
         )
         granted = LockRecord(
             epoch=lock.epoch,
@@ -268,7 +304,7 @@ def take(record: LockRecord, request: Take) -> Outcome:
         if request.credential != lock.credential:
             hold = msgspec.structs.replace(hold, credential=request.credential)
         if (request.rejoin and lock.has_id(request.id)) or _is_migration_pair(lock, request):
-            lock = msgspec.structs.replace(lock, holds=(*lock.holds, hold))
+            lock = msgspec.structs.replace(lock, holds=(*lock.holds, hold), stale=None)
             return Outcome(Verdict.JOINED, msgspec.structs.replace(record, lock=lock), lock)
     return Outcome(Verdict.HELD, record, lock)
 

@@ -66,7 +66,7 @@ class LockEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     seq: int
     at: float
     verb: str
-    """`taken`, `joined`, `facet-released`, `released`, `forced`, `withdrawn`."""
+    """`taken`, `joined`, `facet-released`, `released`, `forced`, `withdrawn`, `stale`, `seen-again`."""
     lock_id: str
     epoch: int
     facet: str
@@ -77,6 +77,8 @@ class LockEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     reason: str = ""
     version: str = ""
     """Of the client, as its lock document or its User-Agent says; only where it locked."""
+    link: str = ""
+    """Where the holder's CI job can be seen; only where it locked."""
 
 
 class Parked(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -213,6 +215,10 @@ class Reader(TrashReader, QueueReader, Protocol):
     def credentials(self, principal_id: str) -> Sequence[Credential]: ...
     def uses(self, principal_id: str) -> dict[str, float]:
         """When each credential of this principal was last used, by its id; those never used are left out."""
+        ...
+
+    def last_uses(self, credentials: Sequence[str]) -> dict[str, float]:
+        """When these credentials (at most 1,000), of whichever principals, were last used; as `uses`."""
         ...
 
     def table(self, name: str) -> TableRecord | None: ...

@@ -149,6 +149,10 @@ class Identity(msgspec.Struct, frozen=True):
     """Of the credential: what it makes for itself is not wider."""
     expires_at: float = 0.0
     """When the credential ends (seconds since 1970); 0: never, or not known to bind what it makes."""
+    kind: str = ""
+    """What the principal is; one of `Kind`."""
+    link: str = ""
+    """Where the CI job can be seen that the credential was given to."""
 
 
 def allows(grants: tuple[Grant, ...], right: Right, namespace: str, key: str = "") -> bool:

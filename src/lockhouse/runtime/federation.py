@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,7 +26,15 @@ STRANGER = Identity(principal="", name="", credential="", grants=())
 class Federation:
     """Exchanges ID tokens. The token is the proof: nobody has to be known before."""
 
-    def __init__(self, house: House, authenticator: Authenticator, issuers: Callable[[], Issuers]) -> None:
+    def __init__(
+        self,
+        house: House,
+        authenticator: Authenticator,
+        issuers: Callable[[], Issuers],
+        links: Mapping[str, str] | None = None,
+    ) -> None:
+        """`links`: the templates of job addresses, by issuer."""
+        self._links = links or {}
         self._house = house
         self._authenticator = authenticator
         self._make = issuers
@@ -72,7 +80,7 @@ class Federation:
     ) -> tuple[Principal, Credential]:
         try:
             return await self._house.write(
-                lambda tx: federation.exchange(tx, caller, name, proved.claims, bare, again=again)
+                lambda tx: federation.exchange(tx, caller, name, proved.claims, bare, again=again, links=self._links)
             )
         finally:
             self._authenticator.changed()

@@ -1,4 +1,7 @@
-"""When credentials were last used, written down once a minute: never once for each request."""
+"""When credentials were last used, written down once a minute: never once for each request.
+
+Whether a lock is stale is judged by them (`service.staleness`), so what could not be written is written later.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,8 @@ class Uses:
     def __init__(self, engine: Engine, take: Callable[[], dict[str, float]]) -> None:
         self._engine = engine
         self._take = take
+        self._left: dict[str, float] = {}
+        """What could not be written."""
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -40,8 +45,8 @@ class Uses:
             await self.save()
 
     async def save(self) -> None:
-        """Write down the newest uses. What fails is lost until the next use: nothing is decided by it."""
-        uses = self._take()
+        """Write down the newest uses."""
+        uses, self._left = self._left | self._take(), {}
 
         def command(tx: Transaction) -> None:
             for credential, at in sorted(uses.items()):
@@ -50,5 +55,6 @@ class Uses:
         try:
             if uses:
                 await self._engine.write(command)
-        except Exception:  # noqa: BLE001 - the next round tries again with newer ones
+        except Exception:  # noqa: BLE001 - the next round tries again
+            self._left = uses
             _log.exception("Cannot write down when credentials were last used")

@@ -7,6 +7,8 @@ since every Terraform command of a run asks for them with the same file. Nobody 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from lockhouse.core.federation import Run, Trust, refuse_others, run_of
@@ -34,15 +36,24 @@ def policy(tx: Reader, name: str) -> tuple[Principal, Trust]:
 
 
 def exchange(
-    tx: Transaction, caller: Caller, name: str, claims: dict[str, object], bare: Credential, *, again: bool
+    tx: Transaction,
+    caller: Caller,
+    name: str,
+    claims: dict[str, object],
+    bare: Credential,
+    *,
+    again: bool,
+    links: Mapping[str, str] | None = None,
 ) -> tuple[Principal, Credential]:
     """The credential of a run. `bare`: with an id made of the token; `again`: whether its own address may have it once
-    more. Errors: `access.denied` for another run, `credential.unknown` for a token that was used."""
+    more; `links`: the templates of job addresses, by issuer.
+
+    Errors: `access.denied` for another run, `credential.unknown` for a token that was used."""
     job, trust = policy(tx, name)
     if trust.issuer != claims.get("iss"):
         raise AccessDenied("cannot give credentials: the token's iss is another one", right="exchange")
     refuse_others(trust, claims)
-    run = run_of(claims, caller.peer)
+    run = run_of(claims, caller.peer, (links or {}).get(trust.issuer, ""))
     kept = tx.credential(bare.id)
     told = msgspec.structs.replace(caller, who=_identity(job, run, bare.id))
     if kept is not None:

@@ -23,6 +23,8 @@ from lockhouse.service.callers import Caller
 PLANNING = frozenset({"", "OperationTypePlan", "OperationTypeInvalid", "migration source state"})
 """What a client may name as the operation of a lock that is taken with the right to plan. `OperationTypeInvalid` is
 what Terraform calls `console`, `graph` and `import`; a workspace lock names none. All others write."""
+_USES = 1000
+_ABOUT_HOLDER = frozenset({"forced", "stale", "seen-again"})
 _CLIENT = re.compile(r"(?:Terraform|OpenTofu)/([0-9][0-9A-Za-z.+-]{0,30})")
 
 
@@ -73,6 +75,8 @@ class LockView(msgspec.Struct, frozen=True):
 
     address: Address
     lock: Lock
+    last_seen: float
+    """When its holder's credential was last used, as far as that is written down; 0: it is not."""
 
 
 _decode = msgspec.json.Decoder(LockDocument).decode
@@ -173,13 +177,15 @@ def take(
             invocation=caller.invocation,
             peer=caller.peer,
             agent=caller.agent[:200],
+            kind=caller.who.kind,
+            link=caller.who.link,
             rejoin=command.rejoin,
         ),
     )
     lock = outcome.lock
     assert lock is not None
     if outcome.verdict is Verdict.HELD:
-        raise held(address, lock)
+        raise held(address, lock, last_seen=last_seen(tx, lock) if lock.stale is not None else 0.0)
     if not state.is_state:
         tx.save_state(msgspec.structs.replace(state, is_state=True))
     if outcome.changed:
@@ -311,27 +317,61 @@ def list_held(
     tx: Reader, caller: Caller, namespace: str = "", prefix: str = "", after: Address | None = None, limit: int = 1000
 ) -> tuple[Sequence[LockView], Address | None]:
     """Held locks that the caller may see, in address order, and where to go on (None: that was all)."""
-    found: list[LockView] = []
+    found: list[tuple[Address, Lock]] = []
     while True:
         page = tx.held_locks(namespace, prefix, after, limit)
         for state, record in page:
             address = state.address
             if record.lock is not None and sees(caller, address):
-                found.append(LockView(address, record.lock))
+                found.append((address, record.lock))
                 if len(found) == limit:
-                    return found, address
+                    return _views(tx, found), address
         if len(page) < limit:
-            return found, None
+            return _views(tx, found), None
         after = page[-1][0].address
 
 
-def held(address: Address, lock: Lock) -> LockHeld:
-    """The refusal that names the holder."""
+def _views(tx: Reader, found: list[tuple[Address, Lock]]) -> list[LockView]:
+    asked = list(dict.fromkeys(credential for _, lock in found for credential in lock.credentials))
+    uses: dict[str, float] = {}
+    for start in range(0, len(asked), _USES):
+        uses |= tx.last_uses(asked[start : start + _USES])
+    return [LockView(address, lock, _newest(lock, uses)) for address, lock in found]
+
+
+def last_seen(tx: Reader, lock: Lock) -> float:
+    """When the holder's credential was last used, as far as that is written down; 0: it is not."""
+    return _newest(lock, tx.last_uses(lock.credentials))
+
+
+def _newest(lock: Lock, uses: dict[str, float]) -> float:
+    return max(uses.get(each, 0.0) for each in lock.credentials)
+
+
+def is_stale(lock: Lock, seen: float) -> bool:
+    """Whether there is evidence that nobody has refuted by being seen (seconds since 1970) after it was found."""
+    return lock.stale is not None and seen <= lock.stale.at
+
+
+def holder_words(lock: Lock) -> str:
+    """Who holds a lock since when, and in which CI job."""
+    words = f"{lock.name} holds it since {timestamp(lock.at)}"
+    return f"{words} (job: {lock.link})" if lock.link else words
+
+
+def held(address: Address, lock: Lock, *, last_seen: float = 0.0) -> LockHeld:
+    """The refusal that names the holder, its CI job, and what speaks for its being gone."""
+    stale = lock.stale if is_stale(lock, last_seen) else None
+    evidence = f"; stale: {stale.why}" if stale is not None else ""
+    way = "release --stale" if stale is not None else "force-unlock"
+    end = "" if stale is not None else " --reason TEXT"
     return LockHeld(
-        f"cannot lock {address.lock_id}: {lock.name} holds it since {timestamp(lock.at)}",
+        f"cannot lock {address.lock_id}: {holder_words(lock)}{evidence}",
         info=document_of(address, lock, lock.holds[0]),
-        hint=f"wait, or: lockhouse lock force-unlock {address.namespace} {address.key} --reason TEXT",
+        hint=f"wait, or: lockhouse lock {way} {address.namespace} {address.key}{end}",
         holder=lock.name,
+        job=lock.link,
+        stale=stale.why if stale is not None else "",
     )
 
 
@@ -403,6 +443,7 @@ def _event(
         operation=hold.operation,
         reason=reason,
         version=version,
+        link=caller.who.link if verb in ("taken", "joined") else "",
     )
 
 
@@ -410,12 +451,15 @@ def _apply(
     tx: Transaction, caller: Caller, state: StateRecord, record: LockRecord, outcome: Outcome, event: LockEvent
 ) -> None:
     _save(tx, state, record, outcome.record)
-    _tell(tx, caller, state, event)
+    _tell(tx, caller, state, event, outcome.lock)
 
 
-def _tell(tx: Transaction, caller: Caller, state: StateRecord, event: LockEvent) -> None:
+def _tell(tx: Transaction, caller: Caller, state: StateRecord, event: LockEvent, lock: Lock | None = None) -> None:
     tx.add_lock_event(state, event)
-    audit.note(tx, caller, f"lock.{event.verb}", state.address, subject=event.lock_id, detail=event.reason)
+    detail = event.reason or event.link
+    if lock is not None and event.verb in _ABOUT_HOLDER:
+        detail = f"{detail}; {holder_words(lock)}"
+    audit.note(tx, caller, f"lock.{event.verb}", state.address, subject=event.lock_id, detail=detail)
 
 
 def _save(tx: Transaction, state: StateRecord, record: LockRecord, changed: LockRecord) -> None:

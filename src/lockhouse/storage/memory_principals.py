@@ -57,6 +57,9 @@ class PrincipalReads:
         ids = [each.id for each in self.credentials(principal_id)]
         return {each: self._maps.uses[each] for each in ids if each in self._maps.uses}
 
+    def last_uses(self, credentials: Sequence[str]) -> dict[str, float]:
+        return {each: self._maps.uses[each] for each in credentials if each in self._maps.uses}
+
 
 class PrincipalWrites(PrincipalReads):
     """The part of `Transaction` about principals."""

@@ -11,7 +11,7 @@ from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, facts, short
 
 if TYPE_CHECKING:
-    from lockhouse.protocols.api.wire import LockDocumentView
+    from lockhouse.protocols.api.wire import HolderDocument, LockDocumentView
 
 group = typer.Typer(no_args_is_help=True, help="Locks: who holds what, who waits, and taking one away.")
 
@@ -29,16 +29,24 @@ def list_held(
         (
             f"{each.namespace}/{each.key}",
             each.name,
+            each.kind,
             each.who,
             each.operation,
+            each.peer,
             short(each.since),
+            short(each.last_seen),
             "+".join(each.facets),
             str(each.waiters) if each.waiters else "",
             each.id,
+            f"stale: {each.stale.why}" if each.stale else "",
+            each.job,
         )
         for each in found
     ]
-    titles = ("state", "holder", "who", "operation", "since", "through", "waiting", "lock id")
+    titles = (
+        "state", "holder", "kind", "who", "operation", "from", "since", "last seen", "through", "waiting", "lock id",
+        "evidence", "job",
+    )  # fmt: skip
     run.show(found, columns(titles, rows, "no locks are held"))
 
 
@@ -73,19 +81,7 @@ def _text(found: LockDocumentView) -> str:
     held = found.held
     parts = [facts((("state", f"{found.namespace}/{found.key}"), ("locked", "" if held else "no")))]
     if held is not None:
-        parts.append(
-            facts(
-                (
-                    ("locked by", held.name),
-                    ("who", held.who),
-                    ("operation", held.operation),
-                    ("since", short(held.since)),
-                    ("through", " + ".join(held.facets)),
-                    ("from", f"{held.peer} {held.agent}".strip()),
-                    ("lock id", held.id),
-                )
-            )
-        )
+        parts.append(_holder(held))
     if found.waiters:
         rows = [(each.name, short(each.since), "polls" if each.polls else "waits", each.peer) for each in found.waiters]
         parts.append(columns(("waiting", "since", "how", "from"), rows, ""))
@@ -94,10 +90,31 @@ def _text(found: LockDocumentView) -> str:
         parts.append(columns(("fenced", "at", "by", "reason"), rows, ""))
     if found.history:
         lines = [
-            (short(each.at), each.verb, each.facet, each.name, each.operation, each.reason) for each in found.history
+            (short(each.at), each.verb, each.facet, each.name, each.operation, each.reason or each.job)
+            for each in found.history
         ]
         parts.append(columns(("when", "what", "through", "by", "operation", "reason"), lines, ""))
     return "\n".join(parts)
+
+
+def _holder(held: HolderDocument) -> str:
+    stale = held.stale
+    lines = [
+        ("locked by", f"{held.name} ({held.kind})" if held.kind else held.name),
+        ("who", held.who),
+        ("operation", held.operation),
+        ("since", short(held.since)),
+        ("last seen", short(held.last_seen)),
+        ("through", " + ".join(held.facets)),
+        ("from", f"{held.peer} {held.agent}".strip()),
+        ("credential", held.credential),
+        ("lock id", held.id),
+    ]
+    if held.job:
+        lines.insert(1, ("job", held.job))
+    if stale is not None:
+        lines += [("stale", f"{stale.why} (found {short(stale.at)})")]
+    return facts(lines)
 
 
 def register(app: typer.Typer) -> None:

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.config import Settings
 from lockhouse.core.addresses import Address
+from lockhouse.core.locks import Lock
 from lockhouse.core.webhooks import Webhook
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.web import Stream
@@ -96,6 +97,10 @@ class Call:
         if not key:
             raise RequestInvalid("cannot tell which state is meant: the parameter key is missing", argument="key")
         return Address(self.path["namespace"], key)
+
+    def seen(self, lock: Lock, written: float) -> float:
+        """When the holder of a lock was last seen: as that is written down, or by this server a moment ago."""
+        return max(written, *(self.api.authenticator.last_used.get(each, 0.0) for each in lock.credentials))
 
     def number(self, name: str, default: int, largest: int) -> int:
         """A whole number of the query, from 0 to `largest`. Errors: `request.invalid`."""

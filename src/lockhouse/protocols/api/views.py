@@ -14,7 +14,7 @@ from lockhouse.core.versions import Facts, Version
 from lockhouse.protocols.api import wire, wire_access, wire_reviews
 from lockhouse.service.access import Member
 from lockhouse.service.imports import MARK
-from lockhouse.service.locks import document_of
+from lockhouse.service.locks import document_of, is_stale
 
 
 def namespace(found: Namespace) -> wire.NamespaceDocument:
@@ -136,7 +136,7 @@ def state_line(state: StateRecord, newest: Version, lock: Lock | None) -> wire.S
 
 
 def state(
-    record: StateRecord, newest: Version | None, lock: Lock | None, waiters: int, *, require_lock: bool
+    record: StateRecord, newest: Version | None, lock: Lock | None, waiters: int, seen: float, *, require_lock: bool
 ) -> wire.StateDocument:
     return wire.StateDocument(
         namespace=record.address.namespace,
@@ -146,7 +146,7 @@ def state(
         require_lock=require_lock,
         highest_serial=record.highest_serial,
         current=version(newest, record.current) if newest else None,
-        lock=holder(record.address, lock, waiters) if lock else None,
+        lock=holder(record.address, lock, waiters, seen) if lock else None,
     )
 
 
@@ -171,14 +171,21 @@ def parked(found: Parked, current: Version | None) -> wire.ParkedDocument:
     )
 
 
-def holder(address: Address, lock: Lock, waiters: int) -> wire.HolderDocument:
+def holder(address: Address, lock: Lock, waiters: int, seen: float = 0.0) -> wire.HolderDocument:
+    """`seen`: when the holder's credential was last used, as far as that is known."""
     first = lock.holds[0]
+    seen = max(seen, lock.at)
     return wire.HolderDocument(
         namespace=address.namespace,
         key=address.key,
         id=lock.id,
         since=wire.when(lock.at),
         name=lock.name,
+        kind=lock.kind,
+        credential=lock.credentials[0],
+        last_seen=wire.when(seen),
+        job=lock.link,
+        stale=stale(lock, seen),
         who=first.who,
         operation=first.operation,
         facets=tuple(str(hold.facet) for hold in lock.holds),
@@ -190,16 +197,24 @@ def holder(address: Address, lock: Lock, waiters: int) -> wire.HolderDocument:
     )
 
 
+def stale(lock: Lock, seen: float) -> wire.StaleDocument | None:
+    found = lock.stale
+    if found is None or not is_stale(lock, seen):
+        return None
+    return wire.StaleDocument(why=found.why, at=wire.when(found.at), source=found.source, asks=found.asks)
+
+
 def lock(
     address: Address,
     record: LockRecord,
     events: Sequence[LockEvent],
     waiters: tuple[wire.WaiterDocument, ...],
+    seen: float,
 ) -> wire.LockDocumentView:
     return wire.LockDocumentView(
         namespace=address.namespace,
         key=address.key,
-        held=holder(address, record.lock, len(waiters)) if record.lock else None,
+        held=holder(address, record.lock, len(waiters), seen) if record.lock else None,
         epoch=record.epoch,
         waiters=waiters,
         fences=tuple(_fence(each) for each in record.fences),
@@ -230,6 +245,7 @@ def _event(found: LockEvent) -> wire.LockEventDocument:
         who=found.who,
         operation=found.operation,
         reason=found.reason,
+        job=found.link,
     )
 
 

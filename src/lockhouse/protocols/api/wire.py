@@ -117,6 +117,18 @@ class VersionDocument(Document, frozen=True, kw_only=True):
     tags: dict[str, str] = {}
 
 
+class StaleDocument(Document, frozen=True, kw_only=True):
+    """Why the holder is not there any more. It decides nothing by itself."""
+
+    why: str
+    at: str
+    """When it was found."""
+    source: str
+    """`credential` or `job`."""
+    asks: bool
+    """Whether the policy waits for somebody to say yes: `lockhouse lock release --stale`."""
+
+
 class HolderDocument(Document, frozen=True, kw_only=True):
     """A held lock."""
 
@@ -125,7 +137,16 @@ class HolderDocument(Document, frozen=True, kw_only=True):
     id: str
     since: str
     name: str
-    """The principal."""
+    """The principal, and the run or session."""
+    kind: str
+    """What the principal is: `user`, `service-account`, `ci-job` and so on."""
+    credential: str
+    """The id of the lasting credential behind the lock."""
+    last_seen: str
+    """When a request with this credential last proved itself, at any server: at most a minute behind at others."""
+    job: str
+    """Where the CI job can be seen; empty: it is none, or its issuer says no address."""
+    stale: StaleDocument | None
     who: str
     """As the client names its user, `user@host`."""
     operation: str
@@ -290,6 +311,7 @@ class LockEventDocument(Document, frozen=True, kw_only=True):
     who: str
     operation: str
     reason: str
+    job: str
 
 
 class FenceDocument(Document, frozen=True, kw_only=True):

@@ -61,6 +61,16 @@ class PrincipalReads:
         )
         return {row[0]: row[1] for row in rows}
 
+    def last_uses(self, credentials: Sequence[str]) -> dict[str, float]:
+        if not credentials:
+            return {}
+        marks = ", ".join("?" * len(credentials))
+        rows = self._fetch(
+            f"SELECT credential, at FROM credential_uses WHERE credential IN ({marks})",  # noqa: S608
+            tuple(credentials),
+        )
+        return {row[0]: row[1] for row in rows}
+
 
 class PrincipalWrites(PrincipalReads):
     """The part of `Transaction` about principals."""

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lockhouse.core.addresses import Address
+from lockhouse.core.locks import LockRecord
+from lockhouse.core.ports import LockEvent, Reader
 from lockhouse.errors import LockNotFound
 from lockhouse.protocols.api import views, wire
 from lockhouse.protocols.api.call import Call
@@ -22,7 +26,7 @@ async def list_held(call: Call) -> wire.Locks:
     polling = [call.house.waiting.pollers(each.address, call.caller.now) for each in found]
     return wire.Locks(
         locks=tuple(
-            views.holder(each.address, each.lock, len(held) + len(polls))
+            views.holder(each.address, each.lock, len(held) + len(polls), call.seen(each.lock, each.last_seen))
             for each, held, polls in zip(found, waiting, polling, strict=True)
         ),
         next_namespace=following.namespace if following else "",
@@ -32,8 +36,14 @@ async def list_held(call: Call) -> wire.Locks:
 
 async def show(call: Call) -> wire.LockDocumentView:
     address = call.address()
-    record, events = await call.house.read(lambda tx: locks.inspect(tx, call.caller, address))
-    return views.lock(address, record, events, await _waiters(call, address))
+
+    def look(tx: Reader) -> tuple[LockRecord, Sequence[LockEvent], float]:
+        record, events = locks.inspect(tx, call.caller, address)
+        return record, events, locks.last_seen(tx, record.lock) if record.lock is not None else 0.0
+
+    record, events, written = await call.house.read(look)
+    seen = call.seen(record.lock, written) if record.lock is not None else 0.0
+    return views.lock(address, record, events, await _waiters(call, address), seen)
 
 
 async def force_unlock(call: Call) -> wire.ForceUnlocked:

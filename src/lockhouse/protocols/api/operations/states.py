@@ -7,7 +7,7 @@ from lockhouse.core.ports import Reader
 from lockhouse.errors import VersionNotFound
 from lockhouse.protocols.api import views, wire
 from lockhouse.protocols.api.call import Call, Download
-from lockhouse.service import deletions, history
+from lockhouse.service import deletions, history, locks
 
 _MAX_SEQ = 2**62
 
@@ -35,7 +35,9 @@ async def show(call: Call) -> wire.StateDocument:
         state, newest = history.show_state(tx, call.caller, address)
         namespace = tx.namespace(address.namespace)
         required = state.require_lock or (namespace is not None and namespace.require_lock)
-        return views.state(state, newest, tx.lock(state).lock, waiters, require_lock=required)
+        lock = tx.lock(state).lock
+        seen = call.seen(lock, locks.last_seen(tx, lock)) if lock is not None else 0.0
+        return views.state(state, newest, lock, waiters, seen, require_lock=required)
 
     return await call.house.read(query)
 

@@ -51,7 +51,7 @@ async def lock(call: Call) -> Response:
     except LockHeld as held:
         raise LockHeld(
             f"workspace already locked: {held.details.get('holder') or 'somebody'} holds the lock of "
-            f"{view.workspace.name} (lock ID {read_document(held.info).id})",
+            f"{view.workspace.name} (lock ID {read_document(held.info).id}{_more(held)})",
             info=held.info,
             hint="wait for it, or end it: terraform force-unlock "
             f"{view.workspace.address.namespace}/{view.workspace.name}",
@@ -96,6 +96,12 @@ async def force_unlock(call: Call) -> Response:
     await call.house.release_lock(call.caller, command)
     await _discard_pending(call, view)
     return await respond_view(call, await by_id(call))
+
+
+def _more(held: LockHeld) -> str:
+    """Where its CI job is, and what speaks for its being gone."""
+    job, stale = held.details.get("job"), held.details.get("stale")
+    return (f", job {job}" if job else "") + (f", stale: {stale}" if stale else "")
 
 
 def _is_held(tx: Reader, address: Address) -> bool:
