@@ -56,6 +56,7 @@ from lockhouse.runtime.house import House
 from lockhouse.runtime.journal import Journal
 from lockhouse.runtime.repacking import Repacking
 from lockhouse.runtime.scrubbing import Scrubbing
+from lockhouse.runtime.staleness import Staleness
 from lockhouse.runtime.uses import Uses
 from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import choose_source, open_ring
@@ -199,8 +200,15 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             failure_rate=settings.failure_rate,
         )
         api.metrics.add_refused(pacing.refused)
+        staleness = Staleness(
+            engine,
+            seen=lambda credential: authenticator.last_used.get(credential, 0.0),
+            silence=settings.stale_silence * 60,
+            released=house.waiting.wake,
+        )
         for gauge in (
             ("lockhouse_audit_waiting", "Audit entries that are not in the database yet.", lambda: journal.waiting),
+            ("lockhouse_stale_locks", "Locks whose holders are gone, by evidence.", lambda: staleness.found),
             ("lockhouse_commands_waiting", "Commands that wait for a commit.", lambda: engine.commands_waiting),
             ("lockhouse_reads_waiting", "Reads that wait for the database.", lambda: engine.reads_waiting),
         ):
@@ -224,6 +232,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             scrubbing,
             chores,
             encryption,
+            staleness,
             Uses(engine, authenticator.take_uses),
             dispatcher,
             journal,

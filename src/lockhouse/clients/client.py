@@ -17,6 +17,7 @@ import msgspec
 import lockhouse
 from lockhouse.core.audit import Segment
 from lockhouse.core.reviews import Review
+from lockhouse.core.staleness import Act
 from lockhouse.errors import Refusal, ServerUnreachable
 from lockhouse.protocols.api import (
     wire,
@@ -24,6 +25,7 @@ from lockhouse.protocols.api import (
     wire_audit,
     wire_encryption,
     wire_history,
+    wire_locks,
     wire_reviews,
     wire_sessions,
     wire_webhooks,
@@ -356,9 +358,9 @@ class Client:
 
     # Locks ------------------------------------------------------------------------------------------------------------
 
-    def locks(self, namespace: str = "", prefix: str = "") -> list[wire.HolderDocument]:
+    def locks(self, namespace: str = "", prefix: str = "", *, stale: bool = False) -> list[wire.HolderDocument]:
         found: list[wire.HolderDocument] = []
-        query: dict[str, str | int | bool] = {"namespace": namespace, "prefix": prefix, "limit": _PAGE}
+        query: dict[str, str | int | bool] = {"namespace": namespace, "prefix": prefix, "limit": _PAGE, "stale": stale}
         while True:
             page = self._ask("GET", "/locks", wire.Locks, query=query)
             found += page.locks
@@ -368,6 +370,21 @@ class Client:
 
     def lock(self, namespace: str, key: str) -> wire.LockDocumentView:
         return self._ask("GET", f"/namespaces/{_segment(namespace)}/lock", wire.LockDocumentView, query={"key": key})
+
+    def release_stale(self, namespace: str, key: str, lock_id: str = "") -> wire_locks.ReleasedStale:
+        asked = wire_locks.ReleaseStaleAsk(key=key, id=lock_id)
+        return self._ask("POST", f"/namespaces/{_segment(namespace)}/release-stale", wire_locks.ReleasedStale, asked)
+
+    def stale_policy(self, namespace: str) -> wire_locks.StalePolicyDocument:
+        return self._ask("GET", _stale_locks(namespace), wire_locks.StalePolicyDocument)
+
+    def set_stale_rule(self, namespace: str, prefix: str, act: Act) -> wire_locks.StalePolicyDocument:
+        asked = wire_locks.StaleRuleAsk(prefix=prefix, act=act)
+        return self._ask("PUT", _stale_locks(namespace), wire_locks.StalePolicyDocument, asked)
+
+    def remove_stale_rule(self, namespace: str, prefix: str) -> wire_locks.StalePolicyDocument:
+        path = _stale_locks(namespace)
+        return self._ask("DELETE", path, wire_locks.StalePolicyDocument, query={"prefix": prefix})
 
     def force_unlock(self, namespace: str, key: str, reason: str, lock_id: str = "") -> wire.ForceUnlocked:
         asked = wire.ForceUnlockAsk(key=key, reason=reason, id=lock_id)
@@ -532,6 +549,10 @@ def _segment(text: str) -> str:
 
 def _state(namespace: str) -> str:
     return f"/namespaces/{_segment(namespace)}/state"
+
+
+def _stale_locks(namespace: str) -> str:
+    return f"/namespaces/{_segment(namespace)}/stale-locks"
 
 
 def _retention(namespace: str) -> str:

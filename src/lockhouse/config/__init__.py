@@ -314,6 +314,13 @@ class Settings:
         "Nobody else is asked for keys.",
         "URLs",
     )
+    stale_silence: float = _setting(
+        forms.seconds(5, 1440),
+        30.0,
+        "How long a credential that has ended or was revoked must be silent before the lock that it holds is called "
+        "stale.",
+        "minutes, 5 to 1440",
+    )
     ci_job_links: tuple[tuple[str, str], ...] = _setting(
         forms.links,
         "",

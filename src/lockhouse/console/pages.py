@@ -17,8 +17,8 @@ from markupsafe import Markup
 
 from lockhouse.core.reviews import Change, Evidence, Review, ReviewRecord, ServiceReview, Status, User
 from lockhouse.core.sessions import Session
+from lockhouse.core.times import timestamp
 from lockhouse.core.traffic import Tally
-from lockhouse.service.locks import timestamp
 
 _TEMPLATES = Path(__file__).with_name("templates")
 MAX_EVIDENCE = 100

@@ -16,7 +16,7 @@ import msgspec
 from lockhouse.core.addresses import Address, is_state_key
 from lockhouse.core.bodies import with_serial
 from lockhouse.core.data_keys import place_of_body, place_of_part
-from lockhouse.core.locks import Facet, Verdict
+from lockhouse.core.locks import Facet, Lock, Verdict
 from lockhouse.core.ports import Part, Reader, Transaction
 from lockhouse.core.principals import Right
 from lockhouse.core.queues import Queued
@@ -36,10 +36,11 @@ from lockhouse.runtime.streams import Stream
 from lockhouse.runtime.waiting import Poller, Waiting
 from lockhouse.sealing.bodies import Bodies
 from lockhouse.sealing.ring import Ring
-from lockhouse.service import history, locks, objects, uploads
+from lockhouse.service import history, locks, objects, staleness, uploads
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Taken, Unlock
 from lockhouse.service.objects import Found, Put, Refused, Written
+from lockhouse.service.staleness import Released
 
 T = TypeVar("T")
 RESTORE_BYTES = 256 * 1024 * 1024
@@ -381,6 +382,22 @@ class House:
             ]
             for address in addresses
         ]
+
+    async def release_stale(
+        self, caller: Caller, address: Address, lock_id: str, seen: Callable[[Lock, float], float]
+    ) -> Released:
+        """Take a lock away by the evidence that is kept with it, then wake who waits. `seen`: when its holder was last
+        seen, for the lock and what is written down. Errors as `service.staleness.release`."""
+
+        def act(tx: Transaction) -> Released:
+            found = tx.state_and_lock(address)
+            lock = found[1].lock if found is not None else None
+            now_seen = seen(lock, 0.0) if lock is not None else 0.0
+            return staleness.release(tx, caller, address, seen=now_seen, lock_id=lock_id)
+
+        released = await self.engine.write(act)
+        self.waiting.wake(address)
+        return released
 
     async def release_lock(self, caller: Caller, command: Unlock) -> Verdict:
         """Release, then wake who waits. Errors as `service.locks.release`."""

@@ -13,9 +13,10 @@ import msgspec
 
 from lockhouse.core import locks as rule
 from lockhouse.core.addresses import Address, check_key
-from lockhouse.core.locks import Facet, Hold, Lock, LockRecord, Outcome, Verdict
+from lockhouse.core.locks import Facet, Hold, Lock, LockRecord, Verdict
 from lockhouse.core.ports import LockEvent, Reader, StateRecord, Transaction
 from lockhouse.core.principals import Identity, Right, allows, require
+from lockhouse.core.times import timestamp
 from lockhouse.errors import AccessDenied, LockHeld, LockMismatch, LockNotFound, StorageUnavailable
 from lockhouse.service import audit, namespaces
 from lockhouse.service.callers import Caller
@@ -97,26 +98,6 @@ def write_document(document: LockDocument) -> bytes:
     return _GO_ESCAPES.sub(lambda match: f"\\u{ord(match.group()):04x}", text).encode()
 
 
-def timestamp(now: float) -> str:
-    """RFC 3339 in UTC with microseconds, trailing zeros stripped, as Go prints times."""
-    seconds, micros = divmod(round(now * 1_000_000), 1_000_000)
-    days, rest = divmod(seconds, 86_400)
-    year, month, day = _civil(days)
-    fraction = f".{micros:06d}".rstrip("0") if micros else ""
-    return f"{year:04d}-{month:02d}-{day:02d}T{rest // 3600:02d}:{rest // 60 % 60:02d}:{rest % 60:02d}{fraction}Z"
-
-
-def _civil(days: int) -> tuple[int, int, int]:
-    """The proleptic Gregorian date of a day number since 1970-01-01 (pure: no clock or time zone module here)."""
-    shifted = days + 719_468
-    era, day_of_era = divmod(shifted, 146_097)
-    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
-    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
-    moon = (5 * day_of_year + 2) // 153
-    month = moon + 3 if moon < 10 else moon - 9
-    return year_of_era + era * 400 + (month <= 2), month, day_of_year - (153 * moon + 2) // 5 + 1
-
-
 def document_of(address: Address, lock: Lock, hold: Hold) -> bytes:
     """The document to show for a hold: as received, or made by us where its protocol sent none or another Path.
 
@@ -190,8 +171,8 @@ def take(
         tx.save_state(msgspec.structs.replace(state, is_state=True))
     if outcome.changed:
         verb = "taken" if outcome.verdict is Verdict.GRANTED else "joined"
-        event = _event(caller, lock, lock.holds[-1], verb, version=_version(document, caller))
-        _apply(tx, caller, state, record, outcome, event)
+        told = event(caller, lock, lock.holds[-1], verb, version=_version(document, caller))
+        change(tx, caller, state, record, outcome.record, told, outcome.lock)
     return Taken(outcome.verdict, lock)
 
 
@@ -264,8 +245,8 @@ def release(
             reason = command.reason
             if outcome.verdict is Verdict.FORCED and not reason:
                 reason = f"unlocked through {command.facet} by {who.name}"
-            event = _event(caller, lock, lock.holds[0], verb, reason, command.facet)
-            _apply(tx, caller, state, record, outcome, event)
+            told = event(caller, lock, lock.holds[0], verb, reason, command.facet)
+            change(tx, caller, state, record, outcome.record, told, outcome.lock)
         case _:
             raise AssertionError(outcome.verdict)
     return outcome.verdict
@@ -282,7 +263,7 @@ def withdraw(tx: Transaction, caller: Caller, address: Address, epoch: int) -> N
         return
     free = msgspec.structs.replace(record, lock=None)
     if tx.save_lock(state, free, record.epoch):
-        _tell(tx, caller, state, _event(caller, lock, lock.holds[0], "withdrawn", "the client had gone"))
+        _tell(tx, caller, state, event(caller, lock, lock.holds[0], "withdrawn", "the client had gone"))
 
 
 def show(tx: Reader, caller: Caller, address: Address, facet: Facet) -> tuple[str, bytes] | None:
@@ -421,7 +402,7 @@ def _version(document: LockDocument, caller: Caller) -> str:
     return named.group(1) if named else ""
 
 
-def _event(
+def event(
     caller: Caller,
     lock: Lock,
     hold: Hold,
@@ -447,19 +428,26 @@ def _event(
     )
 
 
-def _apply(
-    tx: Transaction, caller: Caller, state: StateRecord, record: LockRecord, outcome: Outcome, event: LockEvent
+def change(
+    tx: Transaction,
+    caller: Caller,
+    state: StateRecord,
+    record: LockRecord,
+    changed: LockRecord,
+    told: LockEvent,
+    lock: Lock | None,
 ) -> None:
-    _save(tx, state, record, outcome.record)
-    _tell(tx, caller, state, event, outcome.lock)
+    """Keep what became of the lock's record, and tell of it. `lock`: which it is about."""
+    _save(tx, state, record, changed)
+    _tell(tx, caller, state, told, lock)
 
 
-def _tell(tx: Transaction, caller: Caller, state: StateRecord, event: LockEvent, lock: Lock | None = None) -> None:
-    tx.add_lock_event(state, event)
-    detail = event.reason or event.link
-    if lock is not None and event.verb in _ABOUT_HOLDER:
-        detail = f"{detail}; {holder_words(lock)}"
-    audit.note(tx, caller, f"lock.{event.verb}", state.address, subject=event.lock_id, detail=detail)
+def _tell(tx: Transaction, caller: Caller, state: StateRecord, told: LockEvent, lock: Lock | None = None) -> None:
+    tx.add_lock_event(state, told)
+    detail = told.reason or told.link
+    if lock is not None and told.verb in _ABOUT_HOLDER:
+        detail = f"{detail}; {holder_words(lock)}" if detail else holder_words(lock)
+    audit.note(tx, caller, f"lock.{told.verb}", state.address, subject=told.lock_id, detail=detail)
 
 
 def _save(tx: Transaction, state: StateRecord, record: LockRecord, changed: LockRecord) -> None:

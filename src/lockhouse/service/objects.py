@@ -17,6 +17,7 @@ from lockhouse.core.addresses import Address, check_key, is_state_key
 from lockhouse.core.locks import FREE
 from lockhouse.core.ports import Parked, Reader, StateRecord, Transaction
 from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.times import timestamp
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body, Facts, Version, parse_version_id
 from lockhouse.core.writes import WriteVerdict
@@ -37,7 +38,6 @@ from lockhouse.errors import (
 )
 from lockhouse.service import audit, namespaces
 from lockhouse.service.callers import Caller
-from lockhouse.service.locks import timestamp
 
 PARKED_PER_ADDRESS = 50
 """Quota of parked writes of one address; one more is refused without being kept, and the message says so."""

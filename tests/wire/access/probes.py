@@ -288,6 +288,8 @@ def _api() -> list[Probe]:
         "PUT /namespaces/{namespace}/retention": {"prefix": "", "keep_versions": 10},
         "POST /namespaces/{namespace}/retention/preview": {},
         "POST /namespaces/{namespace}/force-unlock": {"key": KEY, "reason": "because"},
+        "POST /namespaces/{namespace}/release-stale": {"key": KEY},
+        "PUT /namespaces/{namespace}/stale-locks": {"act": "ask"},
         "POST /webhooks": {"name": "another", "url": "https://hooks.example/here", "namespace": NAMESPACE},
         "PATCH /webhooks/{name}": {"enabled": False},
         "POST /webhooks/{name}/replay": {"after": 0},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 
 import boto3
 import httpx
@@ -234,3 +235,38 @@ def test_other_unsigned_forms_are_still_refused(server):
         answer = httpx.post(server.endpoint + "/", content=body, headers=form, trust_env=False)
         assert answer.status_code == 403
         assert "MissingAuthenticationToken" in answer.text
+
+
+def test_a_lock_of_a_run_shows_its_job_to_everybody_who_meets_it(server, issuer):
+    token = exchange(server, mint(issuer, run_id="515151")).json()["token"]
+    auth = {"authorization": f"Bearer {token}", "user-agent": "Terraform/1.15.5"}
+    place = f"{server.endpoint}/http/{server.namespace}/app/held"
+    document = b'{"ID":"held-1","Operation":"OperationTypeApply","Who":"runner@ci"}'
+    began = time.time()
+    assert httpx.request("LOCK", place, content=document, headers=auth, trust_env=False).status_code == 200
+    job = f"{issuer.issuer}/acme/app/actions/runs/515151/attempts/2"
+    (held,) = [each for each in server.json("lock", "list") if each["key"] == "app/held"]
+    assert (held["name"], held["kind"], held["job"], held["peer"]) == ("deploy/515151.2", "ci-job", job, "127.0.0.1")
+    assert held["agent"] == "Terraform/1.15.5"
+    assert abs(datetime.fromisoformat(held["last_seen"]).timestamp() - began) < 20
+    assert held["stale"] is None
+    shown = server.command("lock", "show", server.namespace, "app/held").ok().stdout
+    assert job in shown
+    assert "last seen" in shown
+    assert server.json("lock", "list", "--stale") == []
+    other = server.cloud.sdk("s3")
+    with pytest.raises(ClientError, match=job):
+        other.put_object(Bucket=server.namespace, Key="app/held.tflock", Body=b'{"ID":"x"}', IfNoneMatch="*")
+    met = httpx.request("LOCK", place, content=b'{"ID":"x"}', auth=("any", server.token), trust_env=False)
+    assert (met.status_code, met.json()["ID"]) == (423, "held-1")
+    told = server.json("audit", "list", "--action", "lock.taken")
+    assert any(each["detail"] == job and each["key"] == "app/held" for each in told)
+    released = server.command("lock", "release", "--stale", server.namespace, "app/held")
+    assert released.code == 6
+    assert "nothing says that its holder is gone" in released.text
+    assert server.json("lock", "policy", "set", server.namespace, "ask", "--prefix", "app/")["rules"] == [
+        {"prefix": "app/", "act": "ask"}
+    ]
+    assert server.json("lock", "policy", "show", server.namespace)["rules"][0]["act"] == "ask"
+    assert server.json("lock", "policy", "remove", server.namespace, "--prefix", "app/")["rules"] == []
+    assert httpx.request("UNLOCK", place, content=document, headers=auth, trust_env=False).status_code == 200

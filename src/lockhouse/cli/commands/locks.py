@@ -9,11 +9,16 @@ import typer
 from lockhouse.cli.arguments import Key, Namespace
 from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, facts, short
+from lockhouse.errors import RequestInvalid
 
 if TYPE_CHECKING:
     from lockhouse.protocols.api.wire import HolderDocument, LockDocumentView
+    from lockhouse.protocols.api.wire_locks import StalePolicyDocument
 
 group = typer.Typer(no_args_is_help=True, help="Locks: who holds what, who waits, and taking one away.")
+policy = typer.Typer(no_args_is_help=True, help="What is done about locks whose holders are gone.")
+group.add_typer(policy, name="policy")
+Prefix = Annotated[str, typer.Option("--prefix", help="Only keys that start with this; without it, all.")]
 
 
 @command(group, "list")
@@ -22,9 +27,10 @@ def list_held(
     namespace: Annotated[str, typer.Argument(metavar="[NAMESPACE]", help="Only of this one.")] = "",
     *,
     prefix: Annotated[str, typer.Option("--prefix", help="Only keys that start with this.")] = "",
+    stale: Annotated[bool, typer.Option("--stale", help="Only those whose holder is gone, by evidence.")] = False,
 ) -> None:
-    """List held locks and how many wait for each."""
-    found = run.client.locks(namespace, prefix)
+    """List held locks: who holds each, from where, when the holder was last seen, and how many wait."""
+    found = run.client.locks(namespace, prefix, stale=stale)
     rows = [
         (
             f"{each.namespace}/{each.key}",
@@ -75,6 +81,69 @@ def force_unlock(
     """
     done = run.client.force_unlock(namespace, key, reason, lock_id)
     run.show(done, f"unlocked {namespace}/{key}: {done.holder} held it with lock id {done.id}")
+
+
+@command(group, "release")
+def release(
+    run: Run,
+    namespace: Namespace,
+    key: Key,
+    *,
+    stale: Annotated[bool, typer.Option("--stale", help="By the evidence that its holder is gone. Needed.")] = False,
+    lock_id: Annotated[str, typer.Option("--id", help="Only if this is the lock.")] = "",
+) -> None:
+    """Take a lock away from a holder that is gone, with the evidence as the reason. A holder that was seen since the
+    evidence was found keeps its lock.
+
+    Example: lockhouse lock release --stale terraform-state app/terraform.tfstate
+    """
+    if not stale:
+        raise RequestInvalid(
+            "cannot release a lock without a reason",
+            hint=f"lockhouse lock release --stale {namespace} {key}, or lockhouse lock force-unlock {namespace} {key} "
+            "--reason TEXT",
+        )
+    done = run.client.release_stale(namespace, key, lock_id)
+    run.show(done, f"unlocked {namespace}/{key}: {done.holder} held it with lock id {done.id}; stale: {done.why}")
+
+
+@command(policy, "show")
+def show_policy(run: Run, namespace: Namespace) -> None:
+    """Show what is done about stale locks."""
+    _show_policy(run, run.client.stale_policy(namespace))
+
+
+@command(policy, "set")
+def set_policy(
+    run: Run,
+    namespace: Namespace,
+    act: Annotated[str, typer.Argument(metavar="show|ask|auto-release", show_default=False)],
+    *,
+    prefix: Prefix = "",
+) -> None:
+    """Say what is done about locks whose holder is gone, by evidence: `show` it, `ask` for one command
+    (`lock release --stale`), or `auto-release` them. The longest prefix that covers a key counts.
+
+    Example: lockhouse lock policy set terraform-state ask --prefix prod/
+    """
+    from lockhouse.core.staleness import Act
+
+    try:
+        chosen = Act(act)
+    except ValueError:
+        raise RequestInvalid(f"cannot use {act!r}: it must be {' or '.join(Act)}", argument="act") from None
+    _show_policy(run, run.client.set_stale_rule(namespace, prefix, chosen))
+
+
+@command(policy, "remove")
+def remove_policy(run: Run, namespace: Namespace, *, prefix: Prefix = "") -> None:
+    """Remove the rule of a namespace, or of a prefix in it."""
+    _show_policy(run, run.client.remove_stale_rule(namespace, prefix))
+
+
+def _show_policy(run: Run, found: StalePolicyDocument) -> None:
+    rows = [(each.prefix or "(all keys)", each.act) for each in found.rules]
+    run.show(found, columns(("prefix", "stale locks"), rows, f"no rules in {found.namespace}: stale locks are shown"))
 
 
 def _text(found: LockDocumentView) -> str:

@@ -11,8 +11,8 @@ from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from lockhouse.core.times import timestamp
 from lockhouse.errors import DocumentMalformed, Problem
-from lockhouse.service.locks import timestamp
 
 T = TypeVar("T")
 

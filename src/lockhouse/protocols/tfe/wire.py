@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from lockhouse.core.times import timestamp
 from lockhouse.errors import DocumentMalformed, Problem, RequestInvalid
 from lockhouse.protocols.web import unescape
-from lockhouse.service.locks import timestamp
 
 Json = dict[str, object]
 CONTENT_TYPE = b"application/vnd.api+json"

@@ -10,7 +10,7 @@ from openapi_spec_validator import validate
 
 from lockhouse.core.reviews import Review
 from lockhouse.errors import ALL_PROBLEMS
-from lockhouse.protocols.api import openapi, wire, wire_access, wire_history, wire_webhooks
+from lockhouse.protocols.api import openapi, wire, wire_access, wire_history, wire_locks, wire_webhooks
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Access, Route
 from tests.unit.protocols.api.desk import NAMESPACE, Desk, state
 
@@ -49,6 +49,8 @@ _BODIES: dict[type[wire.Ask | Review], object] = {
     wire_webhooks.WebhookChange: {"enabled": False},
     wire_webhooks.ReplayAsk: {"after": 0},
     wire.ForceUnlockAsk: {"key": "app.tfstate", "reason": "because"},
+    wire_locks.ReleaseStaleAsk: {"key": "app.tfstate"},
+    wire_locks.StaleRuleAsk: {"act": "ask"},
 }
 OWN = {
     "/status",

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.ports import LockEvent, Reader
+from lockhouse.core.staleness import Policy, Rule
 from lockhouse.errors import LockNotFound
-from lockhouse.protocols.api import views, wire
+from lockhouse.protocols.api import views, wire, wire_locks
 from lockhouse.protocols.api.call import Call
-from lockhouse.service import locks
+from lockhouse.service import locks, staleness
 from lockhouse.service.locks import Unlock
 
 
 async def list_held(call: Call) -> wire.Locks:
-    limit = call.limit()
+    """With `stale` only those whose holder is gone by evidence: the questions that wait for somebody."""
+    limit, stale = call.limit(), call.switch("stale")
     namespace, prefix = call.query.get("namespace", ""), call.query.get("prefix", "")
     after_namespace, after_key = call.query.get("after_namespace", ""), call.query.get("after_key", "")
     after = Address(after_namespace, after_key) if after_namespace else None
@@ -24,11 +26,12 @@ async def list_held(call: Call) -> wire.Locks:
     )
     waiting = await call.house.held_requests([each.address for each in found])
     polling = [call.house.waiting.pollers(each.address, call.caller.now) for each in found]
+    documents = (
+        views.holder(each.address, each.lock, len(held) + len(polls), call.seen(each.lock, each.last_seen))
+        for each, held, polls in zip(found, waiting, polling, strict=True)
+    )
     return wire.Locks(
-        locks=tuple(
-            views.holder(each.address, each.lock, len(held) + len(polls), call.seen(each.lock, each.last_seen))
-            for each, held, polls in zip(found, waiting, polling, strict=True)
-        ),
+        locks=tuple(each for each in documents if each.stale is not None or not stale),
         next_namespace=following.namespace if following else "",
         next_key=following.key if following else "",
     )
@@ -60,6 +63,40 @@ async def force_unlock(call: Call) -> wire.ForceUnlocked:
     unlock = Unlock(address=address, facet=lock.holds[0].facet, id=asked.id or lock.id, force=True, reason=asked.reason)
     await call.house.release_lock(call.caller, unlock)
     return wire.ForceUnlocked(namespace=address.namespace, key=address.key, id=lock.id, holder=lock.name)
+
+
+async def release_stale(call: Call) -> wire_locks.ReleasedStale:
+    """The evidence is compared once more with what was seen of the holder since, in the transaction."""
+    asked = call.document(wire_locks.ReleaseStaleAsk)
+    address = Address(call.path["namespace"], asked.key)
+    released = await call.house.release_stale(call.caller, address, asked.id, call.seen)
+    return wire_locks.ReleasedStale(
+        namespace=address.namespace,
+        key=address.key,
+        id=released.lock.id,
+        holder=released.lock.name,
+        why=released.evidence.why,
+    )
+
+
+async def show_policy(call: Call) -> wire_locks.StalePolicyDocument:
+    return _policy(call, await call.house.read(lambda tx: staleness.show(tx, call.caller, call.path["namespace"])))
+
+
+async def set_rule(call: Call) -> wire_locks.StalePolicyDocument:
+    asked = call.document(wire_locks.StaleRuleAsk)
+    rule, name = Rule(asked.prefix, asked.act), call.path["namespace"]
+    return _policy(call, await call.house.write(lambda tx: staleness.set_rule(tx, call.caller, name, rule)))
+
+
+async def remove_rule(call: Call) -> wire_locks.StalePolicyDocument:
+    name, prefix = call.path["namespace"], call.query.get("prefix", "")
+    return _policy(call, await call.house.write(lambda tx: staleness.remove_rule(tx, call.caller, name, prefix)))
+
+
+def _policy(call: Call, policy: Policy) -> wire_locks.StalePolicyDocument:
+    rules = tuple(wire_locks.StaleRuleDocument(prefix=each.prefix, act=each.act) for each in policy.rules)
+    return wire_locks.StalePolicyDocument(namespace=call.path["namespace"], rules=rules)
 
 
 async def _waiters(call: Call, address: Address) -> tuple[wire.WaiterDocument, ...]:

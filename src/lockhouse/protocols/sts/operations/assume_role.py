@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from lockhouse.auth.sessions import SessionCredentials
+from lockhouse.core.times import timestamp
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.sts.call import Call
 from lockhouse.protocols.sts.wire import Element, read_number, read_text
 from lockhouse.service import access
-from lockhouse.service.locks import timestamp
 
 DEFAULT_SECONDS = 3600
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::(\d{12}):role/(?:[\x21-\x7e]*/)?([\w+=,.@-]{1,64})")

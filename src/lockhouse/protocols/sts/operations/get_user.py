@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from lockhouse.core.times import timestamp
 from lockhouse.errors import AccessDenied
 from lockhouse.protocols.sts.call import Call, arn_of
 from lockhouse.protocols.sts.wire import Element
-from lockhouse.service.locks import timestamp
 
 
 async def get_user(call: Call) -> Element:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from lockhouse.core.ports import Reader
 from lockhouse.core.principals import Principal
+from lockhouse.core.times import timestamp
 from lockhouse.protocols.sts.call import Call
 from lockhouse.protocols.sts.wire import Element, read_number
-from lockhouse.service.locks import timestamp
 
 _PAGE = 500
 

@@ -10,6 +10,7 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet
 from lockhouse.core.ports import Reader
 from lockhouse.core.principals import Right, require
+from lockhouse.core.times import timestamp
 from lockhouse.errors import LockHeld, LockMismatch, LockNotFound
 from lockhouse.protocols.tfe.call import Call
 from lockhouse.protocols.tfe.operations.workspaces import by_id, respond_view
@@ -21,7 +22,6 @@ from lockhouse.service.locks import (
     Unlock,
     read_document,
     require_locking,
-    timestamp,
     write_document,
 )
 from lockhouse.service.workspaces import View

@@ -1,0 +1,160 @@
+"""Stale locks: the policy of a namespace, looking at holders, keeping evidence with a lock, and releasing by it.
+
+`core.staleness` judges. Evidence is a field of the lock, so it is shown, carried and gone with it. Whether it still
+stands is decided again in the transaction that releases: by the lock, its epoch, the newest version, and when the
+holder was last seen, as it is written down and as this server knows it (`seen`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from lockhouse.core import staleness as rule
+from lockhouse.core.addresses import Address
+from lockhouse.core.locks import Evidence, Lock
+from lockhouse.core.ports import Reader, StateRecord, Transaction
+from lockhouse.core.principals import Right, require, require_below
+from lockhouse.core.staleness import Act, Holder, Policy, Rule
+from lockhouse.errors import DocumentNotFound, LockMismatch, LockNotFound
+from lockhouse.service import audit, locks, namespaces
+from lockhouse.service.callers import Caller
+from lockhouse.service.locks import Unlock
+
+KIND = "lockhouse-stale-locks"
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Policy).decode
+
+
+class Held(msgspec.Struct, frozen=True):
+    """A held lock and all that it is judged by."""
+
+    state: StateRecord
+    lock: Lock
+    holders: tuple[Holder, ...]
+    seen: float
+    """As it is written down; 0: it is not."""
+    act: Act
+
+
+class Released(msgspec.Struct, frozen=True):
+    """A lock that was released by evidence."""
+
+    lock: Lock
+    evidence: Evidence
+
+
+def policy_of(tx: Reader, namespace: str) -> Policy:
+    """The namespace's policy; without rules where none is set."""
+    body = tx.document(namespace, KIND)
+    return _decode(body) if body is not None else Policy()
+
+
+def show(tx: Reader, caller: Caller, namespace: str) -> Policy:
+    """Needs `read` on the namespace."""
+    namespaces.get(tx, caller, namespace)
+    require(caller.who, Right.READ, namespace)
+    return policy_of(tx, namespace)
+
+
+def set_rule(tx: Transaction, caller: Caller, namespace: str, new: Rule) -> Policy:
+    """Set the rule of its prefix. Needs `admin` there. Errors: `request.invalid`."""
+    namespaces.get(tx, caller, namespace)
+    require_below(caller.who, Right.ADMIN, namespace, new.prefix)
+    policy = rule.with_rule(policy_of(tx, namespace), new)
+    tx.set_document(namespace, KIND, _encode(policy))
+    audit.note(tx, caller, "stale-locks.set", Address(namespace, new.prefix), detail=str(new.act))
+    return policy
+
+
+def remove_rule(tx: Transaction, caller: Caller, namespace: str, prefix: str) -> Policy:
+    """Remove the rule of this prefix. Needs `admin` there. Errors: `namespace.document_not_found`."""
+    namespaces.get(tx, caller, namespace)
+    require_below(caller.who, Right.ADMIN, namespace, prefix)
+    before = policy_of(tx, namespace)
+    after = rule.without_rule(before, prefix)
+    if after == before:
+        raise DocumentNotFound(
+            f"cannot find a rule for stale locks of {namespace} for {prefix!r}",
+            hint=f"lockhouse lock policy show {namespace}",
+            kind="stale-locks",
+        )
+    tx.set_document(namespace, KIND, _encode(after) if after.rules else None)
+    audit.note(tx, caller, "stale-locks.remove", Address(namespace, prefix))
+    return after
+
+
+def look(tx: Reader, after: Address | None, limit: int) -> Sequence[Held]:
+    """A page of held locks in address order, with what their holders are judged by."""
+    page = tx.held_locks("", "", after, limit)
+    policies: dict[str, Policy] = {}
+    found: list[Held] = []
+    for state, record in page:
+        lock, namespace = record.lock, state.address.namespace
+        if lock is None:
+            continue
+        if namespace not in policies:
+            policies[namespace] = policy_of(tx, namespace)
+        holders = tuple(_holder(tx, each) for each in lock.credentials)
+        act = policies[namespace].act_for(state.address.key)
+        found.append(Held(state, lock, holders, locks.last_seen(tx, lock), act))
+    return found
+
+
+def mark(tx: Transaction, caller: Caller, address: Address, epoch: int, evidence: Evidence | None) -> bool:
+    """Keep evidence with the lock of this epoch, or (None) take back what was refuted; whether the lock was there."""
+    found = tx.state_and_lock(address)
+    if found is None or found[1].lock is None or found[1].lock.epoch != epoch:
+        return False
+    state, record = found
+    lock = msgspec.structs.replace(found[1].lock, stale=evidence)
+    verb = "seen-again" if evidence is None else "stale"
+    reason = "" if evidence is None else evidence.why
+    if evidence is not None and evidence.asks:
+        reason = f"{reason}; if that is so: lockhouse lock release --stale {address.namespace} {address.key}"
+    told = locks.event(caller, lock, lock.holds[0], verb, reason)
+    locks.change(tx, caller, state, record, msgspec.structs.replace(record, lock=lock), told, lock)
+    return True
+
+
+def release(
+    tx: Transaction, caller: Caller, address: Address, *, seen: float, lock_id: str = "", expected: Lock | None = None
+) -> Released:
+    """Force the lock by the evidence that is kept with it. `expected`: this very lock and no other.
+
+    Needs `force-unlock`. Errors: `lock.not_found`; `lock.mismatch` for another lock, and when nothing stands against
+    its holder; `access.denied`, `namespace.not_found`."""
+    namespaces.address_in(tx, caller, address)
+    require(caller.who, Right.FORCE_UNLOCK, *address)
+    found = tx.state_and_lock(address)
+    lock = found[1].lock if found is not None else None
+    if found is None or lock is None:
+        raise LockNotFound(
+            f"cannot release {address.lock_id}: it is not locked",
+            hint=f"lockhouse lock show {address.namespace} {address.key}",
+        )
+    seen = max(seen, locks.last_seen(tx, lock))
+    other = (lock_id and not lock.has_id(lock_id)) or (expected is not None and lock != expected)
+    evidence = lock.stale
+    if other or evidence is None or not rule.stands(evidence, seq=found[0].current, seen=seen):
+        why = "another lock is held there" if other else "nothing says that its holder is gone"
+        raise LockMismatch(
+            f"cannot release {address.lock_id} as stale: {why}",
+            info=locks.document_of(address, lock, lock.holds[0]),
+            hint=f"lockhouse lock show {address.namespace} {address.key}; to take it away nevertheless: lockhouse lock "
+            f"force-unlock {address.namespace} {address.key} --reason TEXT",
+        )
+    unlock = Unlock(address, lock.holds[0].facet, id=lock.id, force=True, reason=f"stale: {evidence.why}")
+    locks.release(tx, caller, unlock, found)
+    return Released(lock, evidence)
+
+
+def _holder(tx: Reader, credential_id: str) -> Holder:
+    credential = tx.credential(credential_id)
+    if credential is None:
+        return Holder(credential_id, None, 0.0)
+    principal = tx.principal(credential.principal)
+    revoked = credential.revoked_at or (principal.revoked_at if principal is not None else 0.0)
+    trust = principal.trust if principal is not None else None
+    return Holder(credential_id, credential, revoked, trust.issuer if trust is not None and credential.run else "")
