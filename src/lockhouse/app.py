@@ -214,7 +214,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         ):
             api.metrics.add_gauges(gauge)
         authenticator.identified = lambda principal: pacing.identified(principal, time.perf_counter())
-        handler = _front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud), pacing)
+        handler = front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud), pacing)
         made_key = sealed.source.where() if sealed is not None and sealed.made else ""
         chores = Chores(
             engine,
@@ -282,7 +282,7 @@ def run(settings: Settings, announce: Announce) -> None:
         server.directory.close()
 
 
-def _front(
+def front(
     gate: Handler, api: Api, console: Console, journal: Journal, rooms: dict[bytes, Handler], pacing: Pacing
 ) -> Handler:
     """Our own addresses and those of `rooms`, unless the request is signed for AWS; everything else is AWS's."""

@@ -1,11 +1,14 @@
 """What a route needs: the vocabulary of the one table of routes and rights (docs/reference/rights.md).
 
 Every protocol has a module `needs` beside its routing table, with one or more needs for each row: more where a row may
-be asked about things with different rules, such as a state and its lock. The use cases decide; `tests/wire/access` asks
+be asked about things with different rules, such as a state and its lock. What may be asked without a credential stands
+in `OPEN` there. The use cases decide; `tests/wire/access` asks
 every route as everybody and holds the table to what they decide.
 """
 
 from __future__ import annotations
+
+from enum import StrEnum
 
 import msgspec
 
@@ -31,6 +34,23 @@ class Need(msgspec.Struct, frozen=True):
 def need(on: str, *rights: Right, note: str = "", also: Group = ()) -> Need:
     """Any one of the rights; and any one of `also`."""
     return Need(on, tuple(group for group in (rights, also) if group), note)
+
+
+class Proof(StrEnum):
+    """What a route that asks for no credential asks for instead."""
+
+    NOTHING = "nothing"
+    JOB = "an ID token of a CI job that a trust policy believes"
+    CODE = "the code of a sign-in, and the verifier behind its challenge"
+    VISITOR = "a session, or it leads to the sign-in page"
+
+
+class Open(msgspec.Struct, frozen=True):
+    """What a route needs that anybody may ask. It shows nothing that is kept here before the proof is given."""
+
+    proof: Proof
+    shows: str = ""
+    """What it is for, in words."""
 
 
 EVERY_RIGHT = tuple(Right)

@@ -10,7 +10,7 @@ import msgspec
 from lockhouse.auth import keys
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.auth.sessions import SessionCredentials
-from lockhouse.core.federation import MAX_SECONDS
+from lockhouse.core.federation import MAX_SECONDS, Trust
 from lockhouse.core.principals import Credential, Identity, Principal
 from lockhouse.errors import CredentialUnknown, RequestInvalid
 from lockhouse.runtime.house import House
@@ -43,7 +43,7 @@ class Federation:
     async def token(self, caller: Caller, name: str, id_token: str) -> tuple[Principal, Credential, str]:
         """An API token for the run. Errors: `access.denied`, `credential.unknown`, `credential.expired`,
         `provider.unavailable`."""
-        proved = await self._prove(name, id_token)
+        proved, _ = await self._prove(name, id_token)
         new = keys.new_token("", caller.now, caller.now + MAX_SECONDS, public_id=proved.mark)
         job, credential = await self._exchange(caller, name, proved, new.credential, again=False)
         return job, credential, new.text
@@ -53,8 +53,7 @@ class Federation:
     ) -> tuple[Principal, Credential, SessionCredentials]:
         """Temporary AWS credentials for the run. Errors: as `token`, and `request.invalid` for more seconds than the
         policy gives."""
-        proved = await self._prove(name, id_token)
-        _, trust = await self._house.read(lambda tx: federation.policy(tx, name))
+        proved, trust = await self._prove(name, id_token)
         if seconds is not None and seconds > trust.seconds:
             raise RequestInvalid(
                 f"cannot give credentials for {seconds} seconds: the policy gives {trust.seconds}",
@@ -69,11 +68,13 @@ class Federation:
         lasts = max(0.0, credential.expires_at - caller.now)
         return job, credential, self._authenticator.issue_session(who, seconds=lasts)
 
-    async def _prove(self, name: str, id_token: str) -> Proved:
-        _, trust = await self._house.read(lambda tx: federation.policy(tx, name))
+    async def _prove(self, name: str, id_token: str) -> tuple[Proved, Trust]:
+        found = await self._house.read(lambda tx: federation.find_policy(tx, name))
         if self._issuers is None:
             self._issuers = self._make()
-        return await self._issuers.prove(id_token, trust)
+        proved = await self._issuers.prove(id_token, found[1] if found is not None else None)
+        assert found is not None
+        return proved, found[1]
 
     async def _exchange(
         self, caller: Caller, name: str, proved: Proved, bare: Credential, *, again: bool

@@ -2,7 +2,8 @@
 
 One token gives one credential, whose id is derived from the token: a token that was used is found again by that id. An
 API token is given once. Temporary AWS credentials are given again to the same address while the run's credential lasts,
-since every Terraform command of a run asks for them with the same file. Nobody learns which policies there are.
+since every Terraform command of a run asks for them with the same file. Who has no token for a policy does not learn
+whether there is one.
 """
 
 from __future__ import annotations
@@ -23,16 +24,22 @@ REMEMBERED = 7 * 86_400.0
 MAX_FORGOTTEN = 200
 
 
-def policy(tx: Reader, name: str) -> tuple[Principal, Trust]:
-    """The CI job of this name and its policy. Errors: `access.denied`."""
+def find_policy(tx: Reader, name: str) -> tuple[Principal, Trust] | None:
+    """The CI job of this name and its policy, if there is one."""
     job = tx.principal_named(name)
-    if job is None or job.kind != Kind.CI_JOB or job.trust is None:
+    return (job, job.trust) if job is not None and job.kind == Kind.CI_JOB and job.trust is not None else None
+
+
+def policy(tx: Reader, name: str) -> tuple[Principal, Trust]:
+    """As `find_policy`. Errors: `access.denied`."""
+    found = find_policy(tx, name)
+    if found is None:
         raise AccessDenied(
             f"cannot give credentials for {name!r}: there is no such CI job, or it has no trust policy",
             hint="lockhouse trust list",
             right="exchange",
         )
-    return job, job.trust
+    return found
 
 
 def exchange(

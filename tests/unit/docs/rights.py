@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lockhouse.console.app import ROUTES as CONSOLE
 from lockhouse.core.grants import ROLE_RIGHTS
-from lockhouse.core.needs import Need
+from lockhouse.core.needs import Need, Open
 from lockhouse.core.principals import Right
 from lockhouse.protocols.api import needs as api
 from lockhouse.protocols.api.routes import PREFIX
@@ -24,9 +24,10 @@ One table: every route of every protocol, and which right alone is enough for it
 lets the request through when it is the only one granted there; where two are needed together (such as reading the source
 of a copy), no single right but `admin` has a `yes`, and the last column says so. What is not granted is denied.
 
-Without a credential, and with one that is revoked or over, every row is refused: 401, or 403 in S3's words, or
-DynamoDB's own codes. Without the right, what is named by its name answers 403 whether or not it exists; what is named by an
-opaque id answers 404, word for word as an id that nobody has. `tests/wire/access` asks every row as everybody.
+Without a credential, and with one that is revoked or over, every row is refused but those of the last two tables: 401,
+or 403 in S3's words, or DynamoDB's own codes. Without the right, what is named by its name answers 403 whether or not it
+exists; what is named by an opaque id answers 404, word for word as an id that nobody has. `tests/wire/access` asks every
+row as everybody, and holds the tables to be all that the server answers.
 
 ## Roles
 
@@ -51,6 +52,7 @@ def page() -> str:
         + _section('`cloud {}` and `backend "remote"`, below `/api/v2/`', tfe.NEEDS)
         + _section(f"JSON API, below `{PREFIX}`", api.NEEDS)
         + _console()
+        + _open()
     )
 
 
@@ -68,6 +70,17 @@ def _rows(table: Mapping[str, Sequence[Need]]) -> Iterable[str]:
             if not each.groups:
                 cells = ["any" for _ in Right]
             yield f"| `{route}` | {each.on} | {' | '.join(cells)} | {each.note} |\n"
+
+
+def _open() -> str:
+    tables: tuple[Mapping[str, Open], ...] = (api.OPEN, tfe.OPEN, sts.OPEN)
+    rows = "".join(
+        f"| `{route}` | {each.proof} | {each.shows} |\n" for table in tables for route, each in table.items()
+    )
+    return (
+        "\n## Without a credential\n\nNo credential is looked at here, and none helps. Whatever gives something away asks"
+        f" for a proof of its own.\n\n| Route | What is asked instead | What it is for |\n|---|---|---|\n{rows}"
+    )
 
 
 def _methods(act: Act) -> str:

@@ -22,7 +22,19 @@ from lockhouse.protocols.s3.routes import ROUTES as S3
 from lockhouse.protocols.s3.routes import Place
 from lockhouse.protocols.sts import needs as sts_needs
 from lockhouse.protocols.tfe import needs as tfe_needs
-from tests.wire.access.world import EMPTY_TEAM, KEY, NAMESPACE, TABLE, WORKSPACE, Ask, document, quoted
+from tests.wire.access.world import (
+    BROWSER,
+    EMPTY_TEAM,
+    KEY,
+    NAMESPACE,
+    REVIEW,
+    SESSION,
+    TABLE,
+    WORKSPACE,
+    Ask,
+    document,
+    quoted,
+)
 from tests.wire.rig import state
 
 LOCK = document({"ID": "mine", "Operation": "OperationTypePlan", "Who": "me@here"})
@@ -333,3 +345,75 @@ _KEYED = {
         ("GET", "lock"),
     )
 }
+
+
+_AUTHORIZATION = "&".join(
+    (
+        "client_id=terraform-cli",
+        "code_challenge=" + "A" * 43,
+        "code_challenge_method=S256",
+        "redirect_uri=http%3A%2F%2Flocalhost%3A10000%2Flogin",
+        "response_type=code",
+        "state=s",
+    )
+)
+_CODE = "grant_type=authorization_code&client_id=terraform-cli&redirect_uri=http%3A%2F%2Flocalhost%3A10000%2Flogin"
+_FORM = (("content-type", "application/x-www-form-urlencoded"),)
+_ROLE = quoted("arn:aws:iam::000000000000:role/role-of-target")
+OPEN_ASKS: dict[str, Ask] = {
+    "GET /healthz": Ask("GET", "/healthz"),
+    "GET /readyz": Ask("GET", "/readyz"),
+    "GET /metrics": Ask("GET", "/metrics"),
+    f"GET {PREFIX}/openapi.json": Ask("GET", f"{PREFIX}/openapi.json"),
+    f"POST {PREFIX}/exchange": Ask(
+        "POST", f"{PREFIX}/exchange", document({"policy": "role-of-target", "token": "e30.e30.e30"})
+    ),
+    "GET /.well-known/terraform.json": Ask("GET", "/.well-known/terraform.json"),
+    "GET /oauth/authorization": Ask("GET", f"/oauth/authorization?{_AUTHORIZATION}"),
+    "POST /oauth/authorization": Ask(
+        "POST",
+        "/oauth/authorization",
+        f"{_AUTHORIZATION}&form_token={{form}}".encode(),
+        (*_FORM, ("origin", "https://lock.test")),
+    ),
+    "POST /oauth/token": Ask("POST", "/oauth/token", f"{_CODE}&code=nothing&code_verifier={'v' * 43}".encode(), _FORM),
+    "sts:AssumeRoleWithWebIdentity": Ask(
+        "POST",
+        "/",
+        "&".join(
+            (
+                "Action=AssumeRoleWithWebIdentity",
+                "Version=2011-06-15",
+                f"RoleArn={_ROLE}",
+                "RoleSessionName=run",
+                "WebIdentityToken=e30.e30.e30",
+            )
+        ).encode(),
+        _FORM,
+    ),
+}
+"""One request for each route that asks for no credential, without a proof."""
+
+
+def _page(path: str) -> Ask:
+    return Ask("GET", path, service=BROWSER)
+
+
+def _sent(path: str, form: str = "") -> Ask:
+    return Ask("POST", path, f"form_token={{form}}{form}".encode(), (), BROWSER)
+
+
+CONSOLE_ASKS: dict[str, Ask] = {
+    "GET /console/style.css": _page("/console/style.css"),
+    "GET /console/sign-in": _page("/console/sign-in"),
+    "POST /console/sign-in": _sent("/console/sign-in", "&user=nobody&token=nothing"),
+    "GET /console/sign-in/start": _page("/console/sign-in/start"),
+    "GET /console/sign-in/callback": _page("/console/sign-in/callback?state=x&code=y"),
+    "POST /console/sign-out": _sent("/console/sign-out"),
+    "GET /console/sessions": _page("/console/sessions"),
+    "POST /console/sessions/{id}/end": _sent(f"/console/sessions/{SESSION}/end"),
+    "GET /console/reviews": _page("/console/reviews"),
+    "GET /console/reviews/{id}": _page(f"/console/reviews/{REVIEW}"),
+    "GET /console/traffic": _page("/console/traffic"),
+}
+"""One request of a browser for each page of the console."""

@@ -21,39 +21,49 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from lockhouse.app import front
+from lockhouse.audit import segments
+from lockhouse.audit.signing import Signer
 from lockhouse.auth import keys
 from lockhouse.auth.authenticator import Authenticator
+from lockhouse.auth.signin.federation import Issuers
 from lockhouse.config import load
+from lockhouse.console.app import Console
 from lockhouse.core.addresses import Address
 from lockhouse.core.attributes import Kind as AttributeKind
+from lockhouse.core.audit import Entry
 from lockhouse.core.bodies import read_facts
 from lockhouse.core.items import KeyAttribute, Schema, Table
 from lockhouse.core.locks import Facet
 from lockhouse.core.ports import Parked, Part
 from lockhouse.core.principals import Credential, Grant, Identity, Kind, Principal, Right
 from lockhouse.core.reviews import ReviewRecord
-from lockhouse.core.sessions import Session
+from lockhouse.core.sessions import Method, Session, new_session
 from lockhouse.core.versions import Body, Origin
 from lockhouse.core.webhooks import Progress, Webhook
 from lockhouse.core.workspaces import Project
+from lockhouse.edge.pacing import Pacing
+from lockhouse.protocols import visitors
 from lockhouse.protocols.api.app import Api
 from lockhouse.protocols.aws.gate import Gate
-from lockhouse.protocols.aws.sigv4 import claims_signature
 from lockhouse.protocols.dynamodb.service import dynamodb_service
 from lockhouse.protocols.http.room import HttpRoom
 from lockhouse.protocols.s3.service import s3_service
 from lockhouse.protocols.sts.service import query_service
+from lockhouse.protocols.sts.web_identity import WebIdentity
 from lockhouse.protocols.tfe import room as tfe
 from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.entrance import Entrance
+from lockhouse.runtime.federation import Federation
 from lockhouse.runtime.house import House
+from lockhouse.runtime.journal import Journal
 from lockhouse.runtime.memory import LastReads, Pins
 from lockhouse.runtime.packing import compress
 from lockhouse.service import access, locks, namespaces, objects, tables, uploads, workspaces
 from lockhouse.service.access import HOUSE, NewPrincipal
 from lockhouse.service.callers import Caller
-from lockhouse.service.locks import TakeLock
+from lockhouse.service.locks import TakeLock, Unlock
 from lockhouse.service.objects import Put
 from lockhouse.service.workspaces import NewWorkspace
 from lockhouse.storage.blobs.files import FileBlobs
@@ -80,11 +90,16 @@ TARGET_TOKEN = "TOKENTARGET_____"
 NOW = time.time()
 """When everything was made. The house has the clock that the signers of the SDK have: a long run of the tests ends
 longer after its beginning than a signature is good for."""
+STRANGE_VISITOR = "0" * 64
+"""The cookie of a browser in which nobody has signed in."""
+BROWSER = "browser"
+"""As `Ask.service`: sent with the cookie of a session, from a page of this server."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """One request before it is signed. `service`: `s3`, `dynamodb`, `sts`, `iam`, or empty for a bearer token."""
+    """One request before it is signed. `service`: `s3`, `dynamodb`, `sts`, `iam`, `BROWSER`, or empty for a bearer
+    token. `{form}` in the body of a browser's request becomes the token of its visitor's forms."""
 
     method: str
     path: str
@@ -96,19 +111,34 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """A request as it comes over the wire."""
+
+    method: str
+    path: bytes
+    query: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
 class Person:
-    """Somebody with a token and an access key; no credential at all when both are empty."""
+    """Somebody with a token, an access key and a session; no credential at all when they are empty."""
 
     name: str
     token: str = ""
     key: str = ""
     secret: str = ""
+    visitor: str = ""
+    """The name of the session: what stands in the cookie."""
 
 
 @dataclass(frozen=True)
 class Answer:
     status: int
     body: bytes
+    location: str = ""
+    etag: str = ""
 
     @property
     def refused(self) -> bool:
@@ -120,7 +150,9 @@ class Answer:
 class World:
     """The house and everybody."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, issuers: tuple[str, ...] = ()) -> None:
+        """`issuers`: of ID tokens."""
+        self._issuers = issuers
         self.store = MemoryStore()
         self.blobs = FileBlobs(directory / "blobs")
         self.authenticator = Authenticator(self.store, MASTER, time.time)
@@ -128,6 +160,8 @@ class World:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._directory = directory
+        self.told: list[Entry] = []
+        """What the audit log was told of requests that changed nothing."""
         self._handler: Handler = asyncio.run_coroutine_threadsafe(self._build(), self._loop).result(10)
         self._fill()
         self.people = {right: self.person(f"only-{right}", (right,)) for right in Right}
@@ -173,30 +207,20 @@ class World:
             query_service("sts", self.house, self.authenticator, account),
             query_service("iam", self.house, self.authenticator, account),
         )
-        gate = Gate({each.name: each for each in services}, self.authenticator, time.time)
-        cloud = tfe.TfeRoom(
-            self.house,
-            self.authenticator,
-            MASTER,
-            time.time,
-            Entrance(self.house, self.authenticator, MASTER),
-        )
-        http, api = (
-            HttpRoom(self.house, self.authenticator, time.time),
-            Api(self.house, self.authenticator, settings, webhooks=Sender(MASTER, private=False, now=time.time)),
-        )
-
-        async def handle(request: Request) -> Response:
-            path = request.raw_path
-            if claims_signature(request.headers, request.raw_query):
-                return await gate(request)
-            if path.startswith(b"/http/"):
-                return await http(request)
-            if path.startswith(tfe.PATHS):
-                return await cloud(request)
-            return await (api.handle(request) if path.startswith(b"/lockhouse/") else gate(request))
-
-        return handle
+        federation = Federation(self.house, self.authenticator, lambda: Issuers(self._issuers, time.time))
+        identity = WebIdentity(federation, account, time.time)
+        gate = Gate({each.name: each for each in services}, self.authenticator, time.time, identity)
+        self.entrance = Entrance(self.house, self.authenticator, MASTER)
+        cloud = tfe.TfeRoom(self.house, self.authenticator, MASTER, time.time, self.entrance)
+        http = HttpRoom(self.house, self.authenticator, time.time)
+        sender = Sender(MASTER, private=False, now=time.time)
+        api = Api(self.house, self.authenticator, settings, webhooks=sender, federation=federation)
+        signer = Signer(MASTER)
+        journal = Journal(engine, lambda after, raws: segments.build(after, raws, NOW, signer))
+        journal._collect = self.told.append  # a log that is written later would come into the next request's world
+        pacing = Pacing(address_rate=0.0, principal_rate=0.0, failure_rate=0.0)
+        rooms = {b"/http/": http} | dict.fromkeys(tfe.PATHS, cloud)
+        return front(gate, api, Console(self.house, self.entrance), journal, rooms, pacing)
 
     def _fill(self) -> None:
         """A namespace with a state of two versions, a workspace, a table with an item, a team, a role, a project."""
@@ -239,6 +263,10 @@ class World:
             tx.save_project(Project(PROJECT, NAMESPACE, "project", NOW))
 
         self.store.write(more)
+        locker = Caller(Identity("P-target", "locked-by-target", "x", HOUSE.grants), NOW - 90, "http")
+        info = b'{"ID":"traffic","Who":"locked-by-target"}'
+        self.store.write(lambda tx: locks.take(tx, locker, TakeLock(address, Facet.HTTP, info)))
+        self.store.write(lambda tx: locks.release(tx, locker, Unlock(address, Facet.HTTP, "traffic")))
         table = Table(
             TABLE, "00000000-0000-4000-8000-000000000000", Schema(KeyAttribute("LockID", AttributeKind.S)), NOW
         )
@@ -252,14 +280,18 @@ class World:
         key = msgspec.structs.replace(keys.new_access_key(principal, NOW), expires_at=expires_at)
         grants = tuple(Grant(each, "", rights) for each in places)
         made = Principal(principal, name, grants, NOW, Kind.SERVICE_ACCOUNT)
+        visitor = hashlib.sha256(name.encode()).hexdigest()
+        session = new_session(visitor, principal=principal, method=Method.LOCAL, now=NOW, lifetime=86400.0)
+        session = msgspec.structs.replace(session, credential=token.credential.id)
 
         def command(tx) -> None:
             tx.save_principal(made)
             tx.save_credential(token.credential)
             tx.save_credential(key)
+            tx.add_session(session)
 
         self.store.write(command)
-        return Person(name, token.text, key.id, keys.secret_of(MASTER, key).decode())
+        return Person(name, token.text, key.id, keys.secret_of(MASTER, key).decode(), visitor)
 
     def _begin_upload(self, who: Person) -> None:
         """Everybody has an upload with one part."""
@@ -284,6 +316,10 @@ class World:
         self.house.last_reads, self.house.pins = LastReads(), Pins()
         if ask.holding:
             self._lock(who if ask.holding == "caller" else self.people[Right.ADMIN], ask)
+        return asyncio.run_coroutine_threadsafe(self._ask(who, ask), self._loop).result(30)
+
+    def ask_again(self, who: Person, ask: Ask) -> Answer:
+        """One more request in the world as the one before has left it."""
         return asyncio.run_coroutine_threadsafe(self._ask(who, ask), self._loop).result(30)
 
     def fill(self, ask: Ask, who: Person) -> Ask:
@@ -356,23 +392,40 @@ class World:
         self.store.write(lambda tx: locks.take(tx, caller, TakeLock(Address(NAMESPACE, KEY), facet, info)))
 
     async def _ask(self, who: Person, ask: Ask) -> Answer:
+        return await self._send(self.sent(who, ask))
+
+    def sent(self, who: Person, ask: Ask) -> Sent:
+        """What comes over the wire when this person asks, with the proof that the protocol wants."""
         path, _, query = ask.path.partition("?")
-        headers = self._signed(who, ask) if ask.service else dict(ask.headers) | {"host": "lock.test"}
+        body = ask.body
+        if ask.service == BROWSER:
+            headers = self._browsed(who, ask)
+            body = body.replace(b"{form}", self.entrance.form_token(who.visitor or STRANGE_VISITOR).encode())
+        else:
+            headers = self._signed(who, ask) if ask.service else dict(ask.headers) | {"host": "lock.test"}
         if not ask.service and who.token:
             headers["authorization"] = f"Bearer {who.token}"
+        fields = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+        return Sent(ask.method, path.encode(), query.encode(), fields, body)
 
+    def send(self, sent: Sent) -> Answer:
+        """Exactly this request, in the world as it was made."""
+        self.store._maps = self._everything
+        return asyncio.run_coroutine_threadsafe(self._send(sent), self._loop).result(30)
+
+    async def _send(self, sent: Sent) -> Answer:
         async def chunks() -> AsyncIterator[bytes]:
-            if ask.body:
-                yield ask.body
+            if sent.body:
+                yield sent.body
 
         async def never() -> None:
             await asyncio.Event().wait()
 
         request = Request(
-            method=ask.method,
-            raw_path=path.encode(),
-            raw_query=query.encode(),
-            headers=Headers([(name.lower().encode(), value.encode()) for name, value in headers.items()]),
+            method=sent.method,
+            raw_path=sent.path,
+            raw_query=sent.query,
+            headers=Headers(list(sent.headers)),
             scheme="https",
             peer="192.0.2.1",
             request_id="r",
@@ -386,7 +439,20 @@ class World:
             found.close()
         else:
             data = found
-        return Answer(response.status, data)
+        fields = {name.decode(): value.decode() for name, value in response.headers}
+        return Answer(response.status, data, fields.get("location", ""), fields.get("etag", ""))
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nothing at all was written since the world was put back."""
+        return self.store._maps is self._everything
+
+    def _browsed(self, who: Person, ask: Ask) -> dict[str, str]:
+        cookie = f"{visitors.cookie_name(secure=True)}={who.visitor or STRANGE_VISITOR}"
+        sent = {"host": "lock.test", "cookie": cookie}
+        if ask.method == "POST":
+            sent |= {"origin": "https://lock.test", "content-type": visitors.FORM_TYPE}
+        return sent | dict(ask.headers)
 
     def _signed(self, who: Person, ask: Ask) -> dict[str, str]:
         headers = dict(ask.headers)

@@ -210,7 +210,27 @@ def test_a_policy_that_is_deleted_ends_what_it_gave(server, issuer):
     assert httpx.get(f"{server.endpoint}/lockhouse/v1/status", headers=auth, trust_env=False).status_code == 401
     with pytest.raises(ClientError):
         client(server, "sts", session).get_caller_identity()
-    assert exchange(server, mint(issuer), "leaving").status_code == 403
+    assert exchange(server, mint(issuer), "leaving").status_code == 401
+
+
+@pytest.mark.parametrize("how", ["", *FORGED])
+def test_who_has_no_token_for_a_policy_cannot_tell_whether_there_is_one(server, issuer, how):
+    """A stranger's own token, of a listed issuer or forged in every way: the same words for every name."""
+    claims = {} if how else {"aud": "https://elsewhere.example.com"}
+    token = mint(issuer, how, **claims)
+    answers = [exchange(server, token, policy) for policy in ("deploy", "no-such-policy", "administrator")]
+    assert len({(each.status_code, without_id(each)) for each in answers}) == 1
+    refusals = []
+    for policy in ("deploy", "no-such-policy", "administrator"):
+        with pytest.raises(ClientError) as caught:
+            assume(server, token, policy)
+        refusals.append(caught.value.response["Error"])
+    assert refusals[0] == refusals[1] == refusals[2]
+
+
+def without_id(answer):
+    error = answer.json()["error"]
+    return tuple(str(error[name]) for name in ("code", "message", "hint", "details"))
 
 
 def test_a_policy_without_the_claims_that_nobody_can_take_over_is_refused(server, issuer):

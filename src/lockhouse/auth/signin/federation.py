@@ -30,6 +30,8 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 KEEP_SECONDS = 3600.0
 REFETCH_SECONDS = 10.0
 RETRY_SECONDS = 2.0
+_LISTED = "the setting ci_issuers lists the issuers"
+_POLICY = "check the policy's name and the token's audience: lockhouse trust list"
 MAX_LIFE = 24 * 3600
 """Seconds from `iat` to `exp` that a token may have: used tokens are remembered longer than that."""
 _log = logging.getLogger("lockhouse.federation")
@@ -117,20 +119,24 @@ class Issuers:
         self._private = private
         self._known: dict[str, _Issuer] = {}
 
-    async def prove(self, token: str, trust: Trust) -> Proved:
-        """The claims of a token of the policy's issuer, for its audience, now. Errors: `credential.unknown`,
-        `credential.expired`, `provider.unavailable`."""
+    async def prove(self, token: str, trust: Trust | None) -> Proved:
+        """The claims of a token of the policy's issuer, for its audience, now. Without a policy nothing is believed,
+        and the answer is that to a token which is not for a policy: whoever has no token for it cannot tell whether
+        there is one. Errors: `credential.unknown`, `credential.expired`, `provider.unavailable`."""
         header = _header(token)
-        if trust.issuer not in self._listed or _claimed_issuer(token) != trust.issuer:
-            raise _refused("its issuer is another one")
-        issuer = self._known.get(trust.issuer)
+        said = _claimed_issuer(token)
+        if said not in self._listed:
+            raise _refused("its issuer is not one of those that this server lists", hint=_LISTED)
+        issuer = self._known.get(said)
         if issuer is None:
-            issuer = _Issuer(trust.issuer, self._ca_file, self._now, private=self._private)
-            self._known[trust.issuer] = issuer
-        claims = _check(token, header, await issuer.key(header), trust, self._now())
+            issuer = _Issuer(said, self._ca_file, self._now, private=self._private)
+            self._known[said] = issuer
+        claims = _check(token, header, await issuer.key(header), said, self._now())
+        if trust is None or trust.issuer != said or not _is_for(trust.audience, claims):
+            raise _refused("it is not for this policy: another issuer or audience, or no such policy", hint=_POLICY)
         jti = claims.get("jti")
         unique = jti if isinstance(jti, str) and jti else token
-        mark = hashlib.sha256(f"{trust.issuer}\0{unique}".encode()).digest()[:10]
+        mark = hashlib.sha256(f"{said}\0{unique}".encode()).digest()[:10]
         return Proved(claims, base64.b32encode(mark).decode())
 
 
@@ -152,14 +158,14 @@ def _claimed_issuer(token: str) -> str:
     return issuer if isinstance(issuer, str) else ""
 
 
-def _check(token: str, header: id_token.Header, key: PublicKey, trust: Trust, now: float) -> dict[str, object]:
+def _check(token: str, header: id_token.Header, key: PublicKey, issuer: str, now: float) -> dict[str, object]:
     try:
         claims: dict[str, object] = jwt.decode(token, key.key, algorithms=[header.alg]).claims
         jwt.JWTClaimsRegistry(
             now=int(now),
             leeway=LEEWAY,
-            iss={"essential": True, "value": trust.issuer},
-            aud={"essential": True, "value": trust.audience},
+            iss={"essential": True, "value": issuer},
+            aud={"essential": True},
             exp={"essential": True},
             iat={"essential": True},
             sub={"essential": True},
@@ -177,8 +183,14 @@ def _check(token: str, header: id_token.Header, key: PublicKey, trust: Trust, no
     return claims
 
 
-def _refused(why: str) -> CredentialUnknown:
-    return CredentialUnknown(f"cannot believe this ID token: {why}", hint="ask the CI system for a new ID token")
+def _is_for(audience: str, claims: dict[str, object]) -> bool:
+    """Whether the audience is one of the token's (RFC 7519 section 4.1.3: a text, or a list of them)."""
+    said = claims["aud"]
+    return audience == said or (isinstance(said, list) and audience in said)
+
+
+def _refused(why: str, hint: str = "ask the CI system for a new ID token") -> CredentialUnknown:
+    return CredentialUnknown(f"cannot believe this ID token: {why}", hint=hint)
 
 
 def _unavailable(why: str) -> ProviderUnavailable:

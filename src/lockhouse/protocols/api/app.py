@@ -1,9 +1,8 @@
 """The API over HTTP: match the route, identify the caller, decode, call, encode. Also health and metrics.
 
 The credential is checked before the body is read and before the route is told apart from "not found", so a stranger
-learns nothing; `Api._public` has the addresses that answer without one. A body has at most what its route allows,
-mostly 64 KiB. Whatever is not a
-Problem is logged with the request id and answered 500 without a word of what it was.
+learns nothing; `OPEN` and the rows with `Access.PROOF` answer without one. A body has at most what its route allows,
+mostly 64 KiB. Whatever is not a Problem is logged with the request id and answered 500 without a word of what it was.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from lockhouse.errors import (
     Problem,
     RequestInvalid,
 )
-from lockhouse.protocols.api import openapi, wire, wire_access
+from lockhouse.protocols.api import openapi, wire
 from lockhouse.protocols.api.call import Backing, Call, Download, Webhooks
 from lockhouse.protocols.api.metrics import Metrics
-from lockhouse.protocols.api.routes import PREFIX, ROUTES, Route
+from lockhouse.protocols.api.routes import PREFIX, ROUTES, Access, Route
 from lockhouse.protocols.web import Request, Response, unescape
 from lockhouse.runtime.encryption import Encryption
 from lockhouse.runtime.federation import STRANGER, Federation
@@ -42,8 +41,6 @@ from lockhouse.service.callers import Caller
 from lockhouse.storage.carry.archive import Manifest
 
 PROTOCOL = "api"
-EXCHANGE = f"{PREFIX}/exchange".encode()
-MAX_EXCHANGE = 32 * 1024
 _JSON = (b"content-type", b"application/json")
 _PRIVATE = (b"cache-control", b"no-store")
 _NO_SNIFF = (b"x-content-type-options", b"nosniff")
@@ -81,12 +78,6 @@ class Api:
         )
         self._routes = _by_shape()
         self._described = openapi.document()
-        self._public: dict[bytes, Callable[[], Awaitable[Response]]] = {
-            b"/healthz": self._alive,
-            b"/readyz": self._ready,
-            b"/metrics": self._measured,
-            f"{PREFIX}/openapi.json".encode(): self._description,
-        }
         self.metrics = Metrics(house, repacking, scrubbing)
         self.draining = False
         """Set when the server begins to drain: `/readyz` says so."""
@@ -112,16 +103,16 @@ class Api:
 
     async def _answer(self, request: Request) -> Response:
         request.admit()
-        public = self._public.get(request.raw_path)
-        if public is not None:
+        open_to_all = _OPEN.get(request.raw_path)
+        if open_to_all is not None:
             if request.method not in ("GET", "HEAD"):
                 raise MethodNotAllowed(f"cannot use {request.method[:20]} here", allow="GET, HEAD")
-            return await public()
-        if request.raw_path == EXCHANGE:
-            return await self._exchange(request)
+            return await open_to_all(self)
+        route, names = self._find(request)
+        if isinstance(route, Route) and route.access is Access.PROOF:
+            return await self._call(request, route, names, STRANGER)
         authenticator = self._backing.authenticator
         who = request.trail.who = await authenticator.asking(lambda: self._identify(request))
-        route, names = self._find(request)
         if route is None:
             unknown = RequestInvalid("cannot find this address in the API", hint=f"{PREFIX}/openapi.json")
             return _json(404, wire.encode_problem(unknown, request.request_id)[1])
@@ -170,27 +161,6 @@ class Api:
             )
         return _json(route.status, wire.encode(answer))
 
-    async def _exchange(self, request: Request) -> Response:
-        """An API token for an ID token of a CI system, which is the proof."""
-        federation = self._backing.federation
-        if request.method != "POST":
-            raise MethodNotAllowed(f"cannot use {request.method[:20]} here", allow="POST")
-        if federation is None:
-            raise CredentialUnknown("cannot exchange tokens here")
-        request.trail.action = f"POST {EXCHANGE.decode()}"
-        asked = wire.decode(await _read(request, MAX_EXCHANGE), wire_access.ExchangeAsk)
-        caller = Caller(
-            who=STRANGER,
-            now=self._backing.house.engine.now(),
-            protocol=PROTOCOL,
-            peer=request.peer,
-            agent=request.headers.get("user-agent") or "",
-            request=request.request_id,
-        )
-        job, made, token = await federation.token(caller, asked.policy, asked.token)
-        answer = wire_access.CreatedToken(name=job.name, id=made.id, token=token, expires_at=wire.when(made.expires_at))
-        return _json(201, wire.encode(answer))
-
     def _find(self, request: Request) -> tuple[Route | str | None, dict[str, str]]:
         """The route; or the methods that this path has; or None."""
         raw = request.raw_path.decode("latin-1")
@@ -225,20 +195,30 @@ class Api:
             )
         return who
 
-    async def _alive(self) -> Response:
+    async def alive(self) -> Response:
         return _json(200, wire.encode(wire.Health(status="alive", version=lockhouse.__version__)))
 
-    async def _measured(self) -> Response:
+    async def measured(self) -> Response:
         return Response(200, [(b"content-type", CONTENT_TYPE_LATEST.encode()), _PRIVATE], await self.metrics.text())
 
-    async def _description(self) -> Response:
+    async def description(self) -> Response:
         return _json(200, self._described)
 
-    async def _ready(self) -> Response:
+    async def ready(self) -> Response:
         if self.draining:
             return _json(503, wire.encode(wire.Health(status="draining", version=lockhouse.__version__)))
         await self._backing.house.read(lambda tx: tx.namespaces(limit=1))
         return _json(200, wire.encode(wire.Health(status="ready", version=lockhouse.__version__)))
+
+
+OPEN: dict[str, Callable[[Api], Awaitable[Response]]] = {
+    "/healthz": Api.alive,
+    "/readyz": Api.ready,
+    "/metrics": Api.measured,
+    f"{PREFIX}/openapi.json": Api.description,
+}
+"""Pages that anybody may GET, by their whole path; `needs.OPEN` says what they show."""
+_OPEN = {path.encode(): handler for path, handler in OPEN.items()}
 
 
 def _by_shape() -> dict[int, list[tuple[Route, list[str]]]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lockhouse.core import needs
-from lockhouse.core.needs import Need, need
+from lockhouse.core.needs import Need, Open, Proof, need
 from lockhouse.core.principals import Right
 
 _ADMIN, _SERVER = (needs.ADMIN_OF_NAMESPACE,), (needs.ADMIN_OF_SERVER,)
@@ -104,3 +104,11 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     ),
 }
 """By method and path of the routing table."""
+OPEN: dict[str, Open] = {
+    "GET /healthz": Open(Proof.NOTHING, "that the process lives, and its version"),
+    "GET /readyz": Open(Proof.NOTHING, "that the database answers"),
+    "GET /metrics": Open(Proof.NOTHING, "counts and times, without a name of anything that is kept here"),
+    "GET /lockhouse/v1/openapi.json": Open(Proof.NOTHING, "the description of the API"),
+    "POST /lockhouse/v1/exchange": Open(Proof.JOB, "gives an API token for the job's run"),
+}
+"""What may be asked without a credential, by method and whole path."""

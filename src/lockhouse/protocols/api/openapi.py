@@ -10,7 +10,7 @@ import msgspec
 import lockhouse
 from lockhouse.protocols.api import wire
 from lockhouse.protocols.api.call import Download
-from lockhouse.protocols.api.routes import PREFIX, ROUTES, Route
+from lockhouse.protocols.api.routes import PREFIX, ROUTES, Access, Route
 
 _REFERENCE = "#/components/schemas/{name}"
 _NUMBERS = frozenset({"limit", "before", "days"})
@@ -63,7 +63,7 @@ def _operation(route: Route, references: dict[Any, Any]) -> dict[str, Any]:
                 "content": {"application/json": {"schema": references[wire.ErrorDocument]}},
             },
         },
-        "security": [{"token": []}, {"key": []}],
+        "security": [] if route.access is Access.PROOF else [{"token": []}, {"key": []}],
     }
     names = re.findall(r"\{(\w+)\}", route.path)
     parameters = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]

@@ -1,7 +1,8 @@
 """The table of routes: method, path, handler, who may come in, and the documents both ways.
 
-No row is open to strangers. What a verified caller may do is decided by the use case that the handler calls; `access`
-says so in each row, and a test calls every row without a credential and with one that has no grant.
+Only the rows with `Access.PROOF` are open to strangers. What a verified caller may do is decided by the use case that
+the handler calls; `access` says so in each row, and a test calls every row without a credential and with one that has
+no grant.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from lockhouse.protocols.api.call import Call, Download
 from lockhouse.protocols.api.operations import (
     audit,
     encryption,
+    federation,
     imports,
     keeping,
     locks,
@@ -44,6 +46,7 @@ from lockhouse.protocols.api.operations import (
 
 PREFIX = "/lockhouse/v1"
 MAX_DOCUMENT = 64 * 1024
+MAX_EXCHANGE = 32 * 1024
 MAX_REVIEW = 4 * 1024 * 1024
 Operation = Callable[[Call], Awaitable[wire.Document | Download | None]]
 
@@ -55,6 +58,8 @@ class Access(StrEnum):
     """Every verified caller: the use case asks for its grants."""
     ADMINISTRATOR = "administrator"
     """Who has `admin` on everything; the handler checks it, since no use case does."""
+    PROOF = "proof"
+    """Anybody: what is sent is the proof, and the handler checks it."""
 
 
 @dataclass(frozen=True)
@@ -267,6 +272,17 @@ ROUTES: tuple[Route, ...] = (
         C,
         "Revoke an access key or token",
         wire_access.Revoked,
+    ),
+    Route(
+        "POST",
+        "/exchange",
+        federation.exchange,
+        Access.PROOF,
+        "Exchange an ID token of a CI job for an API token",
+        wire_access.CreatedToken,
+        body=wire_access.ExchangeAsk,
+        status=201,
+        largest=MAX_EXCHANGE,
     ),
     # Sessions of people
     Route(

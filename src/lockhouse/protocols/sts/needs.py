@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lockhouse.core import needs
-from lockhouse.core.needs import Need
+from lockhouse.core.needs import Need, Open, Proof
 from lockhouse.protocols.sts.routes import ROUTES, Access
 
 _BY_ACCESS: dict[Access, tuple[Need, ...]] = {
@@ -13,3 +13,7 @@ _BY_ACCESS: dict[Access, tuple[Need, ...]] = {
 }
 NEEDS: dict[str, tuple[Need, ...]] = {f"{route.service}:{route.action}": _BY_ACCESS[route.access] for route in ROUTES}
 """By service and action."""
+OPEN: dict[str, Open] = {
+    "sts:AssumeRoleWithWebIdentity": Open(Proof.JOB, "gives temporary AWS credentials for the job's run"),
+}
+"""What nobody signs, by service and action."""

@@ -38,3 +38,5 @@ ROUTES = (
     Route("iam", "GetUser", get_user, Access.CREDENTIAL),
     Route("iam", "ListRoles", list_roles, Access.CREDENTIAL),
 )
+UNSIGNED = ("AssumeRoleWithWebIdentity",)
+"""Actions of STS that nobody signs: `web_identity` answers them."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from lockhouse.errors import Problem, RequestInvalid, SignatureMissing
 from lockhouse.protocols.sts.operations.assume_role import ROLE, SESSION, credentials_element
+from lockhouse.protocols.sts.routes import UNSIGNED
 from lockhouse.protocols.sts.wire import (
     STS_NAMESPACE,
     WEB_IDENTITY_ERRORS,
@@ -25,7 +26,7 @@ from lockhouse.protocols.web import Request, Response
 from lockhouse.runtime.federation import STRANGER, Federation
 from lockhouse.service.callers import Caller
 
-ACTION = "AssumeRoleWithWebIdentity"
+(ACTION,) = UNSIGNED
 MAX_BODY = 32 * 1024
 _log = logging.getLogger("lockhouse.federation")
 

@@ -14,7 +14,7 @@ import hashlib
 import hmac
 import html
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import quote, urlencode, urlsplit
 
 import msgspec
@@ -172,15 +172,15 @@ class Login:
         self._lifetime = lifetime
 
     async def __call__(self, request: Request) -> Response:
-        if request.raw_path == AUTHORIZE_PATH and request.method in ("GET", "HEAD"):
-            return await self._ask(request, decode_form(request.raw_query))
-        if request.raw_path == AUTHORIZE_PATH and request.method == "POST":
-            return await self._consent(request, decode_form(await read_body(request, MAX_FORM_BYTES)))
-        if request.raw_path == TOKEN_PATH and request.method == "POST":
-            return await self._exchange(request, decode_form(await read_body(request, MAX_FORM_BYTES)))
-        return _text(404, "not found")
+        """The answer, by the table `ROUTES`."""
+        method = "GET" if request.method == "HEAD" else request.method
+        handler = ROUTES.get((method, request.raw_path))
+        if handler is None:
+            return _text(404, "not found")
+        raw = request.raw_query if method == "GET" else await read_body(request, MAX_FORM_BYTES)
+        return await handler(self, request, decode_form(raw))
 
-    async def _ask(self, request: Request, form: Form) -> Response:
+    async def ask(self, request: Request, form: Form) -> Response:
         asked = check_request(form)
         if isinstance(asked, str):
             return _text(400, f"cannot sign in: {asked}")
@@ -189,7 +189,7 @@ class Login:
             return _to_sign_in(form)
         return _page(form, asked, known.who.name, self._entrance.form_token(visitor))
 
-    async def _consent(self, request: Request, form: Form) -> Response:
+    async def consent(self, request: Request, form: Form) -> Response:
         """The answer to the page: a code. Errors: `request.invalid` for a form that is not ours."""
         asked = check_request(form)
         if isinstance(asked, str):
@@ -219,7 +219,7 @@ class Login:
         visitor = visitors.visitor_of(request.headers, secure=secure)
         return visitor, await self._entrance.find(visitor)
 
-    async def _exchange(self, request: Request, form: Form) -> Response:
+    async def exchange(self, request: Request, form: Form) -> Response:
         if form.get("grant_type") != "authorization_code":
             return _oauth_error("unsupported_grant_type")
         code = self._codes.read(form.get("code", ""))
@@ -258,6 +258,14 @@ class Login:
         made = keys.new_token(who.principal, now, ends, token_id(code))
         credential = msgspec.structs.replace(made.credential, description="terraform login")
         return msgspec.structs.replace(made, credential=credential)
+
+
+ROUTES: Mapping[tuple[str, bytes], Callable[[Login, Request, Form], Awaitable[Response]]] = {
+    ("GET", AUTHORIZE_PATH): Login.ask,
+    ("POST", AUTHORIZE_PATH): Login.consent,
+    ("POST", TOKEN_PATH): Login.exchange,
+}
+"""Method and path. Nobody needs a credential here: `needs.OPEN` says what is asked instead."""
 
 
 def _to_sign_in(form: Form) -> Response:

@@ -6,7 +6,7 @@ Ids are opaque: who has no right at all on what an id stands for is answered 404
 from __future__ import annotations
 
 from lockhouse.core import needs
-from lockhouse.core.needs import EVERY_RIGHT, Need, need
+from lockhouse.core.needs import EVERY_RIGHT, Need, Open, Proof, need
 from lockhouse.core.principals import Right
 
 _SEE = (need("a workspace", *EVERY_RIGHT),)
@@ -115,3 +115,10 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     f"GET {_O}/varsets": _ORGANIZATION,
 }
 """By method and path of the routing table."""
+OPEN: dict[str, Open] = {
+    "GET /.well-known/terraform.json": Open(Proof.NOTHING, "the addresses of the services"),
+    "GET /oauth/authorization": Open(Proof.VISITOR, "asks whether Terraform may have a token"),
+    "POST /oauth/authorization": Open(Proof.VISITOR, "gives a code that becomes one token"),
+    "POST /oauth/token": Open(Proof.CODE, "gives an API token to Terraform"),
+}
+"""What may be asked without a credential, by method and whole path."""

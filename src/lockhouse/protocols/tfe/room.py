@@ -13,7 +13,7 @@ import msgspec
 
 from lockhouse.core.principals import Identity
 from lockhouse.errors import CredentialUnknown, Problem
-from lockhouse.protocols.tfe import routes
+from lockhouse.protocols.tfe import login, routes
 from lockhouse.protocols.tfe.call import Call
 from lockhouse.protocols.tfe.login import AUTHORIZE_PATH, CLIENT, FIRST_PORT, LAST_PORT, LIFETIME, TOKEN_PATH, Login
 from lockhouse.protocols.tfe.signing import LoginCode, Purpose, Signer, UploadPass
@@ -37,6 +37,8 @@ DISCOVERY_PATH = b"/.well-known/terraform.json"
 OAUTH_PATH = b"/oauth/"
 PATHS = (API_PATH, DISCOVERY_PATH, OAUTH_PATH)
 """What the application hands to this room."""
+OPEN = (("GET", DISCOVERY_PATH), *login.ROUTES)
+"""What is answered without a credential: method and path."""
 _UPLOADS = API_PATH + b"state-uploads/"
 _NOBODY = Identity(principal="", name="", credential="", grants=())
 _log = logging.getLogger("lockhouse.tfe")

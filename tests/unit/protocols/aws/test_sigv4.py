@@ -3,24 +3,21 @@
 import hashlib
 import random
 import string
+import time
 from urllib.parse import quote, unquote_to_bytes
 
 import pytest
-from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from lockhouse.errors import (
-    AccessDenied,
     CredentialUnknown,
     Problem,
-    RequestInvalid,
     SignatureExpired,
     SignatureMalformed,
     SignatureMismatch,
-    SignatureMissing,
     SignatureSkewed,
-    SignatureUnsupported,
 )
 from lockhouse.protocols.aws import sigv4
 from lockhouse.protocols.aws.sigv4 import (
@@ -33,47 +30,11 @@ from lockhouse.protocols.aws.sigv4 import (
     verify,
 )
 from lockhouse.protocols.web import Headers
+from tests.unit.protocols.aws.shapes import Signing, parts_of, with_headers
 
-KEY_ID = "LHAKEXAMPLE0000000001"
-SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-
-
-def signed(
-    method="GET",
-    url="http://127.0.0.1:7373/tfs/app.tfstate",
-    body=b"",
-    headers=(),
-    service="s3",
-    token=None,
-    region="eu-west-1",
-    secret=SECRET,
-):
-    request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
-    auth = (S3SigV4Auth if service == "s3" else SigV4Auth)(Credentials(KEY_ID, secret, token), service, region)
-    auth.add_auth(request)
-    return parts_of(request)
-
-
-def presigned(method="GET", url="http://127.0.0.1:7373/tfs/app.tfstate", expires=60, token=None, headers=()):
-    request = AWSRequest(method=method, url=url, headers=dict(headers))
-    S3SigV4QueryAuth(Credentials(KEY_ID, SECRET, token), "s3", "us-east-1", expires=expires).add_auth(request)
-    return parts_of(request)
-
-
-def parts_of(request):
-    rest = request.url.split("://", 1)[1]
-    host, _, target = rest.partition("/")
-    path, _, query = ("/" + target).partition("?")
-    headers = [(name.lower().encode(), str(value).encode()) for name, value in request.headers.items()]
-    if not any(name == b"host" for name, _ in headers):
-        headers.insert(0, (b"host", host.encode()))
-    return Parts(request.method, path.encode(), query.encode(), Headers(headers))
-
-
-def with_headers(parts, *changed, drop=()):
-    names = {name for name, _ in changed}
-    raw = [(name, value) for name, value in parts.headers.raw if name not in names and name.decode() not in drop]
-    return Parts(parts.method, parts.raw_path, parts.raw_query, Headers([*raw, *changed]))
+HERE = Signing()
+KEY_ID, SECRET = HERE.key_id, HERE.secret
+signed, presigned = HERE.signed, HERE.presigned
 
 
 def signed_at(parts):
@@ -219,141 +180,12 @@ def test_unsigned_bodies_and_streams_are_told_apart():
         assert verify(claim, parts, SECRET.encode()).payload_sha256 == ""
 
 
-def bypass_shapes():
-    good = signed()
-    put = signed("PUT", body=b"state")
-    there = presigned()
-    authorization = dict(good.headers.raw)[b"authorization"]
-
-    def path(parts, raw_path):
-        return Parts(parts.method, raw_path, parts.raw_query, parts.headers)
-
-    def query(parts, raw_query, headers=None):
-        return Parts(parts.method, parts.raw_path, raw_query, headers or parts.headers)
-
-    def auth(old, new):
-        assert old in authorization
-        return with_headers(good, (b"authorization", authorization.replace(old, new)))
-
-    credential = f"X-Amz-Credential={KEY_ID}%2F20260101%2Fus-east-1%2Fs3%2Faws4_request".encode()
-    yield "no signature at all", with_headers(good, drop=("authorization",)), SignatureMissing
-    yield (
-        "credentials only in the query (MinIO, unsigned trailers)",
-        query(
-            with_headers(
-                put, (b"x-amz-content-sha256", b"STREAMING-UNSIGNED-PAYLOAD-TRAILER"), drop=("authorization",)
-            ),
-            credential,
-        ),
-        Problem,
-    )
-    yield "credentials in the query beside a header signature", query(good, credential), SignatureMalformed
-    yield "credentials in another case beside a header signature", query(good, credential.lower()), SignatureMalformed
-    yield "escaped credentials beside a header signature", query(good, b"X%2dAmz-Credential=x"), SignatureMalformed
-    yield "header and query signed", Parts("GET", there.raw_path, there.raw_query, good.headers), SignatureMalformed
-    yield (
-        "unsigned trailer mode put into a signed request",
-        with_headers(put, (b"x-amz-content-sha256", b"STREAMING-UNSIGNED-PAYLOAD-TRAILER")),
-        SignatureMismatch,
-    )
-    yield (
-        "unsigned payload put into a signed request",
-        with_headers(put, (b"x-amz-content-sha256", b"UNSIGNED-PAYLOAD")),
-        SignatureMismatch,
-    )
-    yield "payload hash left out", with_headers(put, drop=("x-amz-content-sha256",)), RequestInvalid
-    yield "unknown payload mode", with_headers(put, (b"x-amz-content-sha256", b"STREAMING-NOTHING")), RequestInvalid
-    yield "payload hash in capitals", with_headers(put, (b"x-amz-content-sha256", b"A" * 64)), RequestInvalid
-    yield "host not signed", auth(b"SignedHeaders=host;", b"SignedHeaders="), SignatureMalformed
-    yield (
-        "unsigned x-amz header added",
-        with_headers(good, (b"x-amz-copy-source", b"/other/secret")),
-        SignatureMalformed,
-    )
-    yield (
-        "second host",
-        Parts("GET", good.raw_path, b"", Headers([*good.headers.raw, (b"host", b"evil")])),
-        SignatureMalformed,
-    )
-    yield (
-        "second date",
-        Parts("GET", good.raw_path, b"", Headers([*good.headers.raw, (b"x-amz-date", b"20200101T000000Z")])),
-        SignatureMalformed,
-    )
-    yield (
-        "second authorization",
-        Parts("GET", good.raw_path, b"", Headers([(b"authorization", authorization), *good.headers.raw])),
-        SignatureMalformed,
-    )
-    yield (
-        "second content hash",
-        Parts("GET", good.raw_path, b"", Headers([(b"x-amz-content-sha256", b"UNSIGNED-PAYLOAD"), *good.headers.raw])),
-        SignatureMalformed,
-    )
-    yield "other method", Parts("DELETE", good.raw_path, b"", good.headers), SignatureMismatch
-    yield "other path", path(good, b"/tfs/other.tfstate"), SignatureMismatch
-    yield "doubled slash", path(good, b"//tfs/app.tfstate"), SignatureMismatch
-    yield "dotted path", path(good, b"/tfs/x/../app.tfstate"), SignatureMismatch
-    yield "query added", query(good, b"versionId=1"), SignatureMismatch
-    yield "other algorithm", auth(b"AWS4-HMAC-SHA256", b"AWS4-HMAC-SHA1"), SignatureUnsupported
-    yield "asymmetric algorithm", auth(b"AWS4-HMAC-SHA256", b"AWS4-ECDSA-P256-SHA256"), SignatureUnsupported
-    yield "version 2 header", with_headers(good, (b"authorization", b"AWS LHAK:c2ln")), SignatureUnsupported
-    yield (
-        "version 2 query",
-        query(with_headers(good, drop=("authorization",)), b"AWSAccessKeyId=a&Expires=9&Signature=x"),
-        SignatureUnsupported,
-    )
-    yield "version 2 query beside a header", query(good, b"AWSAccessKeyId=a&Signature=x"), SignatureMalformed
-    yield "bearer token", with_headers(good, (b"authorization", b"Bearer x")), SignatureMissing
-    yield "empty signature", auth(authorization[-64:], b""), SignatureMalformed
-    yield "short signature", auth(authorization[-64:], authorization[-64:-1]), SignatureMalformed
-    yield "signature in capitals", auth(authorization[-64:], b"A" * 64), SignatureMalformed
-    yield "zero signature", auth(authorization[-64:], b"0" * 64), SignatureMismatch
-    yield "signature twice", auth(b", Signature=", b", Signature=" + b"0" * 64 + b", Signature="), SignatureMalformed
-    yield "other region", auth(b"eu-west-1", b"eu-west-2"), SignatureMismatch
-    yield "other service", auth(b"/s3/", b"/iam/"), Problem
-    yield "scope without its end", auth(b"/aws4_request", b""), SignatureMalformed
-    yield "scope with another end", auth(b"/aws4_request", b"/aws4_Request"), SignatureMalformed
-    yield "presigned write", Parts("PUT", there.raw_path, there.raw_query, there.headers), AccessDenied
-    yield "presigned delete", Parts("DELETE", there.raw_path, there.raw_query, there.headers), AccessDenied
-    yield "presigned for too long", presigned(expires=604801), SignatureMalformed
-    yield "presigned for no time", presigned(expires=0), SignatureMalformed
-    yield (
-        "presigned for minus one second",
-        query(there, there.raw_query.replace(b"X-Amz-Expires=60", b"X-Amz-Expires=-1")),
-        SignatureMalformed,
-    )
-    yield (
-        "presigned, longer than signed",
-        query(there, there.raw_query.replace(b"X-Amz-Expires=60", b"X-Amz-Expires=600")),
-        SignatureMismatch,
-    )
-    yield "presigned, parameter twice", query(there, there.raw_query + b"&X-Amz-Expires=600"), SignatureMalformed
-    yield (
-        "presigned, parameter twice in another case",
-        query(there, there.raw_query + b"&x-amz-expires=600"),
-        SignatureMalformed,
-    )
-    yield (
-        "presigned with an unsigned x-amz header",
-        with_headers(there, (b"x-amz-server-side-encryption-customer-key", b"x")),
-        SignatureMalformed,
-    )
-    yield (
-        "presigned with a streaming body",
-        with_headers(there, (b"x-amz-content-sha256", b"STREAMING-UNSIGNED-PAYLOAD-TRAILER")),
-        Problem,
-    )
-    yield "presigned, another object", path(there, b"/tfs/other.tfstate"), SignatureMismatch
-    yield "presigned, another version", query(there, there.raw_query + b"&versionId=1"), SignatureMismatch
-
-
 SHAPES_SIGNED_AT = signed_at(signed())
 """The shapes are signed when this file is read, which may be long before its tests run."""
 
 
 @pytest.mark.parametrize(
-    ("parts", "problem"), [pytest.param(parts, problem, id=name) for name, parts, problem in bypass_shapes()]
+    ("parts", "problem"), [pytest.param(parts, problem, id=name) for name, parts, problem in HERE.bypass_shapes()]
 )
 def test_the_known_ways_around_a_signature_are_closed(parts, problem):
     with pytest.raises(problem):
@@ -508,3 +340,14 @@ def test_what_is_taken_as_canonical_is_what_encoding_would_make_of_it():
             path, word = b"/a" + spelling, b"a" + spelling
             assert sigv4._canonical_path(path, "s3") == quote(unquote_to_bytes(path), safe="/~").encode()
             assert sigv4._encoded(word) == quote(unquote_to_bytes(word), safe="~").encode()
+
+
+@pytest.mark.parametrize("length", [30, 3000, 300_000])
+def test_a_long_word_with_one_other_byte_takes_no_longer_than_another(length):
+    began = time.process_time()
+    for tail in (b"!", b" ", b"%", b"%2f", b"+", b"\xff"):
+        word = b"a" * length + tail
+        sigv4._encoded(word)
+        sigv4._canonical_path(b"/" + word, "s3")
+        sigv4._canonical_query(b"k=" + word + b"&" + word + b"=v")
+    assert time.process_time() - began < 1.0
