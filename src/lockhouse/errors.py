@@ -43,6 +43,17 @@ class LockHeld(Problem):
         self.info = info
 
 
+class UnderMaintenance(LockHeld):
+    """Nobody is given this lock while maintenance stands. `info` is its document, in the form of a lock document;
+    `until` is when it ends by itself (seconds since 1970; 0: when somebody ends it)."""
+
+    code = "lock.maintenance"
+
+    def __init__(self, message: str, *, info: bytes, until: float = 0.0, hint: str = "", **details: str | int) -> None:
+        super().__init__(message, info=info, hint=hint, **details)
+        self.until = until
+
+
 class LockMismatch(Problem):
     """An unlock names (or last read) another lock than the one that is held. `info` is what is held, if anything."""
 
@@ -63,6 +74,18 @@ class WriteLocked(Problem):
     """A write while somebody else holds the lock. The bytes were parked."""
 
     code = "write.locked"
+
+
+class WriteMaintenance(WriteLocked):
+    """A write under maintenance by a run that holds no lock. The bytes were parked."""
+
+    code = "write.maintenance"
+
+
+class MaintenanceNotFound(Problem):
+    """No maintenance stands at this place."""
+
+    code = "maintenance.not_found"
 
 
 class WriteFenced(Problem):
@@ -126,7 +149,7 @@ class BodyLengthMissing(Problem):
 
 
 class DeleteLocked(Problem):
-    """A state cannot be deleted while any lock is held on it."""
+    """A state cannot be deleted while any lock is held on it, or under maintenance."""
 
     code = "delete.locked"
 

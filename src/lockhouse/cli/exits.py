@@ -48,6 +48,7 @@ _USAGE = (
 )
 _NOT_FOUND = (
     "lock.not_found",
+    "maintenance.not_found",
     "namespace.document_not_found",
     "namespace.not_found",
     "parked.not_found",
@@ -62,7 +63,7 @@ _NOT_FOUND = (
     "version.not_found",
     "workspace.not_found",
 )
-_LOCKED = ("delete.locked", "lock.held", "write.locked")
+_LOCKED = ("delete.locked", "lock.held", "lock.maintenance", "write.locked", "write.maintenance")
 _REFUSED = (
     "access.denied",
     "credential.expired",

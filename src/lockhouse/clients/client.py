@@ -26,6 +26,7 @@ from lockhouse.protocols.api import (
     wire_encryption,
     wire_history,
     wire_locks,
+    wire_maintenance,
     wire_reviews,
     wire_sessions,
     wire_webhooks,
@@ -389,6 +390,22 @@ class Client:
     def force_unlock(self, namespace: str, key: str, reason: str, lock_id: str = "") -> wire.ForceUnlocked:
         asked = wire.ForceUnlockAsk(key=key, reason=reason, id=lock_id)
         return self._ask("POST", f"/namespaces/{_segment(namespace)}/force-unlock", wire.ForceUnlocked, asked)
+
+    # Maintenance ------------------------------------------------------------------------------------------------------
+
+    def start_maintenance(
+        self, namespace: str, asked: wire_maintenance.MaintenanceAsk
+    ) -> wire_maintenance.StartedMaintenance:
+        path = f"/namespaces/{_segment(namespace)}/maintenance"
+        return self._ask("PUT", path, wire_maintenance.StartedMaintenance, asked)
+
+    def maintenances(self, namespace: str = "") -> list[wire.MaintenanceDocument]:
+        found = self._ask("GET", "/maintenance", wire_maintenance.Maintenances, query={"namespace": namespace})
+        return list(found.maintenances)
+
+    def end_maintenance(self, namespace: str, prefix: str = "", *, exact: bool = False) -> wire.MaintenanceDocument:
+        path = f"/namespaces/{_segment(namespace)}/maintenance"
+        return self._ask("DELETE", path, wire.MaintenanceDocument, query={"prefix": prefix, "exact": exact})
 
     # Reviews and traffic ----------------------------------------------------------------------------------------------
 

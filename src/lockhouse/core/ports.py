@@ -17,6 +17,7 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.audit import Segment
 from lockhouse.core.data_keys import DataKey, KeyRecord
 from lockhouse.core.locks import LockRecord
+from lockhouse.core.maintenance import Maintenance
 from lockhouse.core.principals import Credential, Membership, Principal
 from lockhouse.core.queues import QueueReader, QueueWriter
 from lockhouse.core.reviews import ReviewRecord
@@ -312,6 +313,11 @@ class Reader(TrashReader, QueueReader, Protocol):
         """(name, seconds since 1970, finished) of blobs that are kept in rows, in name order."""
         ...
 
+    def maintenances(self, namespace: str = "") -> Sequence[Maintenance]:
+        """Of this namespace (empty: of all), also those whose time is over, by place. With a namespace it costs next to
+        nothing: every lock request asks."""
+        ...
+
     def webhook_named(self, name: str) -> Webhook | None: ...
     def webhooks(self) -> Sequence[tuple[Webhook, Progress]]:
         """All, by name, with how far each has been told."""
@@ -328,8 +334,8 @@ class Transaction(Reader, TrashWriter, QueueWriter, Protocol):
     def create_namespace(self, namespace: Namespace) -> None: ...
     def save_namespace(self, namespace: Namespace) -> None: ...
     def delete_namespace(self, name: str) -> None:
-        """Also removes its documents, workspaces, projects and addresses without versions, with their trash. The
-        caller has checked that it is empty."""
+        """Also removes its documents, workspaces, projects, maintenance and addresses without versions, with their
+        trash. The caller has checked that it is empty."""
         ...
 
     def set_document(self, namespace: str, kind: str, body: bytes | None) -> None:
@@ -459,6 +465,15 @@ class Transaction(Reader, TrashWriter, QueueWriter, Protocol):
 
     def save_key_record(self, record: KeyRecord) -> None: ...
     def delete_key_record(self, record_id: str) -> None: ...
+    def save_maintenance(self, maintenance: Maintenance) -> None:
+        """In the place of the one that was kept there, if any. No command that runs beside it decides as if it were not
+        there once this is committed."""
+        ...
+
+    def delete_maintenance(self, maintenance: Maintenance) -> None:
+        """What is kept of its place; nothing to delete is no error."""
+        ...
+
     def save_webhook(self, webhook: Webhook, progress: Progress) -> None:
         """A new one, or another record for the same id; a name is given once."""
         ...

@@ -43,7 +43,7 @@ ACTIONS: dict[str, str] = {
     "credential": "a credential was made, rotated or revoked",
     "team": "a team has other members",
     "namespace": "a namespace was made, changed or deleted",
-    "maintenance": "a maintenance lock was set or lifted",
+    "maintenance": "maintenance was started, changed or ended",
 }
 """What can be chosen, and when it happens. A name without a dot stands for all that begin with it."""
 DEFAULT = ("lock.forced", "lock.stale", "lock.waiting", "version.park", "state.shrunk", "state.delete")
@@ -203,6 +203,9 @@ _SENTENCES = {
     "version.write": "{by} wrote {where}",
     "version.park": "a write of {by} to {where} was refused and parked as {subject}",
     "state.delete": "{by} deleted {where}",
+    "maintenance.start": "{by} started maintenance of {where}",
+    "maintenance.change": "{by} changed the maintenance of {where}",
+    "maintenance.end": "{by} ended the maintenance of {where}",
     "state.shrunk": "{where} has fewer resources",
     "state.first-read": "{by} read {where} for the first time",
     "credential.refused": "a credential was refused from {peer}",

@@ -3,10 +3,11 @@
 Identical bytes are a success, since answers get lost and clients send again; but not from a run whose lock was taken
 away before those bytes were written: then another wrote them. (On a first apply Terraform reads the state once more
 before it writes, and would report success with the other's state while its own resources are recorded nowhere.)
-Otherwise a write must (1) be a whole state body, (2) not ignore a lock that
-somebody else holds, (3) not come from a run whose lock was taken away while another held it or wrote since, and (4)
-move the serial forward on the same lineage, unless its own lock names it as an override (`state push`, the destination
-of a migration) or the caller overrides explicitly. What is refused is never thrown away: the caller parks it.
+Otherwise a write must (1) be a whole state body, (2) not ignore a lock that somebody else holds, (3) not come from a
+run whose lock was taken away while another held it or wrote since, (4) under maintenance come from who holds the lock,
+and (5) move the serial forward on the same lineage, unless its own lock names it as an override (`state push`, the
+destination of a migration) or the caller overrides explicitly. What is refused is never thrown away: the caller parks
+it.
 
 Plain objects (plans, tfvars, folder markers) have none of these rules. Sources: PROMISES "Writes and versions",
 PROTOCOLS 2.7 and 7, and for serial and lineage the checks of `terraform state push`.
@@ -50,6 +51,8 @@ class Head(msgspec.Struct, frozen=True):
     size: int = 0
     facts: Facts | None = None
     require_lock: bool = False
+    maintenance: bool = False
+    """Maintenance stands there: only who holds the lock may write."""
 
 
 class WriteVerdict(StrEnum):
@@ -60,6 +63,7 @@ class WriteVerdict(StrEnum):
     LOCKED = "locked by another"
     FENCED = "fenced"
     LOCK_REQUIRED = "lock required"
+    MAINTENANCE = "maintenance"
     SERIAL = "serial"
     LINEAGE = "lineage"
 
@@ -85,11 +89,14 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
         return WriteOutcome(WriteVerdict.NOT_A_STATE)
     mark = ""
     overriding = request.override
+    named = request.lock_id
+    holds = lock is not None and (lock.has_id(named) if named else lock.is_held_by(request.credential))
     if request.unconditional:
+        if head.maintenance and not holds:
+            return WriteOutcome(WriteVerdict.MAINTENANCE)
         mark = "override"
     elif lock is not None:
-        named = request.lock_id
-        if not (lock.has_id(named) if named else lock.is_held_by(request.credential)):
+        if not holds:
             return WriteOutcome(_ignored_lock(record, request))
         overriding = overriding or (
             request.may_override and any(hold.operation in OVERRIDING_OPERATIONS for hold in lock.holds)
@@ -97,9 +104,11 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
     else:
         if _is_fenced(record, request, head.seq):
             return WriteOutcome(WriteVerdict.FENCED)
-        if request.lock_id:
+        if named:
             # The protocol names a lock and it is gone: released, or taken away by force.
             return WriteOutcome(WriteVerdict.FENCED)
+        if head.maintenance:
+            return WriteOutcome(WriteVerdict.MAINTENANCE)
         if head.require_lock:
             return WriteOutcome(WriteVerdict.LOCK_REQUIRED)
         mark = "unlocked"

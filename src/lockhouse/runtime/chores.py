@@ -15,7 +15,7 @@ from lockhouse.core.ports import Reader, StateRecord, Transaction
 from lockhouse.core.sessions import Sessions
 from lockhouse.errors import Problem
 from lockhouse.runtime.engine import Engine
-from lockhouse.service import retention, trash, turns
+from lockhouse.service import maintenance, retention, trash, turns
 
 ROUND_SECONDS = 300.0
 UPLOAD_SECONDS = 7 * 24 * 3600.0
@@ -90,6 +90,7 @@ class Chores:
         await self._try("empty the trash", self.empty_trash)
         await self._try("sweep blobs", self.sweep_blobs)
         await self._try("remove ended sessions", self.sweep_sessions)
+        await self._try("end maintenance", self.end_maintenance)
         await self._try("forget servers that ended", self.forget_replicas)
 
     async def _try(self, what: str, chore: Callable[[], Awaitable[int]]) -> None:
@@ -193,6 +194,14 @@ class Chores:
     async def sweep_sessions(self) -> int:
         """Remove sessions of people that have ended; how many."""
         return await self._sessions.sweep(self._engine.now()) if self._sessions is not None else 0
+
+    async def end_maintenance(self) -> int:
+        """Forget maintenance whose time is over; how many."""
+        now = self._engine.now()
+        kept = await self._engine.read(lambda tx: tx.maintenances())
+        if all(each.stands(now) for each in kept):
+            return 0
+        return await self._engine.write(lambda tx: maintenance.end_those_over(tx, now))
 
     async def sweep_blobs(self) -> int:
         """Delete blobs that nothing refers to; how many."""

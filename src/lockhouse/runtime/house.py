@@ -17,13 +17,14 @@ from lockhouse.core.addresses import Address, is_state_key
 from lockhouse.core.bodies import with_serial
 from lockhouse.core.data_keys import place_of_body, place_of_part
 from lockhouse.core.locks import Facet, Lock, Verdict
+from lockhouse.core.maintenance import Maintenance
 from lockhouse.core.ports import Part, Reader, Transaction
 from lockhouse.core.principals import Right
 from lockhouse.core.queues import Queued
 from lockhouse.core.sessions import Sessions
 from lockhouse.core.versions import Body, Facts, Version
 from lockhouse.deltas.chains import is_packed
-from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid
+from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid, UnderMaintenance
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.facts import FactsReader
 from lockhouse.runtime.intake import BUFFERED_BYTES, Intake, take_in
@@ -38,7 +39,9 @@ from lockhouse.sealing.bodies import Bodies
 from lockhouse.sealing.ring import Ring
 from lockhouse.service import history, locks, objects, staleness, uploads
 from lockhouse.service.callers import Caller
+from lockhouse.service.lock_documents import read_document
 from lockhouse.service.locks import TakeLock, Taken, Unlock
+from lockhouse.service.maintenance import maintained, under_maintenance
 from lockhouse.service.objects import Found, Put, Refused, Written
 from lockhouse.service.staleness import Released
 
@@ -274,7 +277,7 @@ class House:
         if taken is None:
             self._tell_of_waiting(self.waiting.saw_refusal(address, caller), address)
             refusal = refusal or await self._holder(command)
-            held = (locks.read_document(refusal.info).id, refusal.info)
+            held = (read_document(refusal.info).id, refusal.info)
             now = self.engine.now()
             await self.recollections.refused(caller.who.credential, address, command.facet, held, now)
             raise refusal
@@ -304,14 +307,20 @@ class House:
                 waiter.woken.set()  # the lock may have been released between the refusal and joining
             while True:
                 woken = asyncio.ensure_future(waiter.woken.wait())
+                end = deadline
+                if isinstance(refusal, UnderMaintenance) and refusal.until and self.waiting.is_head(address, waiter):
+                    end = min(deadline, loop.time() + max(0.01, refusal.until - self.engine.now()))
                 await asyncio.wait(
-                    {woken, leaving}, timeout=max(0.0, deadline - loop.time()), return_when=asyncio.FIRST_COMPLETED
+                    {woken, leaving}, timeout=max(0.0, end - loop.time()), return_when=asyncio.FIRST_COMPLETED
                 )
                 woken.cancel()
                 if leaving.done():
                     raise BodyIncomplete("the client left while it waited for the lock")
-                if not waiter.woken.is_set() or self.waiting.ending:
+                if self.waiting.ending:
                     return None, refusal
+                if not waiter.woken.is_set() and end >= deadline:
+                    first = self.waiting.is_head(address, waiter)  # all others have not asked since they came
+                    return None, refusal if first else await self._holder(command, refusal)
                 waiter.woken.clear()
                 later = msgspec.structs.replace(caller, now=self.engine.now())
                 try:
@@ -352,14 +361,17 @@ class House:
         epoch = taken.lock.epoch
         await self.write(lambda tx: locks.withdraw(tx, caller, address, epoch))
 
-    async def _holder(self, command: TakeLock) -> LockHeld:
-        """The refusal for somebody who queued behind others and was never told who holds the lock."""
+    async def _holder(self, command: TakeLock, told: LockHeld | None = None) -> LockHeld:
+        """The refusal for somebody who queued behind others: who is in the way now; else what it was told before."""
 
         def look(tx: Reader) -> LockHeld:
             state = tx.state(command.address)
             lock = tx.lock(state).lock if state is not None else None
+            closed = maintained(tx, command.address, self.engine.now()) if lock is None else None
+            if closed is not None:
+                return under_maintenance(command.address, closed, "lock")
             if lock is None:
-                return LockHeld(
+                return told or LockHeld(
                     f"cannot lock {command.address.lock_id}: others wait for it in front of you",
                     info=command.info,
                     hint="try again",
@@ -430,6 +442,10 @@ class House:
         if verdict in (Verdict.RELEASED, Verdict.FORCED):
             self.waiting.wake(address)
         return verdict
+
+    def maintenance_changed(self, *found: Maintenance) -> None:
+        """Who waits there asks again: at this server now, at others within a moment by their own round."""
+        self.waiting.wake_all(lambda at: any(each.namespace == at.namespace and each.covers(at.key) for each in found))
 
     async def show_lock(self, caller: Caller, address: Address, facet: Facet) -> bytes | None:
         """The lock document as this facet shows it, or None; remembers that this credential has read it."""

@@ -20,6 +20,7 @@ from lockhouse.core.queues import ALIVE_SECONDS, Queued
 from lockhouse.errors import Problem
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.waiting import Waiter
+from lockhouse.service.maintenance import maintained
 
 POLL_SECONDS = 0.2
 SAY_SECONDS = 1.0
@@ -32,7 +33,7 @@ class SharedQueue:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._replica = secrets.token_hex(8)
-        self._held: dict[str, Waiter] = {}
+        self._held: dict[str, tuple[Waiter, Address]] = {}
         self._rounds: asyncio.Task[None] | None = None
 
     async def join(self, address: Address, waiter: Waiter) -> str:
@@ -52,7 +53,7 @@ class SharedQueue:
             tx.say_alive(self._replica, now)
             tx.enqueue(place)
 
-        self._held[place.id] = waiter
+        self._held[place.id] = waiter, address
         try:
             await self._engine.write(command)
         except BaseException:
@@ -90,10 +91,12 @@ class SharedQueue:
                 if now - said >= SAY_SECONDS:
                     await self._engine.write(lambda tx, now=now: tx.say_alive(self._replica, now))  # type: ignore[misc]
                     said = now
-                since = now - ALIVE_SECONDS
-                for place in await self._engine.read(lambda tx, since=since: tx.next_to_ask(self._replica, since)):  # type: ignore[misc]
-                    waiter = self._held.get(place)
-                    if waiter is not None:
-                        waiter.woken.set()
+                for waiter in await self._engine.read(lambda tx, now=now: self._to_ask(tx, now)):  # type: ignore[misc]
+                    waiter.woken.set()
             except Problem as problem:
                 _log.warning("Cannot look after held requests error=%s", problem.message)
+
+    def _to_ask(self, tx: Reader, now: float) -> list[Waiter]:
+        """Those whose lock may be theirs now: free, nobody in front, and no maintenance in the way."""
+        found = (self._held.get(place) for place in tx.next_to_ask(self._replica, now - ALIVE_SECONDS))
+        return [each[0] for each in found if each is not None and maintained(tx, each[1], now) is None]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lockhouse.core.addresses import Address
@@ -73,6 +74,12 @@ class Waiting:
         queue = self._queues.get(address)
         if queue:
             queue[0].woken.set()
+
+    def wake_all(self, at: Callable[[Address], bool]) -> None:
+        """As `wake`, at all these addresses."""
+        for address, queue in self._queues.items():
+            if at(address):
+                queue[0].woken.set()
 
     def end_all(self) -> None:
         """The server is stopping: every held request is answered now."""

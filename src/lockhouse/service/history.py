@@ -15,7 +15,7 @@ from lockhouse.core.ports import Parked, Reader, StateRecord, Transaction
 from lockhouse.core.principals import Right, allows, require, require_below
 from lockhouse.core.versions import Body, Version
 from lockhouse.errors import ParkedNotFound, RequestInvalid, StateNotFound, VersionNotFound, WriteLocked
-from lockhouse.service import audit, namespaces, objects
+from lockhouse.service import audit, maintenance, namespaces, objects
 from lockhouse.service.callers import Caller
 from lockhouse.service.objects import Put, Refused, Written
 
@@ -116,7 +116,7 @@ def restore(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     state, _ = show_state(tx, caller, address)
     lock = tx.lock(state).lock
     if lock is None or not command.lock_id or not lock.has_id(command.lock_id):
-        refuse_while_locked(tx, state)
+        refuse_while_locked(tx, state, caller.now)
     return objects.put(tx, caller, msgspec.structs.replace(command, override=True, unconditional=True, mark="rollback"))
 
 
@@ -151,7 +151,7 @@ def accept_parked(tx: Transaction, caller: Caller, parked_id: str, nonce: str, b
     that are not a state."""
     parked = get_parked(tx, caller, parked_id)
     state = tx.ensure_state(parked.address)
-    refuse_while_locked(tx, state)
+    refuse_while_locked(tx, state, caller.now)
     if parked.facts is None:
         raise RequestInvalid(
             f"cannot accept parked write {parked_id}: its bytes are not a Terraform state",
@@ -188,8 +188,9 @@ def _forget(tx: Transaction, parked: Parked) -> None:
     tx.save_state(msgspec.structs.replace(state, parked=max(0, state.parked - 1)))
 
 
-def refuse_while_locked(tx: Reader, state: StateRecord) -> None:
-    """WriteLocked (`write.locked`) while anybody holds the lock."""
+def refuse_while_locked(tx: Reader, state: StateRecord, now: float) -> None:
+    """WriteLocked (`write.locked`) while anybody holds the lock, WriteMaintenance (`write.maintenance`) while
+    maintenance stands there."""
     lock = tx.lock(state).lock
     if lock is not None:
         address = state.address
@@ -197,3 +198,4 @@ def refuse_while_locked(tx: Reader, state: StateRecord) -> None:
             f"cannot write {address.lock_id}: {lock.name} holds its lock",
             hint=f"lockhouse lock show {address.namespace} {address.key}",
         )
+    maintenance.refuse_write(tx, state.address, now)

@@ -57,7 +57,7 @@ def add(tx: Transaction, caller: Caller, command: Import) -> Written:
     if not 0 <= command.at <= caller.now:
         raise RequestInvalid("cannot import a version: the time at which it was written is to come", argument="at")
     state = tx.ensure_state(address)
-    history.refuse_while_locked(tx, state)
+    history.refuse_while_locked(tx, state, caller.now)
     newest = tx.current(state, packed=False) if state.current else None
     if newest is not None and newest.origin.mark == MARK and newest.origin.request == command.source:
         return Written(newest, created=False)

@@ -16,7 +16,7 @@ from lockhouse.core.principals import Right, allows_below, require_below
 from lockhouse.core.versions import Version
 from lockhouse.service import namespaces
 from lockhouse.service.callers import Caller
-from lockhouse.service.locks import document_of
+from lockhouse.service.lock_documents import document_of
 from lockhouse.service.objects import Entry, Listing, VersionListing
 
 _LAST = "\U0010ffff"

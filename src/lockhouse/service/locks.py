@@ -13,13 +13,15 @@ import msgspec
 
 from lockhouse.core import locks as rule
 from lockhouse.core.addresses import Address, check_key
-from lockhouse.core.locks import Facet, Hold, Lock, LockRecord, Verdict
+from lockhouse.core.locks import FREE, Facet, Hold, Lock, LockRecord, Verdict
 from lockhouse.core.ports import LockEvent, Reader, StateRecord, Transaction
 from lockhouse.core.principals import Identity, Right, allows, require
 from lockhouse.core.times import timestamp
 from lockhouse.errors import AccessDenied, LockHeld, LockMismatch, LockNotFound, StorageUnavailable
 from lockhouse.service import audit, namespaces
 from lockhouse.service.callers import Caller
+from lockhouse.service.lock_documents import LockDocument, document_of, maintenance_document, read_document
+from lockhouse.service.maintenance import maintained, under_maintenance
 
 PLANNING = frozenset({"", "OperationTypePlan", "OperationTypeInvalid", "migration source state"})
 """What a client may name as the operation of a lock that is taken with the right to plan. `OperationTypeInvalid` is
@@ -27,18 +29,6 @@ what Terraform calls `console`, `graph` and `import`; a workspace lock names non
 _USES = 1000
 _ABOUT_HOLDER = frozenset({"forced", "stale", "seen-again"})
 _CLIENT = re.compile(r"(?:Terraform|OpenTofu)/([0-9][0-9A-Za-z.+-]{0,30})")
-
-
-class LockDocument(msgspec.Struct, frozen=True, gc=False):
-    """A lock document as Terraform writes it (PROTOCOLS 1.1): fields in this order, no spaces."""
-
-    id: str = msgspec.field(name="ID", default="")
-    operation: str = msgspec.field(name="Operation", default="")
-    info: str = msgspec.field(name="Info", default="")
-    who: str = msgspec.field(name="Who", default="")
-    version: str = msgspec.field(name="Version", default="")
-    created: str = msgspec.field(name="Created", default="")
-    path: str = msgspec.field(name="Path", default="")
 
 
 class TakeLock(msgspec.Struct, frozen=True, gc=False):
@@ -80,45 +70,6 @@ class LockView(msgspec.Struct, frozen=True):
     """When its holder's credential was last used, as far as that is written down; 0: it is not."""
 
 
-_decode = msgspec.json.Decoder(LockDocument).decode
-_GO_ESCAPES = re.compile("[<>&\u2028\u2029]")
-
-
-def read_document(info: bytes) -> LockDocument:
-    """What a lock document says; all empty when it is not one (people lock with their own texts)."""
-    try:
-        return _decode(info)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return LockDocument()
-
-
-def write_document(document: LockDocument) -> bytes:
-    """The document exactly as Go's encoder writes it (PROTOCOLS 1.1): `<`, `>`, `&`, U+2028 and U+2029 escaped."""
-    text = msgspec.json.encode(document).decode()
-    return _GO_ESCAPES.sub(lambda match: f"\\u{ord(match.group()):04x}", text).encode()
-
-
-def document_of(address: Address, lock: Lock, hold: Hold) -> bytes:
-    """The document to show for a hold: as received, or made by us where its protocol sent none or another Path.
-
-    A document that came over http or cloud has an empty Path; S3 and DynamoDB clients expect `bucket/key`.
-    """
-    if hold.info and hold.facet in (Facet.TABLE, Facet.LOCKFILE):
-        return hold.info
-    found = read_document(hold.info)
-    return write_document(
-        LockDocument(
-            id=hold.id,
-            operation=found.operation or hold.operation,
-            info=found.info,
-            who=found.who or lock.name,
-            version=found.version,
-            created=found.created or timestamp(hold.at),
-            path=address.lock_id,
-        )
-    )
-
-
 def take(
     tx: Transaction, caller: Caller, command: TakeLock, *, behind: bool | Callable[[], bool] = False
 ) -> Taken | None:
@@ -126,8 +77,8 @@ def take(
 
     `behind`: whether others wait in front of the caller. Then a free lock is left for them, and the answer is None.
 
-    Needs `lock` there, or `plan` for what does not write. Errors: `access.denied`, `namespace.not_found`,
-    `request.invalid` (key, empty lock id).
+    Needs `lock` there, or `plan` for what does not write. Errors: `lock.maintenance` for a free lock while maintenance
+    stands there; `access.denied`, `namespace.not_found`, `request.invalid` (key, empty lock id).
     """
     address = command.address
     namespaces.address_in(tx, caller, address)
@@ -136,6 +87,10 @@ def take(
     _require_locking(caller, address, document.operation)
     lock_id = command.id or document.id
     found = tx.state_and_lock(address)
+    if found is None or found[1].lock is None:
+        closed = maintained(tx, address, caller.now)
+        if closed is not None:
+            raise under_maintenance(address, closed, "lock")
     if found is None:
         state = tx.ensure_state(address)
         record = tx.lock(state)  # another server may have made it, and locked it, in the same moment
@@ -190,7 +145,8 @@ def release(
     `found`: the state and its lock as this transaction has read them.
 
     Errors: `lock.mismatch` when another lock is held than the one named or last read; `access.denied` when it would be
-    a force-unlock and the caller may not; `namespace.not_found`.
+    a force-unlock and the caller may not; `lock.maintenance` when what it means is no lock but the maintenance that
+    stands there; `namespace.not_found`.
     """
     address = command.address
     namespaces.address_in(tx, caller, address)
@@ -199,6 +155,10 @@ def release(
     if not may_force:
         require_locking(who, address)
     found = found or tx.state_and_lock(address)
+    if found is None or found[1].lock is None:
+        closed = maintained(tx, address, caller.now)
+        if closed is not None and (command.force or closed.id in (command.id, command.last_read)):
+            raise under_maintenance(address, closed, "unlock")
     if found is None:
         return Verdict.NOTHING
     state, record = found
@@ -267,16 +227,17 @@ def withdraw(tx: Transaction, caller: Caller, address: Address, epoch: int) -> N
 
 
 def show(tx: Reader, caller: Caller, address: Address, facet: Facet) -> tuple[str, bytes] | None:
-    """(lock id, document) as this facet shows it to this caller, or None when there is none. Needs `lock` or `read`."""
+    """(lock id, document) as this facet shows it to this caller, or None when there is none. Needs `lock` or `read`.
+
+    While nobody holds it under maintenance, that of the maintenance."""
     namespaces.address_in(tx, caller, address)
     _require_sight(caller, address)
     state = tx.state(address)
-    if state is None:
-        return None
-    record = tx.lock(state)
+    record = FREE if state is None else tx.lock(state)
     hold = rule.view(record, facet, caller.who.credential, caller.now)
     if hold is None:
-        return None
+        closed = maintained(tx, address, caller.now)
+        return None if closed is None else (closed.id, maintenance_document(address, closed))
     lock = record.lock
     if lock is None:
         return hold.id, hold.info
@@ -285,11 +246,13 @@ def show(tx: Reader, caller: Caller, address: Address, facet: Facet) -> tuple[st
 
 def inspect(tx: Reader, caller: Caller, address: Address) -> tuple[LockRecord, Sequence[LockEvent]]:
     """The lock record of an address and its newest history. Needs `lock` or `read`. Errors: `lock.not_found` when
-    the address was never locked."""
+    the address was never locked and no maintenance stands there."""
     namespaces.address_in(tx, caller, address)
     _require_sight(caller, address)
     state = tx.state(address)
     if state is None:
+        if maintained(tx, address, caller.now) is not None:
+            return FREE, ()
         raise LockNotFound(f"cannot find a lock on {address.lock_id}: it was never locked", hint="lockhouse lock list")
     return tx.lock(state), tx.lock_events(state)
 

@@ -34,10 +34,12 @@ from lockhouse.errors import (
     VersionNotFound,
     WriteFenced,
     WriteLocked,
+    WriteMaintenance,
     WriteUnlocked,
 )
 from lockhouse.service import audit, namespaces
 from lockhouse.service.callers import Caller
+from lockhouse.service.maintenance import describe, maintained, refuse_delete
 
 PARKED_PER_ADDRESS = 50
 """Quota of parked writes of one address; one more is refused without being kept, and the message says so."""
@@ -159,8 +161,9 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     if not (state.is_state or is_state_key(address.key) or command.facts is not None or command.only_state):
         return Written(add_version(tx, caller, state, command, lock_id="", mark=command.mark), created=True)
     record = tx.lock(state)
+    closed = maintained(tx, address, caller.now)
     outcome = writes.decide(
-        _head(state, live, require_lock=state.require_lock or namespace.require_lock),
+        _head(state, live, require_lock=state.require_lock or namespace.require_lock, maintenance=closed is not None),
         record,
         writes.WriteRequest(
             credential=caller.who.credential,
@@ -191,6 +194,9 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
                 f"cannot write {address.lock_id}: {Refusal.EMPTY}; the old state stays",
                 hint="upload a whole state: terraform state push FILE",
             )
+    if closed is not None and outcome.verdict is WriteVerdict.MAINTENANCE:
+        problem: Problem = WriteMaintenance(f"cannot write {address.lock_id}: {describe(closed)}")
+        return _park(tx, caller, state, command, problem)
     holder = record.lock
     problem = _refusal(address, outcome.verdict, live, command.facts, holder.name if holder else "")
     return _park(tx, caller, state, command, problem)
@@ -288,7 +294,8 @@ def delete(
     """Write a delete marker, or with a version id put that version into the trash. None: there was nothing at all.
 
     Needs `write` (a version: `admin` or `write`). Errors: `delete.locked` while any lock is held, the caller's own
-    included (PROMISES, "Locks"), `version.not_found`, `access.denied`, `namespace.not_found`, `condition.failed`.
+    included (PROMISES, "Locks"), and under maintenance; `version.not_found`, `access.denied`, `namespace.not_found`,
+    `condition.failed`.
     """
     namespaces.address_in(tx, caller, address)
     check_key(address.key)
@@ -302,6 +309,8 @@ def delete(
             f"cannot delete {address.lock_id}: {record.lock.name} holds its lock since {timestamp(record.lock.at)}",
             hint=f"unlock first: lockhouse lock show {address.namespace} {address.key}",
         )
+    if state.is_state:
+        refuse_delete(tx, address, caller.now)
     current = tx.current(state, packed=False)
     assert current is not None
     if conditions is not None:
@@ -476,15 +485,16 @@ def remove(tx: Transaction, state: StateRecord, version: Version, discarded: Dis
     return state
 
 
-def _head(state: StateRecord, live: Version | None, *, require_lock: bool) -> writes.Head:
+def _head(state: StateRecord, live: Version | None, *, require_lock: bool, maintenance: bool) -> writes.Head:
     if live is None or live.body is None:
-        return writes.Head(require_lock=require_lock, seq=0)
+        return writes.Head(require_lock=require_lock, maintenance=maintenance)
     return writes.Head(
         seq=state.current,
         sha256=live.body.sha256,
         size=live.body.size,
         facts=live.facts,
         require_lock=require_lock,
+        maintenance=maintenance,
     )
 
 

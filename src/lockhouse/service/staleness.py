@@ -20,6 +20,7 @@ from lockhouse.core.staleness import Act, Holder, Policy, Rule
 from lockhouse.errors import DocumentNotFound, LockMismatch, LockNotFound
 from lockhouse.service import audit, locks, namespaces
 from lockhouse.service.callers import Caller
+from lockhouse.service.lock_documents import document_of
 from lockhouse.service.locks import Unlock
 
 KIND = "lockhouse-stale-locks"
@@ -141,7 +142,7 @@ def release(
         why = "another lock is held there" if other else "nothing says that its holder is gone"
         raise LockMismatch(
             f"cannot release {address.lock_id} as stale: {why}",
-            info=locks.document_of(address, lock, lock.holds[0]),
+            info=document_of(address, lock, lock.holds[0]),
             hint=f"lockhouse lock show {address.namespace} {address.key}; to take it away nevertheless: lockhouse lock "
             f"force-unlock {address.namespace} {address.key} --reason TEXT",
         )

@@ -81,7 +81,7 @@ def _writable(tx: Reader, caller: Caller, address: Address) -> StateRecord:
     state = tx.state(address)
     if state is None:
         raise StateNotFound(f"cannot find {address.lock_id}", hint=f"lockhouse state list {address.namespace}")
-    history.refuse_while_locked(tx, state)
+    history.refuse_while_locked(tx, state, caller.now)
     return state
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
+from lockhouse.core.maintenance import Maintenance, standing
 from lockhouse.core.ports import Reader, StateRecord, Transaction
 from lockhouse.core.principals import Right, allows, require
 from lockhouse.core.versions import Version
@@ -39,7 +40,7 @@ from lockhouse.errors import (
     WorkspaceExists,
     WorkspaceNotFound,
 )
-from lockhouse.service import audit, namespaces, objects
+from lockhouse.service import audit, maintenance, namespaces, objects
 from lockhouse.service.callers import Caller
 
 MAX_TAGS = 200
@@ -57,6 +58,12 @@ class View(msgspec.Struct, frozen=True):
     current: Version | None
     """Without bytes; None when there is no live version."""
     project: Project
+    maintenances: Sequence[Maintenance] = ()
+    """All that are kept of its namespace."""
+
+    def maintained(self, now: float) -> Maintenance | None:
+        """What stands there."""
+        return standing(self.maintenances, self.workspace.address.key, now)
 
 
 class NewWorkspace(msgspec.Struct, frozen=True):
@@ -183,6 +190,7 @@ def view(tx: Reader, workspace: Workspace) -> View:
         tx.lock(state) if state is not None else LockRecord(),
         current,
         project or default_project(workspace.address.namespace, namespace.at if namespace else 0.0),
+        tx.maintenances(workspace.address.namespace),
     )
 
 
@@ -306,6 +314,7 @@ def delete(tx: Transaction, caller: Caller, workspace_id: str, nonce: str, *, gu
     shown = view(tx, workspace)
     if shown.lock.lock is not None:
         raise DeleteLocked(f"cannot delete the workspace {workspace.name}: it is locked by {shown.lock.lock.name}")
+    maintenance.refuse_delete(tx, address, caller.now)
     facts = shown.current.facts if shown.current is not None else None
     if guarded and facts is not None and facts.resources != 0:
         raise DeleteGuarded(

@@ -34,6 +34,7 @@ from lockhouse.core.versions import Body, Facts, Version
 from lockhouse.storage.memory_audit import AuditMaps, AuditReads, AuditWrites
 from lockhouse.storage.memory_blobs import BlobMaps, BlobReads, BlobWrites
 from lockhouse.storage.memory_data_keys import DataKeyMaps, DataKeyReads, DataKeyWrites
+from lockhouse.storage.memory_maintenance import MaintenanceMaps, MaintenanceReads, MaintenanceWrites
 from lockhouse.storage.memory_notices import NoticeMaps, NoticeReads, NoticeWrites
 from lockhouse.storage.memory_principals import PrincipalMaps, PrincipalReads, PrincipalWrites
 from lockhouse.storage.memory_queues import QueueMaps, QueueReads, QueueWrites
@@ -60,6 +61,7 @@ class _Maps(
     DataKeyMaps,
     BlobMaps,
     WebhookMaps,
+    MaintenanceMaps,
 ):
     """Everything of record. Values are frozen, so copying the maps copies the store."""
 
@@ -97,6 +99,7 @@ class _MemoryReader(
     DataKeyReads,
     BlobReads,
     WebhookReads,
+    MaintenanceReads,
 ):
     """Reads of one snapshot."""
 
@@ -281,6 +284,7 @@ class _MemoryTransaction(
     DataKeyWrites,
     BlobWrites,
     WebhookWrites,
+    MaintenanceWrites,
     _MemoryReader,
 ):
     """Writes to a copy."""
@@ -298,6 +302,8 @@ class _MemoryTransaction(
         for owner, kind in list(self._maps.documents):
             if owner == name:
                 del self._maps.documents[owner, kind]
+        for each in self.maintenances(name):
+            self.delete_maintenance(each)
         self._forget_namespace(name)
         with_versions = {state_id for state_id, _ in self._maps.versions}
         for address, state in list(self._maps.states.items()):

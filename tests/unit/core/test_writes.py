@@ -12,6 +12,7 @@ from lockhouse.core.writes import Head, WriteRequest, WriteVerdict, after_write,
 V = WriteVerdict
 FACTS = Facts(serial=5, lineage="line")
 HEAD = Head(seq=3, sha256=b"current", size=10, facts=FACTS)
+CLOSED = msgspec.structs.replace(HEAD, maintenance=True)
 
 
 def lock(by="ann", operation="OperationTypeApply", record=FREE):
@@ -50,6 +51,17 @@ def write(by="ann", serial=6, lineage="line", sha=b"new", size=10, **more):
         (HEAD, lock(), write(lock_id="id-else"), V.LOCKED, ""),
         (HEAD, FREE, write(lock_id="id-ann"), V.FENCED, ""),
         (HEAD, lock("bob"), write(unconditional=True, override=True, serial=1), V.ACCEPTED, "override"),
+        (CLOSED, FREE, write(), V.MAINTENANCE, ""),
+        (CLOSED, FREE, write(sha=b"current"), V.IDENTICAL, ""),
+        (CLOSED, FREE, write(size=0), V.EMPTY, ""),
+        (CLOSED, FREE, write(lock_id="id-ann"), V.FENCED, ""),
+        (CLOSED, lock(), write(), V.ACCEPTED, ""),
+        (CLOSED, lock(), write(lock_id="id-ann"), V.ACCEPTED, ""),
+        (CLOSED, lock(), write(serial=5), V.SERIAL, ""),
+        (CLOSED, lock("bob"), write(), V.LOCKED, ""),
+        (CLOSED, FREE, write(unconditional=True, override=True), V.MAINTENANCE, ""),
+        (CLOSED, lock("bob"), write(unconditional=True, override=True), V.MAINTENANCE, ""),
+        (CLOSED, lock(), write(unconditional=True, override=True, serial=1), V.ACCEPTED, "override"),
     ],
 )
 def test_a_write_is_decided_by_lock_serial_and_lineage(head, record, request_, verdict, mark):

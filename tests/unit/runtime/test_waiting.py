@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +14,13 @@ import pytest
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet, Verdict
 from lockhouse.core.principals import Grant, Identity, Right
-from lockhouse.errors import BodyIncomplete, LockHeld
+from lockhouse.errors import BodyIncomplete, LockHeld, UnderMaintenance
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
-from lockhouse.service import namespaces
+from lockhouse.service import maintenance, namespaces
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Unlock
+from lockhouse.service.maintenance import Place
 from lockhouse.storage.directory import open_directory
 
 ALL = (Grant("*", "", (Right.ADMIN,)),)
@@ -190,6 +192,69 @@ def test_many_waiters_and_random_departures_never_make_two_holders_or_lose_the_q
         return served
 
     assert asyncio.run(play()) >= 40
+
+
+async def _under_maintenance(rooms: House, until: float = 0.0) -> tuple[list[str], list[asyncio.Task[None]]]:
+    """(who was served, three who wait in order) under maintenance that began while the first one held the lock."""
+    served: list[str] = []
+
+    async def turn(name: str) -> None:
+        await rooms.take_lock(caller(name, now=time.time()), wants(name), never)
+        served.append(name)
+        await rooms.release_lock(caller(name, now=time.time()), unlock(name))
+
+    await rooms.take_lock(caller("ann"), wants("ann"), never)
+    root = caller("root", now=time.time())
+    place = Place(STATE.namespace, STATE.key)
+    made, _ = await rooms.write(lambda tx: maintenance.start(tx, root, place, "m", "moving", until))
+    rooms.maintenance_changed(made)
+    tasks = []
+    for number, name in enumerate(("b", "a", "c"), 1):
+        tasks.append(asyncio.create_task(turn(name)))
+        await queued(rooms, number)
+    await rooms.release_lock(caller("ann"), unlock("ann"))
+    return served, tasks
+
+
+def test_who_waits_under_maintenance_is_served_in_order_when_somebody_ends_it(engine: Engine) -> None:
+    async def play() -> list[str]:
+        rooms = house(engine)
+        served, tasks = await _under_maintenance(rooms)
+        with pytest.raises(UnderMaintenance, match="moving"):
+            await house(engine, lock_wait=0.05).take_lock(caller("late", now=time.time()), wants("late"), never)
+        assert served == []
+        root = caller("root", now=time.time())
+        ended = await rooms.write(lambda tx: maintenance.end(tx, root, Place(STATE.namespace, STATE.key)))
+        rooms.maintenance_changed(ended)
+        async with asyncio.timeout(10):
+            await asyncio.gather(*tasks)
+        return served
+
+    assert asyncio.run(play()) == ["b", "a", "c"]
+
+
+def test_who_waits_under_maintenance_is_served_in_order_when_its_time_is_over(engine: Engine) -> None:
+    async def play() -> list[str]:
+        rooms = house(engine)
+        until = time.time() + 0.3
+        served, tasks = await _under_maintenance(rooms, until)
+        async with asyncio.timeout(10):
+            await asyncio.gather(*tasks)
+        assert time.time() >= until
+        return served
+
+    assert asyncio.run(play()) == ["b", "a", "c"]
+
+
+def test_maintenance_that_lasts_longer_than_a_request_is_held_refuses_with_its_reason(engine: Engine) -> None:
+    async def play() -> None:
+        rooms = house(engine, lock_wait=0.2)
+        _, tasks = await _under_maintenance(rooms)
+        for refused in await asyncio.gather(*tasks, return_exceptions=True):
+            assert isinstance(refused, UnderMaintenance)
+            assert "moving" in refused.message
+
+    asyncio.run(play())
 
 
 async def _soon() -> None:

@@ -305,6 +305,7 @@ def _api() -> list[Probe]:
         "POST /webhooks": {"name": "another", "url": "https://hooks.example/here", "namespace": NAMESPACE},
         "PATCH /webhooks/{name}": {"enabled": False},
         "POST /webhooks/{name}/replay": {"after": 0},
+        "PUT /namespaces/{namespace}/maintenance": {"reason": "because"},
         "POST /reviews": {
             "schema": "lockhouse.review/1",
             "root": "/src/app",
@@ -324,6 +325,8 @@ def _api() -> list[Probe]:
             query = f"?about={quoted(_IMPORT)}"
         if route == "DELETE /namespaces/{namespace}/state":
             query += "&force=true"
+        if route == "DELETE /namespaces/{namespace}/maintenance":
+            query = "?prefix=closed/"
         for need in its_needs:
             holding = "other" if need.on in ("another's lock", "a lock") else ""
             body = document(bodies[route]) if route in bodies else b""

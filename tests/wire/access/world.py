@@ -35,6 +35,7 @@ from lockhouse.core.audit import Entry
 from lockhouse.core.bodies import read_facts
 from lockhouse.core.items import KeyAttribute, Schema, Table
 from lockhouse.core.locks import Facet
+from lockhouse.core.maintenance import Maintenance
 from lockhouse.core.ports import Parked, Part
 from lockhouse.core.principals import Credential, Grant, Identity, Kind, Principal, Right
 from lockhouse.core.reviews import ReviewRecord
@@ -259,6 +260,7 @@ class World:
             tx.add_parked(kept)
             tx.add_session(session)
             tx.save_webhook(hook, Progress())
+            tx.save_maintenance(Maintenance("m-1", NAMESPACE, "closed/", "because", NOW, "P-target", "target"))
             tx.add_review(review, compress(REVIEW_BODY))
             tx.save_project(Project(PROJECT, NAMESPACE, "project", NOW))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockhouse.cli.arguments import Key, Namespace
+from lockhouse.cli.commands import maintenance
 from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, facts, short
 from lockhouse.errors import RequestInvalid
@@ -53,7 +54,8 @@ def list_held(
         "state", "holder", "kind", "who", "operation", "from", "since", "last seen", "through", "waiting", "lock id",
         "evidence", "job",
     )  # fmt: skip
-    run.show(found, columns(titles, rows, "no locks are held"))
+    stands = "" if run.as_json else maintenance.table(run.client.maintenances(namespace))
+    run.show(found, columns(titles, rows, "no locks are held") + (f"\n\n{stands}" if stands else ""))
 
 
 @command(group, "show")
@@ -151,6 +153,8 @@ def _text(found: LockDocumentView) -> str:
     parts = [facts((("state", f"{found.namespace}/{found.key}"), ("locked", "" if held else "no")))]
     if held is not None:
         parts.append(_holder(held))
+    if found.maintenance is not None:
+        parts.append(maintenance.table([found.maintenance]))
     if found.waiters:
         rows = [(each.name, short(each.since), "polls" if each.polls else "waits", each.peer) for each in found.waiters]
         parts.append(columns(("waiting", "since", "how", "from"), rows, ""))

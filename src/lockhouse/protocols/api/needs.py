@@ -11,6 +11,7 @@ _SEE, _SHOWN, _OWN = (needs.IN_NAMESPACE,), (needs.SHOWN,), (needs.VERIFIED,)
 _READ, _WRITE, _OVER = (needs.READ,), (needs.WRITE,), (needs.ADMIN_OVER,)
 _TEAM = (need("a team", Right.ADMIN, note="over its grants"),)
 _GRANTS = (need("the grants", Right.ADMIN, note="over all that is granted"),)
+_KEEP_OUT = (need("a prefix", Right.ADMIN, note="on the namespace, the prefix or the one key"),)
 _LIST = (need("a prefix", Right.READ),)
 _HOOK = (need("a webhook", Right.ADMIN, note="on its namespace and prefix, or on `*`"),)
 _BOTH = (need("a state", Right.WRITE, also=(Right.READ,)),)
@@ -82,6 +83,9 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     f"GET {_N}/stale-locks": _READ,
     f"PUT {_N}/stale-locks": _ADMIN,
     f"DELETE {_N}/stale-locks": _ADMIN,
+    "GET /maintenance": _SHOWN,
+    f"PUT {_N}/maintenance": _KEEP_OUT,
+    f"DELETE {_N}/maintenance": _KEEP_OUT,
     "POST /reviews": (need("anything", Right.WRITE, note="anywhere"),),
     "GET /reviews": _SHOWN,
     "GET /reviews/{id}": (need("a review", Right.READ, note="on `*`; or to have sent it"),),

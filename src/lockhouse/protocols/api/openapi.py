@@ -14,7 +14,7 @@ from lockhouse.protocols.api.routes import PREFIX, ROUTES, Access, Route
 
 _REFERENCE = "#/components/schemas/{name}"
 _NUMBERS = frozenset({"limit", "before", "days"})
-_SWITCHES = frozenset({"force"})
+_SWITCHES = frozenset({"exact", "force"})
 
 
 def document() -> bytes:

@@ -6,15 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Fence, Lock, LockRecord
+from lockhouse.core.maintenance import Maintenance
 from lockhouse.core.ports import LockEvent, Namespace, Parked, StateRecord
 from lockhouse.core.principals import Credential, Membership, Principal
 from lockhouse.core.reviews import Change, ReviewRecord
 from lockhouse.core.traffic import Tally
 from lockhouse.core.versions import Facts, Version
-from lockhouse.protocols.api import wire, wire_access, wire_reviews
+from lockhouse.protocols.api import wire, wire_access, wire_maintenance, wire_reviews
 from lockhouse.service.access import Member
 from lockhouse.service.imports import MARK
-from lockhouse.service.locks import document_of, is_stale
+from lockhouse.service.lock_documents import document_of
+from lockhouse.service.locks import is_stale
 
 
 def namespace(found: Namespace) -> wire.NamespaceDocument:
@@ -210,6 +212,7 @@ def lock(
     events: Sequence[LockEvent],
     waiters: tuple[wire.WaiterDocument, ...],
     seen: float,
+    maintenance: Maintenance | None,
 ) -> wire.LockDocumentView:
     return wire.LockDocumentView(
         namespace=address.namespace,
@@ -219,6 +222,7 @@ def lock(
         waiters=waiters,
         fences=tuple(_fence(each) for each in record.fences),
         history=tuple(_event(each) for each in events),
+        maintenance=wire_maintenance.document(maintenance) if maintenance is not None else None,
     )
 
 

@@ -129,6 +129,22 @@ class StaleDocument(Document, frozen=True, kw_only=True):
     """Whether the policy waits for somebody to say yes: `lockhouse lock release --stale`."""
 
 
+class MaintenanceDocument(Document, frozen=True, kw_only=True):
+    """Maintenance that stands: nobody is given a lock there, and only who holds one may write."""
+
+    id: str
+    namespace: str
+    prefix: str
+    """Of keys; empty: the whole namespace."""
+    exact: bool
+    """`prefix` is one whole key."""
+    reason: str
+    since: str
+    until: str
+    """Empty: until somebody ends it."""
+    by: str
+
+
 class HolderDocument(Document, frozen=True, kw_only=True):
     """A held lock."""
 
@@ -334,6 +350,8 @@ class LockDocumentView(Document, frozen=True, kw_only=True):
     fences: tuple[FenceDocument, ...]
     history: tuple[LockEventDocument, ...]
     """Newest first."""
+    maintenance: MaintenanceDocument | None = None
+    """What stands there now."""
 
 
 class Locks(Document, frozen=True, kw_only=True):
@@ -376,6 +394,7 @@ STATUSES: dict[str, int] = {
     "delete.resources": 409,
     "encryption.key": 400,
     "lock.held": 423,
+    "lock.maintenance": 423,
     "lock.mismatch": 409,
     "lock.not_found": 404,
     "namespace.conflict": 409,
@@ -396,6 +415,7 @@ STATUSES: dict[str, int] = {
     "review.not_found": 404,
     "webhook.exists": 409,
     "webhook.not_found": 404,
+    "maintenance.not_found": 404,
     "signature.expired": 403,
     "signature.malformed": 403,
     "signature.mismatch": 403,
@@ -422,6 +442,7 @@ STATUSES: dict[str, int] = {
     "write.lineage": 409,
     "write.lock_required": 409,
     "write.locked": 423,
+    "write.maintenance": 423,
     "write.serial": 409,
 }
 """Code to HTTP status; a test proves it complete."""

@@ -63,9 +63,11 @@ class ConditionRefused(Exception):
 
 FAULTS: Mapping[str, Fault] = {
     "lock.held": Fault.CONDITION,
+    "lock.maintenance": Fault.CONDITION,
     "lock.mismatch": Fault.CONDITION,
     "lock.not_found": Fault.NOT_FOUND,
     "write.locked": Fault.CONDITION,
+    "write.maintenance": Fault.CONDITION,
     "write.fenced": Fault.CONDITION,
     "write.lock_required": Fault.CONDITION,
     "write.serial": Fault.CONDITION,
@@ -85,6 +87,7 @@ FAULTS: Mapping[str, Fault] = {
     "review.not_found": Fault.NOT_FOUND,
     "webhook.exists": Fault.IN_USE,
     "webhook.not_found": Fault.NOT_FOUND,
+    "maintenance.not_found": Fault.NOT_FOUND,
     "namespace.not_found": Fault.NOT_FOUND,
     "namespace.exists": Fault.IN_USE,
     "namespace.invalid": Fault.VALIDATION,

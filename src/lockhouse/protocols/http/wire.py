@@ -18,7 +18,7 @@ import msgspec
 from lockhouse.core.addresses import Address, check_key, check_namespace
 from lockhouse.errors import BodyDigestInvalid, BodyDigestMismatch, MethodNotAllowed, Problem, RequestInvalid
 from lockhouse.protocols.web import Headers, unescape
-from lockhouse.service.locks import read_document
+from lockhouse.service.lock_documents import read_document
 
 PREFIX = b"/http/"
 LOCK_SUFFIX = "/lock"
@@ -73,9 +73,11 @@ class Target(msgspec.Struct, frozen=True):
 
 STATUSES: Mapping[str, int] = {
     "lock.held": 423,
+    "lock.maintenance": 423,
     "lock.mismatch": 409,
     "lock.not_found": 404,
     "write.locked": 423,
+    "write.maintenance": 423,
     "write.fenced": 409,
     "write.lock_required": 409,
     "write.serial": 409,
@@ -95,6 +97,7 @@ STATUSES: Mapping[str, int] = {
     "review.not_found": 400,
     "webhook.exists": 400,
     "webhook.not_found": 400,
+    "maintenance.not_found": 400,
     "namespace.not_found": 400,
     "namespace.exists": 409,
     "namespace.invalid": 400,

@@ -46,9 +46,11 @@ UNSET: Mapping[str, str] = {
 
 ANSWERS: Mapping[str, Answer | Callable[[Problem], Answer]] = {
     "lock.held": _PRECONDITION,
+    "lock.maintenance": _PRECONDITION,
     "lock.mismatch": _ABORTED,
     "lock.not_found": _NO_KEY,
     "write.locked": _PRECONDITION,
+    "write.maintenance": _PRECONDITION,
     "write.fenced": _PRECONDITION,
     "write.lock_required": _PRECONDITION,
     "write.serial": _PRECONDITION,
@@ -72,6 +74,7 @@ ANSWERS: Mapping[str, Answer | Callable[[Problem], Answer]] = {
     "review.not_found": _INVALID,
     "webhook.exists": _INVALID,
     "webhook.not_found": _INVALID,
+    "maintenance.not_found": _INVALID,
     "namespace.not_found": Answer("NoSuchBucket", 404),
     "namespace.exists": Answer("BucketAlreadyOwnedByYou", 409),
     "namespace.invalid": Answer("InvalidBucketName", 400),

@@ -11,13 +11,17 @@ import hashlib
 import msgspec
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.locks import Hold
+from lockhouse.core.maintenance import OPERATION as MAINTENANCE
 from lockhouse.core.outputs import Output
 from lockhouse.core.ports import Namespace
 from lockhouse.core.principals import Credential, Identity, Principal, Right, allows
 from lockhouse.core.versions import Version, parse_version_id
 from lockhouse.core.workspaces import Project, StateUpload, Workspace
 from lockhouse.protocols.tfe.wire import Json, moment, resource, to_many, to_one
-from lockhouse.service.locks import may_lock, read_document
+from lockhouse.service.callers import Caller
+from lockhouse.service.lock_documents import read_document
+from lockhouse.service.locks import may_lock
 from lockhouse.service.workspaces import View
 
 UPLOAD_MARK = "u"
@@ -76,8 +80,10 @@ def permissions(who: Identity, address: Address) -> Json:
     }
 
 
-def workspace(view: View, who: Identity, *, outputs: list[Json] | None = None) -> Json:
-    found, lock = view.workspace, view.lock.lock
+def workspace(view: View, caller: Caller, *, outputs: list[Json] | None = None) -> Json:
+    found, who, lock = view.workspace, caller.who, view.lock.lock
+    closed = view.maintained(caller.now) if lock is None else None
+    holder = lock or closed
     facts = view.current.facts if view.current is not None else None
     hold = lock.holds[0] if lock is not None else None
     attributes: Json = {
@@ -91,8 +97,8 @@ def workspace(view: View, who: Identity, *, outputs: list[Json] | None = None) -
         "execution-mode": "local",
         "operations": False,
         "setting-overwrites": {"execution-mode": True, "agent-pool": True},
-        "locked": lock is not None,
-        "locked-reason": (read_document(hold.info).info or hold.operation) if hold is not None else "",
+        "locked": holder is not None,
+        "locked-reason": f"{MAINTENANCE}: {closed.reason}" if closed is not None else _reason(hold),
         "permissions": permissions(who, found.address),
         "resource-count": max(facts.resources, 0) if facts is not None else 0,
         "source": "tfe-api",
@@ -109,7 +115,7 @@ def workspace(view: View, who: Identity, *, outputs: list[Json] | None = None) -
         "current-state-version": to_one(
             "state-versions", version_id(found, view.current) if view.current is not None else None
         ),
-        "locked-by": to_one("users", user_id(lock.principal) if lock is not None else None),
+        "locked-by": to_one("users", user_id(holder.principal) if holder is not None else None),
         "current-run": to_one("runs", None),
         "current-configuration-version": to_one("configuration-versions", None),
         "agent-pool": to_one("agent-pools", None),
@@ -121,6 +127,10 @@ def workspace(view: View, who: Identity, *, outputs: list[Json] | None = None) -
         relationships["outputs"] = to_many("workspace-outputs", [str(each["id"]) for each in outputs])
     path = f"/api/v2/organizations/{namespace}/workspaces/{found.name}"
     return resource("workspaces", found.id, attributes, relationships, path)
+
+
+def _reason(hold: Hold | None) -> str:
+    return (read_document(hold.info).info or hold.operation) if hold is not None else ""
 
 
 def user_id(principal: str) -> str:

@@ -29,9 +29,11 @@ _INDEXED = re.compile(r"filter\[tagged\]\[(\d{1,3})\]\[(key|value)\]")
 
 STATUSES: Mapping[str, int] = {
     "lock.held": 409,
+    "lock.maintenance": 409,
     "lock.mismatch": 409,
     "lock.not_found": 409,
     "write.locked": 409,
+    "write.maintenance": 409,
     "write.fenced": 409,
     "write.lock_required": 409,
     "write.serial": 409,
@@ -51,6 +53,7 @@ STATUSES: Mapping[str, int] = {
     "review.not_found": 404,
     "webhook.exists": 422,
     "webhook.not_found": 404,
+    "maintenance.not_found": 404,
     "namespace.not_found": 404,
     "namespace.exists": 422,
     "namespace.invalid": 422,

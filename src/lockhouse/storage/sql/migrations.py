@@ -202,6 +202,12 @@ SQLITE: Sequence[Sequence[str]] = (
             namespace TEXT NOT NULL, key TEXT NOT NULL, principal TEXT NOT NULL, PRIMARY KEY (namespace, key, principal)
         ) WITHOUT ROWID""",
     ),
+    (
+        """CREATE TABLE maintenances (
+            namespace TEXT NOT NULL, prefix TEXT NOT NULL, exact INTEGER NOT NULL, record BLOB NOT NULL,
+            PRIMARY KEY (namespace, prefix, exact)
+        ) WITHOUT ROWID""",
+    ),
 )
 
 

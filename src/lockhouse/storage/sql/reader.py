@@ -19,6 +19,7 @@ from lockhouse.storage.sql import records
 from lockhouse.storage.sql.audit import AuditReads
 from lockhouse.storage.sql.blobs import BlobReads
 from lockhouse.storage.sql.data_keys import DataKeyReads
+from lockhouse.storage.sql.maintenance import MaintenanceReads
 from lockhouse.storage.sql.notices import NoticeReads
 from lockhouse.storage.sql.principals import PrincipalReads
 from lockhouse.storage.sql.queues import QueueReads
@@ -70,6 +71,7 @@ class SqlReader(
     DataKeyReads,
     BlobReads,
     WebhookReads,
+    MaintenanceReads,
 ):
     """`core.ports.Reader` over one session."""
 

@@ -1,4 +1,4 @@
-"""Rows that every request reads and hardly anybody changes: namespaces and tables, kept as of a generation.
+"""Rows that every request reads and hardly anybody changes, kept as of a generation: namespaces, tables, maintenance.
 
 The generation counts the commits that changed one of them. A reader notes it before its snapshot begins and is given
 only what was kept under the same number; so nobody is given what a delivered command has changed, and nothing read from

@@ -29,6 +29,7 @@ from lockhouse.storage.sql import records
 from lockhouse.storage.sql.audit import AuditWrites
 from lockhouse.storage.sql.blobs import BlobWrites
 from lockhouse.storage.sql.data_keys import DataKeyWrites
+from lockhouse.storage.sql.maintenance import MaintenanceWrites
 from lockhouse.storage.sql.notices import NoticeWrites
 from lockhouse.storage.sql.principals import PrincipalWrites
 from lockhouse.storage.sql.queues import QueueWrites
@@ -71,6 +72,7 @@ class SqlTransaction(
     DataKeyWrites,
     BlobWrites,
     WebhookWrites,
+    MaintenanceWrites,
     SqlReader,
 ):
     """`core.ports.Transaction` over one session; used for one command after the other."""
@@ -153,6 +155,7 @@ class SqlTransaction(
         self._unsettle()
         self._change("DELETE FROM namespaces WHERE name = ?", (name,))
         self._change("DELETE FROM documents WHERE namespace = ?", (name,))
+        self._change("DELETE FROM maintenances WHERE namespace = ?", (name,))
         self._forget_namespace(name)
         for (state_id,) in self._fetch(_EMPTY_ADDRESSES, (name,)):
             self._change("DELETE FROM lock_events WHERE state_id = ?", (state_id,))

@@ -10,7 +10,15 @@ from openapi_spec_validator import validate
 
 from lockhouse.core.reviews import Review
 from lockhouse.errors import ALL_PROBLEMS
-from lockhouse.protocols.api import openapi, wire, wire_access, wire_history, wire_locks, wire_webhooks
+from lockhouse.protocols.api import (
+    openapi,
+    wire,
+    wire_access,
+    wire_history,
+    wire_locks,
+    wire_maintenance,
+    wire_webhooks,
+)
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Access, Route
 from tests.unit.protocols.api.desk import NAMESPACE, Desk, state
 
@@ -47,6 +55,7 @@ _BODIES: dict[type[wire.Ask | Review], object] = {
         "searched": {},
     },
     wire_webhooks.WebhookAsk: {"name": "another", "url": "https://hooks.example/here"},
+    wire_maintenance.MaintenanceAsk: {"reason": "because"},
     wire_webhooks.WebhookChange: {"enabled": False},
     wire_webhooks.ReplayAsk: {"after": 0},
     wire.ForceUnlockAsk: {"key": "app.tfstate", "reason": "because"},
@@ -65,6 +74,7 @@ OWN = {
     "/reviews",
     "/traffic/locks",
     "/webhooks",
+    "/maintenance",
 }
 HIDDEN = {
     "access.denied",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
+from lockhouse.core.maintenance import Maintenance
 from lockhouse.core.ports import LockEvent, Reader
 from lockhouse.core.staleness import Policy, Rule
 from lockhouse.errors import LockNotFound
@@ -13,6 +14,7 @@ from lockhouse.protocols.api import views, wire, wire_locks
 from lockhouse.protocols.api.call import Call
 from lockhouse.service import locks, staleness
 from lockhouse.service.locks import Unlock
+from lockhouse.service.maintenance import maintained
 
 
 async def list_held(call: Call) -> wire.Locks:
@@ -40,13 +42,14 @@ async def list_held(call: Call) -> wire.Locks:
 async def show(call: Call) -> wire.LockDocumentView:
     address = call.address()
 
-    def look(tx: Reader) -> tuple[LockRecord, Sequence[LockEvent], float]:
+    def look(tx: Reader) -> tuple[LockRecord, Sequence[LockEvent], float, Maintenance | None]:
         record, events = locks.inspect(tx, call.caller, address)
-        return record, events, locks.last_seen(tx, record.lock) if record.lock is not None else 0.0
+        written = locks.last_seen(tx, record.lock) if record.lock is not None else 0.0
+        return record, events, written, maintained(tx, address, call.caller.now)
 
-    record, events, written = await call.house.read(look)
+    record, events, written, closed = await call.house.read(look)
     seen = call.seen(record.lock, written) if record.lock is not None else 0.0
-    return views.lock(address, record, events, await _waiters(call, address), seen)
+    return views.lock(address, record, events, await _waiters(call, address), seen, closed)
 
 
 async def force_unlock(call: Call) -> wire.ForceUnlocked:

@@ -18,7 +18,8 @@ from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import table_name
 from lockhouse.protocols.dynamodb.faults import ConditionRefused
 from lockhouse.protocols.dynamodb.values import Json, read_item, write_item
-from lockhouse.service import lock_items, locks, tables
+from lockhouse.service import lock_items, tables
+from lockhouse.service.lock_documents import read_document
 from lockhouse.service.lock_items import DIGEST, INFO, LOCK_ID
 from lockhouse.service.locks import TakeLock
 
@@ -71,7 +72,7 @@ async def take(call: Call, address: Address, info: str, kept: Callable[[Reader],
     digest. `kept`, and False: as `House.take_lock`."""
     document = info.encode()
     text_id = info if len(info) <= _MAX_TEXT_ID else hashlib.sha256(document).hexdigest()
-    lock_id = "" if locks.read_document(document).id else text_id
+    lock_id = "" if read_document(document).id else text_id
     command = TakeLock(address, Facet.TABLE, document, lock_id)
     return await call.house.take_lock(call.caller, command, call.gone, kept) is not None
 

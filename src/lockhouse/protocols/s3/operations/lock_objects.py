@@ -14,7 +14,8 @@ from lockhouse.errors import OperationUnsupported, StateNotFound, VersionNotFoun
 from lockhouse.protocols.s3 import fields
 from lockhouse.protocols.s3.call import Call
 from lockhouse.protocols.web import Response
-from lockhouse.service.locks import TakeLock, Unlock, read_document
+from lockhouse.service.lock_documents import read_document
+from lockhouse.service.locks import TakeLock, Unlock
 
 MAX_DOCUMENT_BYTES = 64 * 1024
 

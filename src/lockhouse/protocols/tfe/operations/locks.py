@@ -11,19 +11,13 @@ from lockhouse.core.locks import Facet
 from lockhouse.core.ports import Reader
 from lockhouse.core.principals import Right, require
 from lockhouse.core.times import timestamp
-from lockhouse.errors import LockHeld, LockMismatch, LockNotFound
+from lockhouse.errors import LockHeld, LockMismatch, LockNotFound, UnderMaintenance
 from lockhouse.protocols.tfe.call import Call
 from lockhouse.protocols.tfe.operations.workspaces import by_id, respond_view
 from lockhouse.protocols.web import Response
 from lockhouse.service import state_uploads
-from lockhouse.service.locks import (
-    LockDocument,
-    TakeLock,
-    Unlock,
-    read_document,
-    require_locking,
-    write_document,
-)
+from lockhouse.service.lock_documents import LockDocument, read_document, write_document
+from lockhouse.service.locks import TakeLock, Unlock, require_locking
 from lockhouse.service.workspaces import View
 
 REPEAT_SECONDS = 30.0
@@ -48,6 +42,8 @@ async def lock(call: Call) -> Response:
     command = TakeLock(view.workspace.address, Facet.WORKSPACE, info, lock_id, rejoin=False)
     try:
         await call.house.take_lock(call.caller, command, call.request.disconnected)
+    except UnderMaintenance:
+        raise
     except LockHeld as held:
         raise LockHeld(
             f"workspace already locked: {held.details.get('holder') or 'somebody'} holds the lock of "

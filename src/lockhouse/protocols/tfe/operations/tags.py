@@ -76,7 +76,7 @@ async def list_consumers(call: Call) -> Response:
         for workspace_id in view.workspace.consumers:
             with suppress(WorkspaceNotFound):
                 consumer = workspaces.get_by_id(tx, caller, workspace_id)
-                found.append(documents.workspace(consumer, caller.who))
+                found.append(documents.workspace(consumer, caller))
         return found
 
     found = await call.house.read(look)

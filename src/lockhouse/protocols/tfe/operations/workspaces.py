@@ -67,14 +67,15 @@ async def render(call: Call, view: View) -> tuple[Json, list[Json]]:
         included.append(documents.project(view.project, who))
     if query.includes("current_state_version") and view.current is not None:
         included.append(documents.state_version(view.workspace, view.current, call.base))
-    if query.includes("locked_by") and view.lock.lock is not None:
-        included.append(documents.user(view.lock.lock.principal, view.lock.lock.name))
+    holder = view.lock.lock or view.maintained(call.caller.now)
+    if query.includes("locked_by") and holder is not None:
+        included.append(documents.user(holder.principal, holder.name))
     if query.includes("outputs"):
         outputs = await _outputs(call, view)
         included += outputs
     if query.includes("effective_tag_bindings"):
         included += documents.tag_bindings(view.workspace.bindings, "effective-tag-bindings")
-    return documents.workspace(view, who, outputs=outputs), included
+    return documents.workspace(view, call.caller, outputs=outputs), included
 
 
 async def _outputs(call: Call, view: View) -> list[Json]:
