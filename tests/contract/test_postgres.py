@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from lockhouse.core.principals import Principal
 from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.sql import postgres, postgres_schema, postgres_transaction
 from lockhouse.storage.sql.postgres import PostgresStore
+from lockhouse.storage.sql.postgres_session import Lost, Session
 from lockhouse.storage.sql.postgres_transaction import LISTS, PostgresTransaction
 from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.records import encode_lock, state_of
@@ -332,6 +334,46 @@ def test_a_database_that_does_not_answer_is_told_of_within_five_seconds(own_clus
         assert max(seconds for _, seconds in answers) < 5.5
         eventually(lambda: serves(store), 10)
         store.write(count)
+
+
+def test_commands_are_answered_when_the_line_is_lost_as_their_writer_makes_its_mark(
+    database: str, monkeypatch: pytest.MonkeyPatch
+):
+    """After an outcome that could not be told a writer makes a new mark before its next group, and the answer to that
+    commit may be lost too: the group has then not begun."""
+    with closing(PostgresStore(database, connections=2)) as store, ThreadPoolExecutor(3) as pool:
+        (worker,) = store._workers
+        commit, committed, lost = Session.commit, store._committed, threading.Event()
+
+        def forget(which, now: float) -> None:
+            committed(which, now)
+            if not lost.is_set():
+                which.mark = ""
+
+        def lose(session: Session) -> None:
+            commit(session)
+            if session is worker.session and not worker.mark and worker.transaction.dirty and not lost.is_set():
+                lost.set()
+                session.drop()
+                raise Lost("the answer never came", unknown=True)
+
+        held, go_on = threading.Event(), threading.Event()
+
+        def hold(tx: Transaction) -> int:
+            held.set()
+            assert go_on.wait(20)
+            return count(tx, "first")
+
+        first = pool.submit(store.write, hold)
+        assert held.wait(20)
+        monkeypatch.setattr(store, "_committed", forget)
+        monkeypatch.setattr(Session, "commit", lose)
+        waiting = [pool.submit(store.write, lambda tx, key=key: count(tx, key)) for key in ("a", "b")]
+        eventually(lambda: len(store._queue) == 2, 10)
+        go_on.set()
+        assert first.result(10) == 1
+        assert [each.result(10) for each in waiting] == [1, 1]
+        assert lost.is_set()
 
 
 def test_everything_works_behind_a_pooler_of_transactions(database: str):

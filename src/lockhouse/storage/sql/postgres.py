@@ -328,6 +328,7 @@ class PostgresStore:
                 _log.exception("Failed to run commands count=%d", len(group))
                 worker.session.drop()
                 self._refuse(group, StorageUnavailable(f"cannot write: {type(error).__name__}"))
+            self._refuse(group, _unknown())  # nobody is left without an answer; who has one keeps it
             worker.running = []
         worker.session.drop()
 
@@ -444,9 +445,14 @@ class PostgresStore:
 
     def _prepare(self, worker: _Worker) -> None:
         """A connection that was looked at, and a mark. Errors: Lost, StorageUnavailable, others of psycopg."""
-        self._look_at(worker.session)
-        if worker.mark and worker.era == self._marks.era:
-            return
+        try:
+            self._look_at(worker.session)
+            if not worker.mark or worker.era != self._marks.era:
+                self._make_mark(worker)
+        except Lost as lost:  # in a commit perhaps, but in none of a command
+            raise Lost(str(lost)) from lost
+
+    def _make_mark(self, worker: _Worker) -> None:
         mark = secrets.token_hex(8)
         worker.era = self._marks.era
         try:
