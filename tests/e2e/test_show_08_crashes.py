@@ -21,6 +21,8 @@ _BODY = b'{"version":4,"serial":1,"lineage":"a","outputs":{},"resources":[]}'
 @pytest.mark.timeout(1200)
 def test_a_hundred_kills_lose_no_acknowledged_lock_or_version(tmp_path: Path):
     verdict = kill_repeatedly(tmp_path, 100, "show-8")
+    ready = max(verdict.ready)
+    print(f"acknowledged {verdict.acknowledged}, unanswered {verdict.unanswered}, ready after at most {ready:.2f} s")
     assert verdict.broken == []
     assert len(verdict.ready) == 100
     assert max(verdict.ready) < READY_SECONDS

@@ -35,12 +35,13 @@ from tests.torture.power import FileSystem, impossible
 REPOSITORY = Path(__file__).parents[2]
 
 
-def torture(*arguments: str, home: Path, kind: type = Verdict) -> tuple[int, Any]:
+def torture(*arguments: str, home: Path, kind: type = Verdict, seconds: float = 240) -> tuple[int, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "tests.torture", *arguments, "--home", str(home)],
-        cwd=REPOSITORY, capture_output=True, text=True, timeout=240, check=False,
+        cwd=REPOSITORY, capture_output=True, text=True, timeout=seconds, check=False,
     )  # fmt: skip
     assert done.stdout, done.stderr
+    print(*arguments, done.stdout.splitlines()[-1][:500])  # `pytest -rP` shows it
     return done.returncode, msgspec.json.decode(done.stdout.splitlines()[-1], type=kind)
 
 
@@ -94,6 +95,16 @@ def test_no_failing_system_call_makes_an_answer_wrong(tmp_path: Path):
         assert verdict.broken == []
         assert verdict.runs >= 60
         assert min(verdict.answers[answer] for answer in ("ok", "ended", "storage.full")) >= 5
+        assert code == 0
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_whichever_system_call_fails_no_answer_is_wrong(tmp_path: Path):
+    if possible(nth.impossible()):
+        code, verdict = torture("nth", home=tmp_path, kind=nth.NthVerdict, seconds=3500)
+        assert verdict.broken == []
+        assert verdict.runs >= 150
         assert code == 0
 
 
