@@ -60,7 +60,7 @@ from lockhouse.runtime.staleness import Staleness
 from lockhouse.runtime.uses import Uses
 from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import choose_source, open_ring
-from lockhouse.signin import build_entrance, build_issuers
+from lockhouse.signin import build_entrance, build_issuers, build_jobs
 from lockhouse.storage.blobs.opening import DATABASE as BLOB_ROWS
 from lockhouse.storage.blobs.opening import KeptBlobs, open_blobs
 from lockhouse.storage.blobs.sweep import sweep
@@ -204,6 +204,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             engine,
             seen=lambda credential: authenticator.last_used.get(credential, 0.0),
             silence=settings.stale_silence * 60,
+            jobs=build_jobs(settings),
             released=house.waiting.wake,
         )
         for gauge in (

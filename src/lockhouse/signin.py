@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.auth.signin.person import Admission, Provider
 from lockhouse.config import Settings
+from lockhouse.core.jobs import Jobs
 from lockhouse.errors import SettingInvalid
 from lockhouse.runtime.entrance import Entrance, Terms
 from lockhouse.runtime.house import House
@@ -56,6 +57,22 @@ def build_issuers(settings: Settings, now: Callable[[], float]) -> Callable[[], 
         )
 
     return issuers
+
+
+def build_jobs(settings: Settings) -> Jobs | None:
+    """What asks CI systems about their jobs; None: the settings name none. Errors: `setting.invalid` for a token file
+    that cannot be read."""
+    if not settings.ci_job_checks:
+        return None
+    from lockhouse.auth.jobs import Check, JobChecks  # noqa: PLC0415 - only where it is used
+
+    for each in settings.ci_job_checks:
+        _secret("", each.token_file, "ci_job_checks")
+    return JobChecks(
+        [Check(*each) for each in settings.ci_job_checks],
+        ca_file=str(settings.signin_ca_file or ""),
+        private=settings.ci_private_network,
+    )
 
 
 def _provider(settings: Settings, now: Callable[[], float]) -> Callable[[], Provider] | None:

@@ -329,8 +329,16 @@ class Settings:
         "GitHub's and GitLab's need none.",
         "ISSUER TEMPLATE, …",
     )
+    ci_job_checks: tuple[forms.JobCheck, ...] = _setting(
+        forms.job_checks,
+        "",
+        "Whose API is asked whether the job that holds a lock has ended: the issuer of its ID tokens, `github` or "
+        "`gitlab`, the address of the API, and a file with a token that may read jobs (read at every question). "
+        "Without it nobody is asked.",
+        "ISSUER KIND API-URL [TOKEN-FILE], …",
+    )
     ci_private_network: bool = _setting(
-        forms.switch, False, "Whether these CI systems may be in a private network.", "true or false"
+        forms.switch, False, "Whether these CI systems and their APIs may be in a private network.", "true or false"
     )
     signin_teams: tuple[tuple[str, str], ...] = _setting(
         forms.pairs,

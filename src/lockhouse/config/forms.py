@@ -207,6 +207,31 @@ def pairs(value: Scalar) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
+class JobCheck(NamedTuple):
+    """How the jobs of one issuer are asked about."""
+
+    issuer: str
+    kind: str
+    api: str
+    token_file: Path | None
+
+
+def job_checks(value: Scalar) -> tuple[JobCheck, ...]:
+    """`ISSUER KIND API-URL [TOKEN-FILE]`, with commas between them."""
+    found: list[JobCheck] = []
+    for piece in string(value).split(","):
+        parts = piece.split()
+        if not parts:
+            continue
+        if len(parts) not in (3, 4) or parts[1] not in ("github", "gitlab"):
+            raise ValueError("it must be ISSUER github|gitlab API-URL [TOKEN-FILE], with commas between them")
+        if not re.fullmatch(r"https?://[^\s?#@]+", parts[2]):
+            raise ValueError("the API must be https://HOST/…")
+        token_file = Path(parts[3]).expanduser() if len(parts) == 4 else None
+        found.append(JobCheck(parts[0], parts[1], parts[2].rstrip("/"), token_file))
+    return tuple(found)
+
+
 def links(value: Scalar) -> tuple[tuple[str, str], ...]:
     """`ISSUER TEMPLATE, ISSUER TEMPLATE`."""
     found: list[tuple[str, str]] = []

@@ -281,3 +281,19 @@ def test_evidence_is_lost_with_the_lock_and_a_new_lock_is_clean(tmp_path):
     world.take()
     assert world.lock.stale is None
     assert not world.store.write(lambda tx: staleness.mark(tx, world.house(), STATE, world.lock.epoch - 1, None))
+
+
+def test_of_two_servers_that_both_look_one_releases(tmp_path):
+    world = World(tmp_path, Act.RELEASE)
+    other = Staleness(world.engine, seen=lambda _: 0.0, silence=SILENCE, released=world.woken.append)
+
+    async def both() -> None:
+        world.engine.start()
+        await asyncio.gather(world.task.round(world.now), other.round(world.now))
+
+    for later in (0.0, 600 + SILENCE, QUIET_SECONDS, 60.0):
+        world.now += later
+        asyncio.run(both())
+    assert world.lock is None
+    assert world.woken == [STATE]
+    assert [each.action for each in world.told()].count("lock.forced") == 1
