@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import socket
 import threading
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,6 +73,17 @@ def test_a_write_that_is_counted_and_was_not_acknowledged_is_found(one: Fleet, m
     found = after_some_traffic(one, "hopeful")
     assert any("was acknowledged last" in problem for problem in found), found
     assert any("are lost" in problem for problem in found), found
+
+
+def test_a_request_that_is_never_answered_is_found(one: Fleet, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(LockClient, "patience", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        users = one.new_users(1, [f"http://127.0.0.1:{silent.getsockname()[1]}"])
+        with traffic(chains(1, "silent"), users) as book:
+            end = time.monotonic() + 20
+            while not book.broken and time.monotonic() < end:
+                time.sleep(0.05)
+    assert book.broken[0] == "worker-0 was not answered in 1 s"
 
 
 def test_a_session_lock_behind_a_pooler_is_found_to_have_two_holders(one: Fleet, monkeypatch: pytest.MonkeyPatch):

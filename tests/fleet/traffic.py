@@ -155,6 +155,9 @@ class Worker:
             if refusal.status == _HELD[self._protocol] and (self._protocol is not Protocol.TABLE or _failed(refusal)):
                 return "held", None
             return f"{refusal.status} {refusal.body[:300]!r}", None
+        except TimeoutError:
+            self._blame(f"{self.name} was not answered in {client.patience:.0f} s")
+            return "cut", None
         except _CUT:
             return "cut", None
 

@@ -27,11 +27,13 @@ class Client:
     """One connection. OSError or HTTPException: nobody knows what became of the request."""
 
     table = TABLE
+    patience = 20.0
+    """Seconds after which it gives up, with TimeoutError."""
 
     def __init__(self, access: Mapping[str, str]) -> None:
         self._endpoint = access["endpoint"]
         self._credentials = Credentials(access["access_key_id"], access["secret_access_key"])
-        self._connection = http.client.HTTPConnection(urlsplit(self._endpoint).netloc, timeout=20)
+        self._connection = http.client.HTTPConnection(urlsplit(self._endpoint).netloc, timeout=self.patience)
 
     def close(self) -> None:
         self._connection.close()
