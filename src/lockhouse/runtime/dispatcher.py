@@ -1,8 +1,9 @@
 """Telling webhooks: each has its own place in the audit log and goes on from there, whatever happened meanwhile.
 
 A receiver that is down is asked again after pauses that double, up to `core.webhooks.LAST_RETRY`; since its place is
-kept with it, nothing is lost by that or by a restart, and what was sent but not noted is sent again. One receiver never
-holds up another. Of several servers on one database one at a time tells (`lead`).
+kept with it, nothing is lost by that or by a restart, and what was sent but not noted is sent again: at most
+`NOTE_EVERY` events to each receiver, when a server was killed. One receiver never holds up another. Of several servers
+on one database one at a time tells (`runtime.leading`), and asks before each event whether it still does.
 """
 
 from __future__ import annotations
@@ -17,60 +18,65 @@ from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.webhooks import Progress, Webhook, after_failure, after_success, document, kind_of
 from lockhouse.errors import DataInvalid
 from lockhouse.runtime.engine import Engine
+from lockhouse.runtime.leading import Leading
 
 ROUND_SECONDS = 1.0
 AT_ONCE = 8
 """Receivers that are told at the same time."""
 NOTE_EVERY = 20
 """Deliveries after which a place is noted."""
+LAST_SECONDS = 3.0
+"""How long a server that ends waits for answers of receivers."""
 SEGMENTS = 20
 Send = Callable[[Webhook, str, int, bytes], Awaitable[str]]
 """(webhook, event, number, body) → what went wrong; empty: the receiver has it. Never raises."""
 _log = logging.getLogger("lockhouse.webhooks")
 
 
-async def always() -> bool:
-    """A server that has its database for itself always leads."""
-    return True
-
-
 class Dispatcher:
     """The task. `server`: this server's public address, for receivers to show."""
 
-    def __init__(
-        self, engine: Engine, send: Send, *, server: str = "", lead: Callable[[], Awaitable[bool]] = always
-    ) -> None:
+    def __init__(self, engine: Engine, send: Send, *, server: str = "") -> None:
         self._engine = engine
         self._send = send
         self._server = server
-        self._lead = lead
+        self._leading = Leading(engine, "webhooks")
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._task: asyncio.Task[None] | None = None
+        self._telling = False
+        self._ending = False
 
     def start(self) -> None:
         """Begin; call from the event loop."""
         self._task = asyncio.create_task(self._rounds())
 
     async def stop(self) -> None:
-        """End at the next pause; places that were not noted are told again."""
+        """End, after the events that are under way if they do not take long; places that were not noted are told
+        again."""
+        self._ending = True
         if self._task is not None:
+            if self._telling:
+                await asyncio.wait([self._task], timeout=LAST_SECONDS)
             self._task.cancel()
             await asyncio.wait([self._task])
+            await self._leading.leave()
 
     async def _rounds(self) -> None:
-        while True:
+        while not self._ending:
             await asyncio.sleep(ROUND_SECONDS)
+            self._telling = True
             try:
                 await self.round()
             except Exception as error:  # noqa: BLE001 - the next round tries again
                 _log.error("Cannot tell webhooks error=%s", error)
+            self._telling = False
 
     async def round(self) -> None:
         """Tell every receiver whose time has come of all that it waits for, until it fails or has seen everything."""
         pairs = await self._engine.read(lambda tx: tx.webhooks())
         now = self._engine.now()
         due = [pair for pair in pairs if pair[0].enabled and pair[1].next_at <= now]
-        if due and await self._lead():
+        if due and await self._leading.leads():
             await asyncio.gather(*(self._tell(*pair) for pair in due))
 
     async def _tell(self, webhook: Webhook, progress: Progress) -> None:
@@ -82,6 +88,10 @@ class Dispatcher:
             for number, entry in _entries(page, start):
                 if not webhook.wants(entry):
                     continue
+                if self._ending or not await self._leading.leads():
+                    if progress != noted:
+                        await self._note(webhook, noted, progress)
+                    return  # this server or another one goes on from there
                 kind = kind_of(entry)
                 problem = await self._send(webhook, kind, number, document(webhook.form, number, entry, self._server))
                 now = self._engine.now()

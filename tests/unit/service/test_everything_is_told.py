@@ -15,6 +15,7 @@ WITHOUT_CALLER = {
     ("audit", "forget"),  # removes entries; what is left still proves itself
     ("audit", "seal"),
     ("state_uploads", "discard_pending"),  # a part of releasing a lock, which is told
+    ("turns", "end"),
     ("turns", "take"),  # which server does the chores is nobody's act; what a chore changes is told
     ("teams", "follow_directory"),  # parts of a sign-in, which is told by whoever signs in
     ("teams", "sign_in"),
