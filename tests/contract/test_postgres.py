@@ -22,7 +22,7 @@ from lockhouse.core.principals import Principal
 from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.sql import postgres, postgres_schema, postgres_transaction
 from lockhouse.storage.sql.postgres import PostgresStore
-from lockhouse.storage.sql.postgres_session import Lost, Session
+from lockhouse.storage.sql.postgres_session import READ_WRITE, Lost, Session, options_of
 from lockhouse.storage.sql.postgres_transaction import LISTS, PostgresTransaction
 from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.records import encode_lock, state_of
@@ -374,6 +374,27 @@ def test_commands_are_answered_when_the_line_is_lost_as_their_writer_makes_its_m
         assert first.result(10) == 1
         assert [each.result(10) for each in waiting] == [1, 1]
         assert lost.is_set()
+
+
+def test_who_is_frozen_in_the_middle_of_a_transaction_holds_nothing_for_long(database: str):
+    """As a replica whose machine is paused, or cut off: the server hears nothing more of it, and no end either."""
+    with closing(PostgresStore(database)) as store:
+        assert store.write(count) == 1
+        frozen = Session(options_of(database))
+        frozen.begin(READ_WRITE)
+        assert len(frozen.fetch("SELECT id FROM states FOR UPDATE")) == 1
+        began = time.monotonic()
+        eventually(lambda: counts(store), 10)
+        assert time.monotonic() - began < 8
+        with pytest.raises(Lost):
+            frozen.fetch("SELECT 1")
+
+
+def counts(store: PostgresStore) -> bool:
+    try:
+        return store.write(count) == 2
+    except StorageUnavailable:
+        return False
 
 
 def test_everything_works_behind_a_pooler_of_transactions(database: str):

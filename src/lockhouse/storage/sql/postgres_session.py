@@ -4,6 +4,11 @@ A connection may be that of a transaction pooler, which gives each transaction a
 statements, no SET, no session locks, no LISTEN; limits are set for one transaction each. Statements are sent ahead
 (`send`) where nobody needs their answer yet, so that a command costs as many round trips as it asks questions, and one
 for its commit. An error of a statement that was sent ahead is raised by a later call, at the latest by `commit`.
+
+Who is frozen or cut off in the middle of a transaction must not hold a state for longer than `IDLE_MS`. The server's
+limit for that begins only where it was told that this is all for now: so each question ends with a Sync, which commits
+nothing within a transaction (after a mere Flush the server would wait for ever). Who is cut off between two statements
+that were sent ahead is found by the server's keepalives.
 """
 
 from __future__ import annotations
@@ -26,12 +31,13 @@ CONNECT_SECONDS = 3
 STATEMENT_MS = 4000
 LOCK_MS = 2000
 IDLE_MS = 4000
-"""How long the server lets a transaction wait for its client: a frozen replica must not hold a state for longer."""
+"""How long the server lets a transaction wait for its client."""
 READ_ONLY = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 READ_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LIMITS = (
     "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true), "
-    "set_config('idle_in_transaction_session_timeout', %s, true)"
+    "set_config('idle_in_transaction_session_timeout', %s, true), set_config('tcp_keepalives_idle', '2', true), "
+    "set_config('tcp_keepalives_interval', '1', true), set_config('tcp_keepalives_count', '2', true)"
 )
 _OPTIONS: dict[str, str | int] = {
     "connect_timeout": CONNECT_SECONDS,
@@ -110,7 +116,9 @@ class Session:
     def __init__(self, options: dict[str, object]) -> None:
         self._options = options
         self._connection: Connection | None = None
-        self._pipeline: contextlib.AbstractContextManager[object] | None = None
+        self._pipeline: contextlib.AbstractContextManager[psycopg.Pipeline] | None = None
+        self._ahead: psycopg.Pipeline | None = None
+        """What statements are sent through, while a transaction is open."""
         self.failure: Exception | None = None
         """The error that has ended the transaction, even where a command swallowed it."""
 
@@ -136,7 +144,7 @@ class Session:
         self.failure = None
         with self._translated():
             self._pipeline = connection.pipeline()
-            self._pipeline.__enter__()
+            self._ahead = self._pipeline.__enter__()
             self._run(connection, kind)
             self._run(connection, _LIMITS.encode(), (str(lock_ms), str(statement_ms), str(IDLE_MS)))
 
@@ -148,9 +156,7 @@ class Session:
         """How many rows changed."""
         cursor = self.send(sql, parameters)
         with self._translated():
-            # The tag is there once the result has arrived; asking for rows of a statement without any is an error.
-            if cursor.statusmessage is None:
-                self._run(self._open, b"SELECT 1").fetchone()
+            self._await(cursor)
             return cursor.rowcount
 
     def send(self, sql: str, parameters: Row = ()) -> Cursor:
@@ -161,6 +167,7 @@ class Session:
     def rows(self, cursor: Cursor) -> list[Row]:
         """The rows of a statement that was sent."""
         with self._translated():
+            self._await(cursor)
             found = cursor.fetchall()
         for row in found:
             for value in row:
@@ -174,7 +181,7 @@ class Session:
         pipeline, sent = self._pipeline, False
         try:
             cursor = self._run(self._open, b"COMMIT")
-            sent, self._pipeline = True, None
+            sent, self._pipeline, self._ahead = True, None, None
             pipeline.__exit__(None, None, None)
         except psycopg.Error as error:
             if self._is_lost(error):
@@ -186,7 +193,7 @@ class Session:
 
     def roll_back(self) -> None:
         """Undo what is open; a connection that cannot do that is given up."""
-        pipeline, self._pipeline = self._pipeline, None
+        pipeline, self._pipeline, self._ahead = self._pipeline, None, None
         if self._connection is None:
             return
         try:
@@ -199,7 +206,7 @@ class Session:
 
     def drop(self) -> None:
         """Give the connection up."""
-        connection, self._connection, self._pipeline = self._connection, None, None
+        connection, self._connection, self._pipeline, self._ahead = self._connection, None, None, None
         if connection is not None:
             with contextlib.suppress(psycopg.Error, OSError):
                 connection.close()
@@ -213,6 +220,10 @@ class Session:
             other = socket.socket(fileno=os.dup(connection.fileno()))
             with contextlib.closing(other):
                 other.shutdown(socket.SHUT_RDWR)
+
+    def _await(self, cursor: Cursor) -> None:
+        if cursor.pgresult is None and self._ahead is not None:
+            self._ahead.sync()
 
     def _run(self, connection: Connection, sql: bytes, parameters: Sequence[object] = ()) -> Cursor:
         cursor = connection.cursor(binary=True)
