@@ -137,7 +137,7 @@ def test_every_read_is_known_to_be_safe_while_others_write():
     change. Whoever adds one decides which it is (`postgres_transaction` has the law)."""
     changed_by_commands_that_run_alone = {
         "namespace", "namespaces", "document", "parked", "principal", "principal_named", "principal_linked",
-        "principals", "memberships_of", "members_of", "credential", "credentials", "uses", "table", "tables",
+        "principals", "memberships_of", "members_of", "credential", "credentials", "uses", "last_uses", "table", "tables",
         "workspace", "workspace_named", "workspace_at", "workspaces", "count_workspaces", "project", "projects",
         "maintenances", "review", "review_body", "reviews", "notices", "last_segment", "segments", "segments_before", "session",
         "sessions", "key_records", "webhook_named", "webhooks",
