@@ -72,12 +72,12 @@ def measure(
     syncs = server.syncs.count()
     gc.collect()
     gc.disable()
-    cpu = cpu_seconds(server.pid)
+    cpu = cpu_seconds(*server.pids)
     try:
         measured = load.run(streams, workload.seconds)
     finally:
         gc.enable()
-    cpu = cpu_seconds(server.pid) - cpu
+    cpu = cpu_seconds(*server.pids) - cpu
     peak = peak_resident(server.pid)
     after = server.syncs.count()
     _free(server, workload)

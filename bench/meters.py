@@ -19,24 +19,24 @@ _TICK = os.sysconf("SC_CLK_TCK")
 _RESET_PEAK = "5"
 
 
-def tree(pid: int) -> list[int]:
-    """The process and what it started, directly or not."""
+def tree(*pids: int) -> list[int]:
+    """The processes and what they started, directly or not."""
     children: dict[int, list[int]] = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             fields = _stat(int(entry.name))
             if fields:
                 children.setdefault(int(fields[1]), []).append(int(entry.name))
-    found = [pid]
+    found = list(pids)
     for known in found:
         found.extend(children.get(known, ()))
     return found
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of the tree, with that of children who have ended."""
+def cpu_seconds(*pids: int) -> float:
+    """User and system time of the trees, with that of children who have ended."""
     ticks = 0
-    for member in tree(pid):
+    for member in tree(*pids):
         fields = _stat(member)
         if fields:
             ticks += sum(int(part) for part in fields[11:15])

@@ -24,6 +24,7 @@ import botocore.config
 from tests.e2e.clouds import client_environment, lockhouse_program
 from tests.e2e.processes import Child
 from tests.e2e.toolchain.clients import node_modules, tools
+from tests.postgres import Cluster, new_home, programs
 
 from bench.meters import SyncCounter
 from bench.signing import REGION, Key
@@ -55,6 +56,13 @@ class Server:
     tables: bool = False
     objects: bool = False
     start_seconds: float = 0.0
+    database: Cluster | None = None
+    """A PostgreSQL that works for this server alone."""
+
+    @property
+    def pids(self) -> list[int]:
+        """What does its work: each with all that it has started."""
+        return [self.pid] if self.database is None else [self.pid, self.database.pid]
 
     @property
     def address(self) -> str:
@@ -103,6 +111,9 @@ class Server:
             self.child.wait(seconds=_STOP_SECONDS)
         except AssertionError:
             self.child.end()
+        if self.database is not None:
+            self.database.stop("immediate")
+            shutil.rmtree(self.database.home, ignore_errors=True)
 
 
 def free_port() -> int:
@@ -147,11 +158,35 @@ def _await_port(child: Child, port: int) -> float:
 
 def lockhouse(directory: Path, syncs: SyncCounter) -> Server:
     """Lockhouse on the embedded default: SQLite and files, durable; every request verified."""
+    return _lockhouse("lockhouse", directory, syncs)
+
+
+def lockhouse_on_postgres(directory: Path, syncs: SyncCounter) -> Server:
+    """Lockhouse on a PostgreSQL of its own on the same machine, as durable. Its processor time counts too; its syncs do
+    not (it runs as a user who may not read what is preloaded)."""
+    del syncs
+    try:
+        programs()
+    except AssertionError as problem:
+        raise Missing(str(problem)) from None
+    database = Cluster(new_home(directory))
+    try:
+        database.make()
+        return _lockhouse("lockhouse on PostgreSQL", directory, SyncCounter(None, directory), database)
+    except BaseException:
+        database.stop("immediate")
+        shutil.rmtree(database.home, ignore_errors=True)
+        raise
+
+
+def _lockhouse(name: str, directory: Path, syncs: SyncCounter, database: Cluster | None = None) -> Server:
     program = lockhouse_program()
     if not program.exists():
         raise Missing("run `make setup`")
     begin = time.monotonic()
-    child = _launch([program, "serve", "--data", directory / "data", "--listen", "127.0.0.1:0"], directory, syncs)
+    command: list[str | Path] = [program, "serve", "--data", directory / "data", "--listen", "127.0.0.1:0"]
+    command += [] if database is None else ["--database-url", database.url]
+    child = _launch(command, directory, syncs)
     try:
         endpoint = child.wait_for(r"Lockhouse is ready at (\S+)", seconds=_START_SECONDS)[1]
     except AssertionError:
@@ -160,7 +195,7 @@ def lockhouse(directory: Path, syncs: SyncCounter) -> Server:
     took = time.monotonic() - begin
     first = json.loads((directory / "data" / "credentials.json").read_text(encoding="utf-8"))
     return Server(
-        name="lockhouse",
+        name=name,
         version=metadata.version("lockhouse"),
         child=child,
         host="127.0.0.1",
@@ -171,6 +206,7 @@ def lockhouse(directory: Path, syncs: SyncCounter) -> Server:
         tables=True,
         objects=True,
         start_seconds=took,
+        database=database,
     )
 
 
@@ -300,6 +336,7 @@ def hello(directory: Path, syncs: SyncCounter) -> Server:
 
 CANDIDATES = (
     Candidate("lockhouse", lockhouse),
+    Candidate("lockhouse on PostgreSQL", lockhouse_on_postgres),
     Candidate("moto", moto),
     Candidate("ministack", ministack),
     Candidate("dynalite memory", _dynalite("dynalite memory")),

@@ -20,7 +20,7 @@ from lockhouse.core.locks import Facet, LockRecord, Release, Take, release, take
 from lockhouse.core.ports import Namespace, Store, Transaction
 from lockhouse.core.principals import Principal
 from lockhouse.errors import StorageUnavailable
-from lockhouse.storage.sql import postgres, postgres_schema, postgres_transaction
+from lockhouse.storage.sql import postgres_holding, postgres_schema, postgres_writer
 from lockhouse.storage.sql.postgres import PostgresStore
 from lockhouse.storage.sql.postgres_session import READ_WRITE, Lost, Session, options_of
 from lockhouse.storage.sql.postgres_transaction import LISTS, PostgresTransaction
@@ -123,13 +123,13 @@ def test_the_race_finds_a_store_that_only_reads_and_then_writes(database: str, m
             )
             return True
 
-    monkeypatch.setattr(postgres, "PostgresTransaction", Naive)
+    monkeypatch.setattr(postgres_writer, "PostgresTransaction", Naive)
     with closing(PostgresStore(database)) as one, closing(PostgresStore(database)) as other:
         assert Race([one, other], 20.0).broken
 
 
 def postgres_transaction_state() -> str:
-    return postgres_transaction._STATE
+    return postgres_holding._STATE
 
 
 def test_every_read_is_known_to_be_safe_while_others_write():
@@ -342,17 +342,17 @@ def test_commands_are_answered_when_the_line_is_lost_as_their_writer_makes_its_m
     """After an outcome that could not be told a writer makes a new mark before its next group, and the answer to that
     commit may be lost too: the group has then not begun."""
     with closing(PostgresStore(database, connections=2)) as store, ThreadPoolExecutor(3) as pool:
-        (worker,) = store._workers
-        commit, committed, lost = Session.commit, store._committed, threading.Event()
+        (writer,) = store._writers
+        commit, committed, lost = Session.commit, writer._committed, threading.Event()
 
-        def forget(which, now: float) -> None:
-            committed(which, now)
+        def forget(now: float) -> None:
+            committed(now)
             if not lost.is_set():
-                which.mark = ""
+                writer.mark = ""
 
         def lose(session: Session) -> None:
             commit(session)
-            if session is worker.session and not worker.mark and worker.transaction.dirty and not lost.is_set():
+            if session is writer._session and not writer.mark and writer._transaction.dirty and not lost.is_set():
                 lost.set()
                 session.drop()
                 raise Lost("the answer never came", unknown=True)
@@ -366,7 +366,7 @@ def test_commands_are_answered_when_the_line_is_lost_as_their_writer_makes_its_m
 
         first = pool.submit(store.write, hold)
         assert held.wait(20)
-        monkeypatch.setattr(store, "_committed", forget)
+        monkeypatch.setattr(writer, "_committed", forget)
         monkeypatch.setattr(Session, "commit", lose)
         waiting = [pool.submit(store.write, lambda tx, key=key: count(tx, key)) for key in ("a", "b")]
         eventually(lambda: len(store._queue) == 2, 10)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import Namespace
+from lockhouse.core.ports import Namespace, Reader, Transaction
 from lockhouse.core.workspaces import Project, StateUpload, Workspace
+from lockhouse.storage.sql import name_blocks
 from tests.contract.samples import HOME, marker, version, write_version
 
 
@@ -132,6 +135,34 @@ def test_workspaces_are_counted_and_stepped_over(store):
         assert [each.name for each in page] == names[skip : skip + 2]
 
 
+def test_every_page_by_number_is_right_while_names_come_change_and_go(store, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(name_blocks, "MOST", 4)
+    chance, names = random.Random(7), {}
+
+    def step(tx: Transaction) -> None:
+        number = chance.randrange(40)
+        name = f"{chance.choice(('', 'b-', 'm-', 'é-', 'z-'))}{number}"
+        if number in names and chance.random() < 0.4:
+            tx.delete_workspace(f"ws-{number}")
+            del names[number]
+        elif name not in names.values():
+            tx.save_workspace(Workspace(f"ws-{number}", Address("acme", str(number)), name, 5.0, 5.0))
+            names[number] = name
+
+    def check(tx: Reader) -> None:
+        expected = sorted(names.values())
+        assert tx.count_workspaces("acme") == len(expected)
+        for skip in range(len(expected) + 2):
+            assert [each.name for each in tx.workspaces("acme", limit=3, skip=skip)] == expected[skip : skip + 3]
+
+    for _ in range(25):
+        store.write(lambda tx: [step(tx) for _ in range(8)])
+        store.read(check)
+    store.write(lambda tx: [tx.delete_workspace(f"ws-{number}") for number in names])
+    names.clear()
+    store.read(check)
+
+
 def test_a_state_suggests_its_name_until_it_has_a_workspace_and_again_when_that_is_gone(store):
     same = [
         Address("acme", "app/prod.tfstate"),
@@ -146,6 +177,8 @@ def test_a_state_suggests_its_name_until_it_has_a_workspace_and_again_when_that_
 
     assert suggesting() == sorted(address.key for address in same)
     assert store.read(lambda tx: tx.unnamed_states("acme")) == sorted([*suggesting(), "app-prod2"])
+    assert store.read(lambda tx: tx.adoptable_states("acme")) == ["app-prod2"]
+    assert store.read(lambda tx: tx.adoptable_states("other")) == ["app-prod"]
     taken = workspace("app-prod", same[0].key)
     store.write(lambda tx: tx.save_workspace(taken))
     assert suggesting() == sorted(address.key for address in same[1:])

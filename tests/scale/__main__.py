@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from tests.scale.costs import KINDS, costs
-from tests.scale.houses import DATABASE, side_by_side
+from tests.scale.houses import DATABASE, side_by_side, side_by_side_on_postgres
 from tests.scale.load import load_postgres, load_sqlite
 from tests.scale.rows import Size
 
@@ -21,6 +21,7 @@ def main() -> int:
     parser.add_argument("--versions", type=int, default=100_000)
     parser.add_argument("--data", type=Path, help="a data directory that no server uses")
     parser.add_argument("--database-url", help="a database that a server has been started on")
+    parser.add_argument("--postgres", action="store_true", help="compare on PostgreSQL, with its processor time")
     parser.add_argument("--each", type=int, default=30, help="requests of a kind in one round")
     chosen = parser.parse_args()
     size = Size(chosen.states, chosen.versions)
@@ -32,7 +33,8 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as home:
         started = time.monotonic()
-        with side_by_side(Path(home), size) as (small, large):
+        beside = side_by_side_on_postgres if chosen.postgres else side_by_side
+        with beside(Path(home), size) as (small, large):
             print(f"made in {time.monotonic() - started:.0f} s", file=sys.stderr)
             print(f"{'ms of processor time':22} {small.size.states:>10} {size.states:>10}  ratio")
             print(f"{'start':22} {small.seconds_to_start * 1000:10.0f} {large.seconds_to_start * 1000:10.0f}")

@@ -65,7 +65,7 @@ TABLES: dict[str, tuple[str, ...]] = {
         "id", "namespace", "key", "current", "live", "next_seq", "versions", "is_state", "require_lock",
         "highest_serial", "parked", "share_ssec", "awaits",
     ),
-    "versions": ("state_id", "seq", "blob", "record"),
+    "versions": ("place", "state_id", "seq", "blob", "record"),
     "bodies": ("state_id", "seq", "packed"),
     "locks": ("state_id", "namespace", "key", "epoch", "held", "record"),
     "lock_events": ("seq", "state_id", "record"),
@@ -86,7 +86,8 @@ def rows(table: str, size: Size, first_id: int, first_event: int) -> Iterator[Ro
                 yield first_id + number, NAMESPACE, key(number), *counters, name_from_key(key(number))
         case "versions":
             for number, seq in product(numbers, range(1, size.each + 1)):
-                yield first_id + number, seq, "", records.version_record(_version(number, seq))
+                place = records.place_of(first_id + number, seq)
+                yield place, first_id + number, seq, "", records.version_record(_version(number, seq))
         case "bodies":
             for number, seq in product(numbers, range(1, size.each + 1)):
                 yield first_id + number, seq, compress(document(number, seq))

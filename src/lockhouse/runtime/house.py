@@ -431,10 +431,14 @@ class House:
         address, credential = command.address, caller.who.credential
 
         def act(tx: Transaction) -> Verdict | None:
-            if command.id or command.last_read:
-                return release(tx, caller, command)
-            last_read = self.recollections.last_read(tx, credential, address)
-            return release(tx, caller, msgspec.structs.replace(command, last_read=last_read))
+            named = command
+            if not (command.id or command.last_read):
+                last_read = self.recollections.last_read(tx, credential, address)
+                named = msgspec.structs.replace(command, last_read=last_read)
+            verdict = release(tx, caller, named)
+            if verdict is not None:
+                self.recollections.releases(tx, credential, address, command.facet, caller.now)
+            return verdict
 
         verdict = await self.engine.write(act)
         if verdict is not None:

@@ -52,7 +52,14 @@ class Recollections(Protocol):
         """The refusal itself named the holder."""
         ...
 
-    async def released(self, credential: str, address: Address, facet: Facet) -> None: ...
+    def releases(self, tx: Transaction, credential: str, address: Address, facet: Facet, now: float) -> None:
+        """It releases, in this transaction."""
+        ...
+
+    async def released(self, credential: str, address: Address, facet: Facet) -> None:
+        """It has released, and that is committed."""
+        ...
+
     async def headed(self, credential: str, address: Address, version: Version, now: float) -> None: ...
     async def pinned(self, credential: str, address: Address, now: float) -> int:
         """The seq to serve a range from; 0: the newest."""
@@ -93,6 +100,9 @@ class InMemory:
 
     async def told(self, credential: str, address: Address) -> None:
         self.refusals.read(credential, address)
+
+    def releases(self, tx: Transaction, credential: str, address: Address, facet: Facet, now: float) -> None:
+        """Counted when it is committed."""
 
     async def released(self, credential: str, address: Address, facet: Facet) -> None:
         if facet in _ASKING:
@@ -160,9 +170,12 @@ class InStore:
     async def told(self, credential: str, address: Address) -> None:
         await self._edit(credential, address, lambda old: _counted(old, -1))
 
-    async def released(self, credential: str, address: Address, facet: Facet) -> None:
+    def releases(self, tx: Transaction, credential: str, address: Address, facet: Facet, now: float) -> None:
         if facet in _ASKING:
-            await self._edit(credential, address, lambda old: _counted(old, 1))
+            _change(tx, credential, address, lambda old: _counted(old, 1), now)
+
+    async def released(self, credential: str, address: Address, facet: Facet) -> None:
+        """Counted already."""
 
     async def headed(self, credential: str, address: Address, version: Version, now: float) -> None:
         if version.size > RANGED_BYTES:
@@ -178,16 +191,18 @@ class InStore:
 
     async def _edit(self, credential: str, address: Address, edit: Callable[[Recollection], Recollection]) -> None:
         now = self._engine.now()
+        await self._engine.write(lambda tx: _change(tx, credential, address, edit, now))
 
-        def command(tx: Transaction) -> None:
-            if tx.state(address) is None:
-                return
-            old = tx.recollection(credential, address) or Recollection()
-            new = edit(old)
-            if new != old:
-                tx.save_recollection(credential, address, new, now)
 
-        await self._engine.write(command)
+def _change(
+    tx: Transaction, credential: str, address: Address, edit: Callable[[Recollection], Recollection], now: float
+) -> None:
+    if tx.state(address) is None:
+        return
+    old = tx.recollection(credential, address) or Recollection()
+    new = edit(old)
+    if new != old:
+        tx.save_recollection(credential, address, new, now)
 
 
 def _counted(old: Recollection, change: int) -> Recollection:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.locks import Lock
 from lockhouse.core.ports import Parked, Reader, StateRecord, Transaction
 from lockhouse.core.principals import Right, allows, require, require_below
 from lockhouse.core.versions import Body, Version
@@ -18,6 +19,9 @@ from lockhouse.errors import ParkedNotFound, RequestInvalid, StateNotFound, Vers
 from lockhouse.service import audit, maintenance, namespaces, objects
 from lockhouse.service.callers import Caller
 from lockhouse.service.objects import Put, Refused, Written
+
+_LOCKS = 100
+"""Held locks that are read at once."""
 
 
 def list_states(
@@ -46,6 +50,23 @@ def list_states(
             break
         after = page[-1][0].address.key
     return found[:limit]
+
+
+def locks_between(tx: Reader, namespace: str, prefix: str, after: str, last: str) -> dict[Address, Lock]:
+    """The held locks of a page: those below the prefix with keys after `after` and up to `last`. There are few, so they
+    are walked over instead of asking for the lock of each state."""
+    found: dict[Address, Lock] = {}
+    position = Address(namespace, after) if after else None
+    while page := tx.held_locks(namespace, prefix, position, _LOCKS):
+        for state, record in page:
+            if state.address.key > last:
+                return found
+            if record.lock is not None:
+                found[state.address] = record.lock
+        if len(page) < _LOCKS:
+            break
+        position = page[-1][0].address
+    return found
 
 
 def list_everything(

@@ -117,14 +117,17 @@ def adopt(tx: Transaction, caller: Caller, namespace: str, name: str, new_id: st
 
 
 def unadopted(tx: Reader, namespace: str) -> bool:
-    """Whether any state waits for `adopt_all`."""
-    return next(iter(_adoptable(tx, namespace)), None) is not None
+    """Whether any state waits for `adopt_some`."""
+    return bool(tx.adoptable_states(namespace, limit=1))
 
 
-def adopt_all(tx: Transaction, caller: Caller, namespace: str, new_id: Callable[[], str]) -> None:
-    """Make the workspaces of all states whose suggested names are unique."""
-    for key, name in _adoptable(tx, namespace):
-        workspace = Workspace(new_id(), Address(namespace, key), name, caller.now, caller.now)
+def adopt_some(tx: Transaction, caller: Caller, namespace: str, new_id: Callable[[], str], limit: int = 500) -> None:
+    """Make the workspaces of states whose suggested names are unique, up to `limit` of them: a store that others share
+    is held up for a moment only. `unadopted` says whether there are more."""
+    if tx.settle_names(limit):
+        return
+    for key in tx.adoptable_states(namespace, limit=limit):
+        workspace = Workspace(new_id(), Address(namespace, key), name_from_key(key), caller.now, caller.now)
         tx.save_workspace(workspace)
         _tell(tx, caller, "workspace.create", workspace)
 
@@ -455,27 +458,6 @@ def _named(tx: Reader, namespace: str) -> list[Workspace]:
         found.extend(page)
         after = page[-1].name
     return found
-
-
-def _unnamed(tx: Reader, namespace: str) -> list[str]:
-    found: list[str] = []
-    after = ""
-    while page := tx.unnamed_states(namespace, after, _PAGE):
-        found.extend(page)
-        after = page[-1]
-    return found
-
-
-def _adoptable(tx: Reader, namespace: str) -> list[tuple[str, str]]:
-    """(key, name) of the states whose suggested name is theirs alone."""
-    keys: dict[str, list[str]] = {}
-    for key in _unnamed(tx, namespace):
-        keys.setdefault(name_from_key(key), []).append(key)
-    return [
-        (found[0], name)
-        for name, found in keys.items()
-        if name and len(found) == 1 and tx.workspace_named(namespace, name) is None
-    ]
 
 
 def _sees(caller: Caller, address: Address) -> bool:

@@ -66,6 +66,15 @@ class WorkspaceReads:
         every = self.unnamed_states(namespace, limit=len(self._maps.states))
         return [key for key in every if name_from_key(key) == name]
 
+    def adoptable_states(self, namespace: str, limit: int = 1000) -> Sequence[str]:
+        found = self.unnamed_states(namespace, limit=len(self._maps.states))
+        return [
+            key
+            for key in found
+            if self.states_suggesting(namespace, name := name_from_key(key)) == [key]
+            and self.workspace_named(namespace, name) is None
+        ][:limit]
+
     def project(self, project_id: str) -> Project | None:
         return self._maps.projects.get(project_id)
 

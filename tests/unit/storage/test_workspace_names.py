@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import apsw
+import pytest
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.workspaces import Workspace
+from lockhouse.storage.sql import name_blocks
 from lockhouse.storage.sql.sqlite import SqliteStore
 from tests.contract.samples import version, write_version
 
@@ -34,5 +37,42 @@ def test_states_of_an_older_version_are_found_by_name_before_and_after_they_are_
 
     check()
     assert [store.write(lambda tx: tx.settle_names(4)) for _ in range(3)] == [4, 2, 0]
+    check()
+    store.close()
+
+
+def test_names_of_an_older_version_are_counted_before_and_after_they_are_divided(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(name_blocks, "MOST", 6)
+    names = [f"w{number:02}" for number in range(17)]
+
+    def add(name: str) -> None:
+        workspace = Workspace(f"ws-{name}", Address("acme", name), name, 1.0, 1.0)
+        store.write(lambda tx: tx.save_workspace(workspace))
+
+    def check() -> None:
+        assert store.read(lambda tx: tx.count_workspaces("acme")) == len(names)
+        for skip in range(len(names) + 1):
+            page = store.read(lambda tx, skip=skip: tx.workspaces("acme", limit=2, skip=skip))
+            assert [each.name for each in page] == names[skip : skip + 2]
+
+    def blocks() -> list[int]:
+        with closing(apsw.Connection(str(tmp_path / "db"))) as connection:
+            return [row[0] for row in connection.execute("SELECT names FROM workspace_blocks ORDER BY first")]
+
+    store = SqliteStore(tmp_path / "db")
+    for name in names:
+        add(name)
+    assert sum(blocks()) == 17
+    assert max(blocks()) <= 6
+    store.close()
+    with closing(apsw.Connection(str(tmp_path / "db"))) as connection:
+        connection.execute("DELETE FROM workspace_blocks")
+    store = SqliteStore(tmp_path / "db")
+    check()
+    names.append("w99")
+    add("w99")
+    assert blocks() == [3, 3, 3, 3, 3, 3]
     check()
     store.close()

@@ -12,10 +12,10 @@ How to write a statement that both understand:
 
 How to write a *command's* statement (PostgreSQL runs commands side by side, on several replicas;
 `postgres_transaction` has the law):
-`self._fetch` reads, `self._change` and `self._grow` write. A write through these two makes the command run alone in the
-whole database: always right, fine for what people do now and then. What belongs to one address and is written by every
-run goes through `self._write_at(address, sql, parameters)`, which holds that address; a line in a log that no decision
-reads goes through `self._append(sql, parameters)`. On SQLite these are plain writes.
+`self._fetch` reads, `self._change`, `self._grow` and `self._put` write. A write through these makes the command run
+alone in the whole database: always right, fine for what people do now and then. What belongs to one address and is
+written by every run goes through `self._write_at(address, sql, parameters)`, which holds that address; a line in a log
+that no decision reads goes through `self._append(sql, parameters)`. On SQLite these are plain writes.
 """
 
 from __future__ import annotations

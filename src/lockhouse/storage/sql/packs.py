@@ -11,7 +11,7 @@ from lockhouse.core.ports import StateRecord
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body, Version
 from lockhouse.storage.sql import records
-from lockhouse.storage.sql.records import STATE_COLUMNS, Row, encode
+from lockhouse.storage.sql.records import STATE_COLUMNS, Row, encode, place_of
 
 _replace = msgspec.structs.replace
 _MOST_STEPS = 64
@@ -62,12 +62,11 @@ class PackReads:
     def kept_places(self, after: tuple[int, int] = (0, 0), limit: int = 1000) -> Sequence[tuple[Address, int, int]]:
         rows = self._fetch(
             "SELECT s.namespace, s.key, k.state_id, k.seq FROM ("
-            "SELECT * FROM (SELECT state_id, seq FROM versions WHERE (state_id, seq) > (?, ?) "
-            "ORDER BY state_id, seq LIMIT ?) v UNION ALL "
+            "SELECT * FROM (SELECT state_id, seq FROM versions WHERE place > ? ORDER BY place LIMIT ?) v UNION ALL "
             "SELECT * FROM (SELECT state_id, seq FROM trash WHERE (state_id, seq) > (?, ?) "
             "ORDER BY state_id, seq LIMIT ?) t"
             ") k JOIN states s ON s.id = k.state_id ORDER BY k.state_id, k.seq LIMIT ?",
-            (*after, limit, *after, limit, limit),
+            (place_of(*after), limit, *after, limit, limit),
         )
         return [(Address(row[0], row[1]), row[2], row[3]) for row in rows]
 
@@ -101,11 +100,8 @@ class PackWrites(PackReads):
         version = _replace(version, body=records.bare(new))
         whole = version if thrown is None else _replace(thrown, version=version)
         write = self._of_state
-        write(
-            state_id,
-            f"UPDATE {table} SET blob = ?, record = ? WHERE state_id = ? AND seq = ?",  # noqa: S608
-            (new.blob, encode(whole), *place),
-        )
+        where, value = _at(table, place)
+        write(state_id, f"UPDATE {table} SET blob = ?, record = ? WHERE {where}", (new.blob, encode(whole), *value))  # noqa: S608
         write(state_id, "DELETE FROM packs WHERE state_id = ? AND seq = ?", place)
         if new.base:
             write(state_id, "INSERT INTO packs (state_id, seq, base) VALUES (?, ?, ?)", (*place, new.base))
@@ -142,7 +138,13 @@ class PackWrites(PackReads):
 
     def _row(self, place: tuple[int, int]) -> tuple[str, bytes]:
         for table in ("versions", "trash"):
-            rows = self._fetch(f"SELECT record FROM {table} WHERE state_id = ? AND seq = ?", place)  # noqa: S608
+            where, value = _at(table, place)
+            rows = self._fetch(f"SELECT record FROM {table} WHERE {where}", value)  # noqa: S608
             if rows:
                 return table, rows[0][0]
         return "", b""
+
+
+def _at(table: str, place: tuple[int, int]) -> tuple[str, Row]:
+    """How a row of the history or of the trash is found."""
+    return ("place = ?", (place_of(*place),)) if table == "versions" else ("state_id = ? AND seq = ?", place)

@@ -33,7 +33,7 @@ OWN: Sequence[Sequence[str]] = (
         "CREATE TABLE house_facts (name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL)",
     ),
 )
-BREAKING: dict[str, frozenset[int]] = {"shared": frozenset(), "own": frozenset()}
+BREAKING: dict[str, frozenset[int]] = {"shared": frozenset({15}), "own": frozenset()}
 """Numbers of steps after which a program that does not know them must stop."""
 _LISTS = {"shared": migrations.SQLITE, "own": OWN}
 

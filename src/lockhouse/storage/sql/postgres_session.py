@@ -138,15 +138,17 @@ class Session:
             self._connection = open_connection(self._options)
         return self._connection
 
-    def begin(self, kind: bytes, *, lock_ms: int = LOCK_MS, statement_ms: int = STATEMENT_MS) -> None:
-        """Send the beginning of a transaction. Errors: as `open_connection`, Lost."""
+    def begin(self, kind: bytes, *, lock_ms: int = LOCK_MS, statement_ms: int = STATEMENT_MS, first: str = "") -> None:
+        """Send the beginning of a transaction, and the call of a function `first`, for which its limit of waiting holds
+        already. Errors: as `open_connection`, Lost."""
         connection = self.connect()
         self.failure = None
         with self._translated():
             self._pipeline = connection.pipeline()
             self._ahead = self._pipeline.__enter__()
             self._run(connection, kind)
-            self._run(connection, _LIMITS.encode(), (str(lock_ms), str(statement_ms), str(IDLE_MS)))
+            limits = f"{_LIMITS}, {first}" if first else _LIMITS
+            self._run(connection, limits.encode(), (str(lock_ms), str(statement_ms), str(IDLE_MS)))
 
     def fetch(self, sql: str, parameters: Row = ()) -> list[Row]:
         """The rows. Errors: Lost, others of psycopg."""
@@ -248,6 +250,11 @@ class Session:
 
 def _kept(parameters: Row) -> Row:
     for value in parameters:
-        if type(value) is str and ("\x00" in value or "\x01" in value):
-            return tuple(dialect.kept(v) if type(v) is str else v for v in parameters)
+        texts = value if type(value) is list else (value,)
+        if any(type(text) is str and ("\x00" in text or "\x01" in text) for text in texts):
+            return tuple([_kept_text(each) for each in v] if type(v) is list else _kept_text(v) for v in parameters)
     return parameters
+
+
+def _kept_text(value: object) -> object:
+    return dialect.kept(value) if type(value) is str else value

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import Any
 
 import msgspec
@@ -33,180 +32,26 @@ from lockhouse.core.data_keys import DataKey
 from lockhouse.core.locks import FREE, LockRecord
 from lockhouse.core.ports import ItemRecord, LockEvent, Parked, Part, StateRecord, Upload
 from lockhouse.core.principals import Credential, Membership, Principal
-from lockhouse.core.queues import Queued
+from lockhouse.core.queues import Queued, Recollection
 from lockhouse.core.versions import Facts, Version
 from lockhouse.core.workspaces import StateUpload, name_from_key
 from lockhouse.storage.sql import records
-from lockhouse.storage.sql.postgres_session import Cursor, Session
+from lockhouse.storage.sql.postgres_batches import ADD_EVENT
+from lockhouse.storage.sql.postgres_holding import Holding, Later, Mode, Wait
+from lockhouse.storage.sql.postgres_session import Cursor
 from lockhouse.storage.sql.reader import SqlReader
-from lockhouse.storage.sql.records import STATE_COLUMNS, STATE_WIDTH, Row, encode
-from lockhouse.storage.sql.settled import UNSETTLED, Settled
-from lockhouse.storage.sql.transaction import SAVE_STATE, SqlTransaction
+from lockhouse.storage.sql.records import Row, encode
+from lockhouse.storage.sql.transaction import SAVE_STATE
 
-STRUCTURE = 7373_0002
-"""The advisory lock of the structure."""
-HOUSE = "SELECT settled + era, access + era, era FROM house WHERE one = 1"
-"""An era is a time: no count of before it is ever given again."""
-_HOLD = "SELECT 1 FROM states WHERE namespace = ? AND key = ? FOR UPDATE"
-_STATE = (
-    f"SELECT {STATE_COLUMNS}, l.record, "  # noqa: S608
-    "EXISTS (SELECT 1 FROM waiters w WHERE w.namespace = s.namespace AND w.key = s.key) "
-    "FROM states s LEFT JOIN locks l ON l.state_id = s.id "
-    "WHERE s.namespace = ? AND s.key = ?"
-)
 _MAKE = "INSERT INTO states (namespace, key, awaits) VALUES (?, ?, ?) ON CONFLICT (namespace, key) DO NOTHING"
 _TRY_MAKE = (
     "INSERT INTO states (namespace, key, awaits) SELECT ?, ?, ? WHERE pg_try_advisory_xact_lock(?) "
     "ON CONFLICT (namespace, key) DO NOTHING"
 )
-_SAVE_LOCK = (
-    "WITH changed AS (UPDATE locks SET epoch = ?, held = ?, record = ? WHERE state_id = ? AND epoch = ? RETURNING 1) "
-    "SELECT 1 / count(*) FROM changed"
-)
-_ADD_LOCK = "INSERT INTO locks (state_id, namespace, key, epoch, held, record) VALUES (?, ?, ?, ?, ?, ?)"
 
 
-class Mode(IntEnum):
-    """How a command runs; each does more than the one before."""
-
-    GROUP = 1
-    ALONE = 2
-    EXCLUSIVE = 3
-
-
-class Later(BaseException):
-    """The command must be run again in another mode. No command may catch it."""
-
-    def __init__(self, mode: Mode) -> None:
-        super().__init__(mode)
-        self.mode = mode
-
-
-class Outdated(BaseException):
-    """What was kept of namespaces and tables was not true any more: again, with what was read now."""
-
-
-class HouseRow(msgspec.Struct, frozen=True):
-    """The counts that every transaction reads."""
-
-    settled: int
-    access: int
-    era: int
-
-
-class Dated:
-    """A session that compares, with its first answer, the counts of the database with those that were kept."""
-
-    def __init__(self, session: Session, settled: Settled) -> None:
-        self.session = session
-        self._settled = settled
-        self._asked: Cursor | None = None
-        self.generation = 0
-        self.house: HouseRow | None = None
-
-    def begin(self, *, trusting: bool = True) -> None:
-        """After the session's transaction has begun, and what it must hold was sent. Not `trusting`: nothing that was
-        kept is used, so that nothing can be outdated."""
-        self.generation = self._settled.generation if trusting else UNSETTLED
-        self.house = None
-        self._asked = self.session.send(HOUSE)
-
-    def fetch(self, sql: str, parameters: Row = ()) -> list[Row]:
-        rows = self.session.fetch(sql, parameters)
-        if self._asked is not None:
-            self.verify()
-        return rows
-
-    def change(self, sql: str, parameters: Row = ()) -> int:
-        return self.session.change(sql, parameters)
-
-    def verify(self) -> None:
-        """Outdated when what was kept is not of this moment."""
-        if self._asked is None:
-            return
-        asked, self._asked = self._asked, None
-        self.house = HouseRow(*self.session.rows(asked)[0])
-        if self.house.settled != self.generation:
-            self._settled.generation = max(self._settled.generation, self.house.settled)
-            if self.generation != UNSETTLED:
-                raise Outdated
-
-
-class ReadOnly(Dated):
-    """For a query."""
-
-    def change(self, sql: str, parameters: Row = ()) -> int:
-        raise TypeError(f"a query changes nothing: {sql[:40]} {len(parameters)}")
-
-
-class PostgresTransaction(SqlTransaction):
+class PostgresTransaction(Holding):
     """`core.ports.Transaction`; used for one transaction after the other."""
-
-    def __init__(self, session: Session, settled: Settled) -> None:
-        self._dated = Dated(session, settled)
-        super().__init__(self._dated, settled)
-        self._pg = session
-        self.mode = Mode.GROUP
-        self.touched = False
-        """Whether the command that runs has changed something."""
-        self.dirty = False
-        """Whether the transaction has."""
-        self.house_changes = (0, 0)
-        """By how much the counts (settled, access) rise with the commit."""
-        self._states: dict[Address, StateRecord] = {}
-        """Of the addresses that are held: nobody else changes them now."""
-        self._locks: dict[int, bytes | None] = {}
-        """The lock records of their states."""
-        self._lonely: set[Address] = set()
-        """Of those, where nobody waited for the lock."""
-        self._items: set[tuple[str, bytes, bytes]] = set()
-        self._uploads: set[str] = set()
-
-    def start(self, mode: Mode) -> None:
-        """After the session's transaction has begun."""
-        self.mode = mode
-        self.touched = self.dirty = self.unsettled = False
-        self.house_changes = (0, 0)
-        self._states.clear()
-        self._locks.clear()
-        self._lonely.clear()
-        self._items.clear()
-        self._uploads.clear()
-        shared = "" if mode is Mode.EXCLUSIVE else "_shared"
-        self._pg.send(f"SELECT pg_advisory_xact_lock{shared}(?)", (STRUCTURE,))
-        self._dated.begin(trusting=mode is not Mode.EXCLUSIVE)
-        self._generation = self._dated.generation
-
-    def verify(self) -> HouseRow:
-        """The counts that this transaction found. Outdated as `Dated.verify`."""
-        self._dated.verify()
-        assert self._dated.house is not None
-        return self._dated.house
-
-    # What needs the structure for itself
-
-    def _alone(self) -> None:
-        if self.mode is not Mode.EXCLUSIVE:
-            raise Later(Mode.EXCLUSIVE)
-
-    def _unsettle(self) -> None:
-        self._alone()
-        if not self.unsettled:
-            self.unsettled = True
-            self._generation = UNSETTLED
-            self.house_changes = (1, self.house_changes[1])
-
-    def _change(self, sql: str, parameters: Row) -> int:
-        self._alone()
-        self.touched = self.dirty = True
-        return self._pg.change(sql, parameters)
-
-    def _grow(self, sql: str, parameters: Row) -> int:
-        return self._change(sql, parameters)
-
-    def _send(self, sql: str, parameters: Row) -> None:
-        self.touched = self.dirty = True
-        self._pg.send(sql, parameters)
 
     def save_principal(self, principal: Principal) -> None:
         super().save_principal(principal)
@@ -231,38 +76,6 @@ class PostgresTransaction(SqlTransaction):
 
     # What belongs to an address
 
-    def hold(self, address: Address) -> StateRecord | None:
-        """The state of an address, held until the transaction ends; None when there is none."""
-        found = self._states.get(address)
-        if found is not None:
-            return found
-        where = (address[0], address[1])
-        if self.mode is Mode.EXCLUSIVE:
-            rows = self._fetch(_STATE, where)
-        elif self.mode is Mode.ALONE:
-            self._pg.send(_HOLD, where)
-            rows = self._fetch(_STATE, where)
-        else:
-            held = self._pg.send(_HOLD + " SKIP LOCKED", where)
-            rows = self._fetch(_STATE, where)
-            if rows and not self._pg.rows(held):
-                raise Later(Mode.ALONE)
-        if not rows:
-            return None
-        state = records.state_of(rows[0])
-        self._states[address] = state
-        self._locks[state.id] = rows[0][STATE_WIDTH]
-        if not rows[0][STATE_WIDTH + 1]:
-            self._lonely.add(address)
-        return state
-
-    def _held(self, state: StateRecord) -> StateRecord:
-        """The stored state for a record that the caller may have from elsewhere. ValueError when it is not there."""
-        held = self.hold(state.address)
-        if held is None or held.id != state.id:
-            raise ValueError(f"state {state.id} is not there")
-        return held
-
     def state(self, address: Address) -> StateRecord | None:
         return self.hold(address)
 
@@ -270,6 +83,7 @@ class PostgresTransaction(SqlTransaction):
         state = self.hold(address)
         if state is not None:
             return state
+        self._absent.discard(address)
         place, new = _number("address", *address), (*address, name_from_key(address.key))
         if self.mode is Mode.GROUP:
             self._send(_TRY_MAKE, (*new, place))
@@ -302,11 +116,12 @@ class PostgresTransaction(SqlTransaction):
         if stored is not None:
             if records.decode_lock(stored).epoch != expected_epoch:
                 return False
-            self._send(_SAVE_LOCK, (record.epoch, held, encoded, state.id, expected_epoch))
+            self._batches.save_lock(state.id, expected_epoch, (record.epoch, held, encoded))
         elif expected_epoch == 0:
-            self._send(_ADD_LOCK, (state.id, *state.address, record.epoch, held, encoded))
+            self._batches.add_lock((state.id, *state.address, record.epoch, held, encoded))
         else:
             return False
+        self.touched = self.dirty = True
         self._locks[state.id] = encoded
         return True
 
@@ -324,10 +139,10 @@ class PostgresTransaction(SqlTransaction):
 
     def add_version(self, state: StateRecord, version: Version) -> None:
         self._held(state)
-        body = version.body
+        body, place = version.body, records.place_of(state.id, version.seq)
         self._send(
-            "INSERT INTO versions (state_id, seq, blob, record) VALUES (?, ?, ?, ?)",
-            (state.id, version.seq, body.blob if body else "", records.version_record(version)),
+            "INSERT INTO versions (place, state_id, seq, blob, record) VALUES (?, ?, ?, ?, ?)",
+            (place, state.id, version.seq, body.blob if body else "", records.version_record(version)),
         )
         if body is not None and body.packed:
             self._send(
@@ -361,15 +176,15 @@ class PostgresTransaction(SqlTransaction):
 
     def _save_version(self, state: StateRecord, version: Version) -> None:
         self._send(
-            "UPDATE versions SET record = ? WHERE state_id = ? AND seq = ?",
-            (records.version_record(version), state.id, version.seq),
+            "UPDATE versions SET record = ? WHERE place = ?",
+            (records.version_record(version), records.place_of(state.id, version.seq)),
         )
 
     def delete_version(self, state: StateRecord, seq: int) -> None:
         self._held(state)
         version = self.version(state, seq, packed=False)
         self._destroy_key(version.body if version is not None else None)
-        self._send("DELETE FROM versions WHERE state_id = ? AND seq = ?", (state.id, seq))
+        self._send("DELETE FROM versions WHERE place = ?", (records.place_of(state.id, seq),))
         self._send("DELETE FROM bodies WHERE state_id = ? AND seq = ?", (state.id, seq))
 
     def _write_at(self, address: Address, sql: str, parameters: Row) -> None:
@@ -386,7 +201,7 @@ class PostgresTransaction(SqlTransaction):
         self._send(sql, parameters)
 
     def add_lock_event(self, state: StateRecord, event: LockEvent) -> None:
-        self._append("INSERT INTO lock_events (state_id, record) VALUES (?, ?)", (state.id, encode(event)))
+        self._append(ADD_EVENT, (state.id, encode(event)))
 
     def add_parked(self, parked: Parked) -> None:
         body = parked.body
@@ -409,6 +224,22 @@ class PostgresTransaction(SqlTransaction):
         self.hold(address)
         return super().pending_uploads(address)
 
+    def recollection(self, credential: str, address: Address) -> Recollection | None:
+        pair = (credential, address)
+        if pair not in self._recalled:
+            self._to_recall[pair] = None
+            if self.asking and not self.touched:
+                self._wanted[address] = None
+                raise Wait
+            self.flush()
+            self._bring([] if address in self._absent else [address], self._to_recall)
+            self._to_recall.clear()
+        return self._recalled[pair]
+
+    def save_recollection(self, credential: str, address: Address, found: Recollection, now: float) -> None:
+        super().save_recollection(credential, address, found, now)
+        self._recalled[credential, address] = found
+
     def queue(self, address: Address) -> Sequence[tuple[Queued, float]]:
         return [] if address in self._lonely else super().queue(address)
 
@@ -420,6 +251,7 @@ class PostgresTransaction(SqlTransaction):
         super().delete_namespace(name)
         self._states.clear()
         self._locks.clear()
+        self._absent.clear()
 
     # Unfinished uploads
 
@@ -531,7 +363,8 @@ def _only_alone(name: str) -> Any:  # noqa: ANN401 - the signature of the method
 
 
 LISTS = ("states", "held_locks", "recent_lock_events", "parked_writes", "uploads", "items", "unnamed_states",
-         "states_suggesting", "blob_names", "trash_due", "packing_due", "kept_places", "data_keys")  # fmt: skip
+         "adoptable_states", "states_suggesting", "blob_names", "trash_due", "packing_due", "kept_places",
+         "data_keys")  # fmt: skip
 """Reads of what is written while the structure is shared, and that no held row protects. (One parked write by its id is
 none of them: it never changes, is added while its address is held, and goes only by a command that runs alone.)"""
 for _name in LISTS:

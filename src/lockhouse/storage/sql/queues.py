@@ -15,7 +15,11 @@ from lockhouse.core.queues import Queued, Recollection
 from lockhouse.storage.sql.records import Row, encode
 
 _queued = msgspec.msgpack.Decoder(Queued).decode
-_recollection = msgspec.msgpack.Decoder(Recollection).decode
+decode_recollection = msgspec.msgpack.Decoder(Recollection).decode
+SAVE_RECOLLECTION = (
+    "INSERT INTO recollections (credential, namespace, key, at, record) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (credential, namespace, key) DO UPDATE SET at = excluded.at, record = excluded.record"
+)
 
 
 class QueueReads:
@@ -46,7 +50,7 @@ class QueueReads:
             "SELECT record FROM recollections WHERE credential = ? AND namespace = ? AND key = ?",
             (credential, address[0], address[1]),
         )
-        return _recollection(rows[0][0]) if rows else None
+        return decode_recollection(rows[0][0]) if rows else None
 
 
 class QueueWrites(QueueReads):
@@ -82,8 +86,7 @@ class QueueWrites(QueueReads):
     def save_recollection(self, credential: str, address: Address, found: Recollection, now: float) -> None:
         self._write_at(
             address,
-            "INSERT INTO recollections (credential, namespace, key, at, record) VALUES (?, ?, ?, ?, ?) "
-            "ON CONFLICT (credential, namespace, key) DO UPDATE SET at = excluded.at, record = excluded.record",
+            SAVE_RECOLLECTION,
             (credential, *address, now, encode(found)),
         )
 

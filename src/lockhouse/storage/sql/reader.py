@@ -23,7 +23,15 @@ from lockhouse.storage.sql.maintenance import MaintenanceReads
 from lockhouse.storage.sql.notices import NoticeReads
 from lockhouse.storage.sql.principals import PrincipalReads
 from lockhouse.storage.sql.queues import QueueReads
-from lockhouse.storage.sql.records import STATE_COLUMNS, STATE_WIDTH, Row, after_byte_prefix, after_prefix
+from lockhouse.storage.sql.records import (
+    SPAN,
+    STATE_COLUMNS,
+    STATE_WIDTH,
+    Row,
+    after_byte_prefix,
+    after_prefix,
+    place_of,
+)
 from lockhouse.storage.sql.reviews import ReviewReads
 from lockhouse.storage.sql.sessions import SessionReads
 from lockhouse.storage.sql.settled import MISSING, Settled
@@ -113,7 +121,7 @@ class SqlReader(
         living = " AND s.live = 1" if live_only else ""
         rows = self._fetch(
             f"SELECT {STATE_COLUMNS}, v.record FROM states s "  # noqa: S608
-            "LEFT JOIN versions v ON v.state_id = s.id AND v.seq = s.current "
+            f"LEFT JOIN versions v ON v.place = s.id * {SPAN} + s.current "
             f"WHERE s.namespace = ?{bounds}{living} ORDER BY s.key LIMIT ?",
             (namespace, *values, limit),
         )
@@ -126,7 +134,7 @@ class SqlReader(
         return self.version(state, state.current, packed=packed) if state.current else None
 
     def version(self, state: StateRecord, seq: int, *, packed: bool = True) -> Version | None:
-        rows = self._fetch("SELECT record FROM versions WHERE state_id = ? AND seq = ?", (state.id, seq))
+        rows = self._fetch("SELECT record FROM versions WHERE place = ?", (place_of(state.id, seq),))
         if not rows:
             return None
         version = records.decode_version(rows[0][0])
@@ -146,8 +154,8 @@ class SqlReader(
 
     def versions(self, state: StateRecord, before: int = 0, limit: int = 1000) -> Sequence[Version]:
         rows = self._fetch(
-            "SELECT record FROM versions WHERE state_id = ? AND seq < ? ORDER BY seq DESC LIMIT ?",
-            (state.id, before if before > 0 else _FOREVER, limit),
+            "SELECT record FROM versions WHERE place > ? AND place < ? ORDER BY place DESC LIMIT ?",
+            (place_of(state.id, 0), place_of(state.id, before if before > 0 else _FOREVER), limit),
         )
         return [records.decode_version(row[0]) for row in rows]
 

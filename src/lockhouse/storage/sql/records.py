@@ -49,6 +49,15 @@ def decode_lock(encoded: bytes) -> LockRecord:
     return _locks.get(encoded) or _decode_lock(encoded)
 
 
+SPAN = 1 << 31
+"""More than the versions of one state can be."""
+
+
+def place_of(state_id: int, seq: int) -> int:
+    """Where a version is in the table of versions: those of one state follow each other. A bound may have any `seq`."""
+    return state_id * SPAN + min(seq, SPAN - 1)
+
+
 STATE_COLUMNS = (
     "s.id, s.namespace, s.key, s.current, s.live, s.next_seq, s.versions, s.is_state, s.require_lock, "
     "s.highest_serial, s.parked, s.share_ssec"

@@ -9,7 +9,7 @@ import msgspec
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body, Version
 from lockhouse.storage.sql.packs import PackReads, PackWrites
-from lockhouse.storage.sql.records import Row, bare, decode_discarded, encode, version_record
+from lockhouse.storage.sql.records import Row, bare, decode_discarded, encode, place_of, version_record
 
 _FOREVER = 2**62
 
@@ -48,10 +48,10 @@ class TrashWrites(TrashReads, PackWrites):
 
     def discard_version(self, state_id: int, discarded: Discarded) -> None:
         version = _bare(discarded.version)
-        place = (state_id, version.seq)
-        if not self._fetch("SELECT 1 FROM versions WHERE state_id = ? AND seq = ?", place):
+        place = (place_of(state_id, version.seq),)
+        if not self._fetch("SELECT 1 FROM versions WHERE place = ?", place):
             raise ValueError(f"version {version.seq} of state {state_id} is not there")
-        self._of_state(state_id, "DELETE FROM versions WHERE state_id = ? AND seq = ?", place)
+        self._of_state(state_id, "DELETE FROM versions WHERE place = ?", place)
         self._of_state(
             state_id,
             "INSERT INTO trash (state_id, seq, at, blob, record) VALUES (?, ?, ?, ?, ?)",
@@ -72,8 +72,14 @@ class TrashWrites(TrashReads, PackWrites):
         self._of_state(state_id, "DELETE FROM trash WHERE state_id = ? AND seq = ?", (state_id, seq))
         self._of_state(
             state_id,
-            "INSERT INTO versions (state_id, seq, blob, record) VALUES (?, ?, ?, ?)",
-            (state_id, seq, version.body.blob if version.body else "", version_record(version)),
+            "INSERT INTO versions (place, state_id, seq, blob, record) VALUES (?, ?, ?, ?, ?)",
+            (
+                place_of(state_id, seq),
+                state_id,
+                seq,
+                version.body.blob if version.body else "",
+                version_record(version),
+            ),
         )
 
     def purge_version(self, state_id: int, seq: int) -> None:

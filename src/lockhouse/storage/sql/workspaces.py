@@ -8,6 +8,7 @@ import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.workspaces import Project, StateUpload, Workspace, name_from_key
+from lockhouse.storage.sql.name_blocks import NameBlockReads, NameBlockWrites
 from lockhouse.storage.sql.records import Row, encode
 
 _workspace = msgspec.msgpack.Decoder(Workspace).decode
@@ -23,11 +24,17 @@ _UNNAMED = (
 _ALL = _UNNAMED.format(which="s.key > ? AND coalesce(s.awaits, 'x') <> ''")
 _SUGGESTING = _UNNAMED.format(which="s.awaits = ? AND s.awaits <> ''")
 _UNSETTLED = _UNNAMED.format(which="s.key > ? AND s.awaits IS NULL")
+_ADOPTABLE = _UNNAMED.format(
+    which="coalesce(s.awaits, 'x') <> '' AND (s.awaits IS NULL OR (NOT EXISTS (SELECT 1 FROM states o "
+    "WHERE o.namespace = s.namespace AND o.awaits = s.awaits AND o.awaits <> '' AND o.is_state = 1 "
+    "AND o.id <> s.id AND (o.live = 1 OR o.current = 0)) "
+    "AND NOT EXISTS (SELECT 1 FROM workspaces n WHERE n.namespace = s.namespace AND n.name = s.awaits)))"
+)
 _AWAITS = "UPDATE states SET awaits = ? WHERE namespace = ? AND key = ?"
 _PAGE = 1000
 
 
-class WorkspaceReads:
+class WorkspaceReads(NameBlockReads):
     """The part of `Reader` about workspaces."""
 
     _fetch: Callable[..., list[Row]]
@@ -45,23 +52,20 @@ class WorkspaceReads:
         return _workspace(rows[0][0]) if rows else None
 
     def workspaces(self, namespace: str, after: str = "", limit: int = 1000, skip: int = 0) -> Sequence[Workspace]:
-        if skip:
-            # Names alone are in the index: stepping over a hundred thousand of them takes milliseconds.
-            last = self._fetch(
-                "SELECT name FROM workspaces WHERE namespace = ? AND name > ? ORDER BY name LIMIT 1 OFFSET ?",
-                (namespace, after, skip - 1),
+        if not skip:
+            rows = self._fetch(
+                "SELECT record FROM workspaces WHERE namespace = ? AND name > ? ORDER BY name LIMIT ?",
+                (namespace, after, limit),
             )
-            if not last:
-                return []
-            after = last[0][0]
+            return [_workspace(row[0]) for row in rows]
+        first = self._name_at(namespace, skip)
+        if first is None:
+            return []
         rows = self._fetch(
-            "SELECT record FROM workspaces WHERE namespace = ? AND name > ? ORDER BY name LIMIT ?",
-            (namespace, after, limit),
+            "SELECT record FROM workspaces WHERE namespace = ? AND name >= ? ORDER BY name LIMIT ?",
+            (namespace, first, limit),
         )
         return [_workspace(row[0]) for row in rows]
-
-    def count_workspaces(self, namespace: str) -> int:
-        return int(self._fetch("SELECT count(*) FROM workspaces WHERE namespace = ?", (namespace,))[0][0])
 
     def unnamed_states(self, namespace: str, after: str = "", limit: int = 1000) -> Sequence[str]:
         return [row[0] for row in self._fetch(_ALL, (namespace, after, limit))]
@@ -73,6 +77,9 @@ class WorkspaceReads:
             found += [key for key in page if name_from_key(key) == name]
             after = page[-1]
         return sorted(found, key=str.encode)[:_PAGE]
+
+    def adoptable_states(self, namespace: str, limit: int = 1000) -> Sequence[str]:
+        return [row[0] for row in self._fetch(_ADOPTABLE, (namespace, limit))]
 
     def project(self, project_id: str) -> Project | None:
         rows = self._fetch("SELECT record FROM projects WHERE id = ?", (project_id,))
@@ -97,26 +104,35 @@ class WorkspaceReads:
         return [_upload(row[0]) for row in rows]
 
 
-class WorkspaceWrites(WorkspaceReads):
+class WorkspaceWrites(NameBlockWrites, WorkspaceReads):
     """The part of `Transaction` about workspaces."""
 
     _fetch: Callable[..., list[Row]]
     _change: Callable[[str, Row], int]
     _grow: Callable[[str, Row], int]
+    _put: Callable[[str, Row], None]
 
     def save_workspace(self, workspace: Workspace) -> None:
         namespace, key = workspace.address
-        self._grow(
+        named = self._fetch("SELECT name FROM workspaces WHERE id = ?", (workspace.id,))
+        self._put(
             "INSERT INTO workspaces (id, namespace, name, key, record) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) "
             "DO UPDATE SET name = excluded.name, record = excluded.record",
             (workspace.id, namespace, workspace.name, key, encode(workspace)),
         )
-        self._change(_AWAITS, ("", namespace, key))
+        if not named:
+            self._name_added(namespace, workspace.name)
+        elif named[0][0] != workspace.name:
+            self._name_removed(namespace, named[0][0])
+            self._name_added(namespace, workspace.name)
+        self._put(_AWAITS, ("", namespace, key))
 
     def delete_workspace(self, workspace_id: str) -> None:
-        for namespace, key in self._fetch("SELECT namespace, key FROM workspaces WHERE id = ?", (workspace_id,)):
-            self._change(_AWAITS, (name_from_key(key), namespace, key))
+        found = self._fetch("SELECT namespace, key, name FROM workspaces WHERE id = ?", (workspace_id,))
         self._change("DELETE FROM workspaces WHERE id = ?", (workspace_id,))
+        for namespace, key, name in found:
+            self._change(_AWAITS, (name_from_key(key), namespace, key))
+            self._name_removed(namespace, name)
 
     def settle_names(self, limit: int = 500) -> int:
         rows = self._fetch(
@@ -147,5 +163,5 @@ class WorkspaceWrites(WorkspaceReads):
         )
 
     def _forget_namespace(self, name: str) -> None:
-        for table in ("workspaces", "projects", "state_uploads"):
-            self._change(f"DELETE FROM {table} WHERE namespace = ?", (name,))  # noqa: S608 - three known names
+        for table in ("workspaces", "workspace_blocks", "projects", "state_uploads"):
+            self._change(f"DELETE FROM {table} WHERE namespace = ?", (name,))  # noqa: S608 - four known names

@@ -18,10 +18,13 @@ async def list_all(call: Call) -> wire.States:
     deleted = call.switch("deleted")
 
     def query(tx: Reader) -> wire.States:
-        found = history.list_states(tx, call.caller, call.path["namespace"], prefix, after, limit, deleted=deleted)
+        namespace = call.path["namespace"]
+        found = history.list_states(tx, call.caller, namespace, prefix, after, limit, deleted=deleted)
+        last = found[-1][0].address.key if found else ""
+        locks = history.locks_between(tx, namespace, prefix, after, last)
         return wire.States(
-            states=tuple(views.state_line(state, newest, tx.lock(state).lock) for state, newest in found),
-            next=found[-1][0].address.key if len(found) == limit else "",
+            states=tuple(views.state_line(state, newest, locks.get(state.address)) for state, newest in found),
+            next=last if len(found) == limit else "",
         )
 
     return await call.house.read(query)

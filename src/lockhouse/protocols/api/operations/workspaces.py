@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import Transaction
 from lockhouse.core.workspaces import new_workspace_id
 from lockhouse.protocols.api import wire
 from lockhouse.protocols.api.call import Call
-from lockhouse.service import workspaces
+from lockhouse.service import namespaces, workspaces
 from lockhouse.service.workspaces import View
 
 
 async def list_all(call: Call) -> wire.Workspaces:
-    namespace, nonce = call.path["namespace"], call.house.engine.nonce
-
-    def command(tx: Transaction) -> list[View]:
-        workspaces.list_all(tx, call.caller, namespace)
-        workspaces.adopt_all(tx, call.caller, namespace, lambda: new_workspace_id(nonce()))
-        return workspaces.list_all(tx, call.caller, namespace)
-
-    return wire.Workspaces(workspaces=tuple(_document(each) for each in await call.house.write(command)))
+    caller, namespace, nonce = call.caller, call.path["namespace"], call.house.engine.nonce
+    await call.house.read(lambda tx: namespaces.get(tx, caller, namespace))
+    while await call.house.read(lambda tx: workspaces.unadopted(tx, namespace)):
+        await call.house.write(
+            lambda tx: workspaces.adopt_some(tx, caller, namespace, lambda: new_workspace_id(nonce()))
+        )
+    found = await call.house.read(lambda tx: workspaces.list_all(tx, caller, namespace))
+    return wire.Workspaces(workspaces=tuple(_document(each) for each in found))
 
 
 async def name_state(call: Call) -> wire.WorkspaceDocument:

@@ -92,8 +92,8 @@ async def _outputs(call: Call, view: View) -> list[Json]:
 async def list_all(call: Call) -> Response:
     caller, namespace, query = call.caller, call["org"], call.query
     await call.house.read(lambda tx: namespaces.get(tx, caller, namespace))
-    if await call.house.read(lambda tx: workspaces.unadopted(tx, namespace)):
-        await call.house.write(lambda tx: workspaces.adopt_all(tx, caller, namespace, lambda: call.new_id("ws-")))
+    while await call.house.read(lambda tx: workspaces.unadopted(tx, namespace)):
+        await call.house.write(lambda tx: workspaces.adopt_some(tx, caller, namespace, lambda: call.new_id("ws-")))
     views, total = await call.house.read(lambda tx: _page(tx, call))
     found: list[Json] = []
     included: list[Json] = []
