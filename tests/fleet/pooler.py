@@ -38,6 +38,7 @@ class Pooler:
             f"auth_type = scram-sha-256\nauth_file = {home / 'users'}\n"
             f"pool_mode = transaction\ndefault_pool_size = {connections}\nmax_client_conn = 500\n"
             "server_login_retry = 1\nserver_connect_timeout = 3\nquery_wait_timeout = 4\n"
+            "tcp_keepidle = 2\ntcp_keepintvl = 1\ntcp_keepcnt = 2\n"
         )
         for file in (home / "users", home / "pgbouncer.ini"):
             file.chmod(0o644)

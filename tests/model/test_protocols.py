@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -19,6 +20,8 @@ from tests.model.clients import ADDRESS, ALL, PLAIN, AwsClient, CloudClient, Htt
 from tests.wire.rig import state
 
 WHO = st.integers(0, 5)
+pytestmark = pytest.mark.timeout(900)
+"""A failure is made smaller for up to five minutes."""
 
 
 class Protocols(RuleBasedStateMachine):
@@ -133,3 +136,11 @@ TestProtocols = Protocols.TestCase
 TestProtocols.settings = settings(
     max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
 )
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+class TestManyProtocols(Protocols.TestCase):  # type: ignore[name-defined, misc]
+    settings = settings(
+        max_examples=500, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+    )
