@@ -24,6 +24,7 @@ _decode_document = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_int = msgspec.json.Decoder(int).decode
 _decode_text = msgspec.json.Decoder(str).decode
 _decode_list = msgspec.json.Decoder(list[msgspec.Raw] | None).decode
+_decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _decode_map = msgspec.json.Decoder(dict[str, msgspec.Raw] | None).decode
 
 
@@ -39,6 +40,54 @@ def read_facts(body: Any) -> Facts | None:  # noqa: ANN401 - any object with the
     None for: not JSON, cut off, not an object, neither a `version` of 1 or more nor an encryption envelope, a negative
     or fractional serial, `serial` or `lineage` given twice (also in another case: Go matches names without case).
     """
+    try:
+        around = _around_resources(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        around = None
+    if around is not None:
+        rest, count = around
+        facts = with_resources(_read(rest), rest, count)
+        if facts is not None:
+            return facts
+    return _read(body)
+
+
+def with_resources(facts: Facts | None, rest: bytes, count: int) -> Facts | None:
+    """The facts of a document whose resources were taken out and counted apart, given those of the `rest`, in which
+    their array is empty. None where it was not the one value of this name: only a look at the whole can tell."""
+    if facts is None or facts.resources or not stands_once(rest, "resources"):
+        return None
+    return msgspec.structs.replace(facts, resources=count)
+
+
+def stands_once(document: bytes, name: str) -> bool:
+    """Whether a name (lower case) stands once in the top level of a valid document, in any case and however escaped."""
+    quoted = b'"%b"' % name.encode()
+    if document.lower().count(quoted) == 1 and b"\\u" not in document:
+        return True
+    return _top_level(document).get(name, 0) == 1
+
+
+def _around_resources(body: Any) -> tuple[bytes, int] | None:  # noqa: ANN401 - as read_facts
+    """(the document with an empty array for its resources, how many these were): each byte is decoded once. None where
+    the array does not end as Terraform's do. Raises when what is taken for the array is none."""
+    found = _RESOURCES.search(body, 0, _NEAR)
+    if found is None:
+        return None
+    start = found.end()
+    last = None
+    for last in _ARRAY_END.finditer(body, max(start, len(body) - _TAIL)):  # noqa: B007 - the last one counts
+        pass
+    if last is None:
+        return None
+    end = last.start() + 1
+    head = body[:start]
+    if bytes(_decode_document(head + b"[]}").get("resources", b"")) != b"[]":
+        return None
+    return head + b"[]" + body[end:], len(_decode_array(memoryview(body)[start:end]))
+
+
+def _read(body: Any) -> Facts | None:  # noqa: ANN401 - as read_facts
     try:
         top = _decode_document(body)
         encrypted = "encrypted_data" in top and bool(_decode_text(top.get("encryption_version", b'""')))
@@ -124,7 +173,10 @@ def _top_level(body: Any) -> dict[str, int]:  # noqa: ANN401 - as read_facts
 
 
 _RESOURCES = re.compile(rb'"resources"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
+_ARRAY_END = re.compile(rb'\](?=[ \t\r\n]*(?:,[ \t\r\n]*"check_results"|\}[ \t\r\n]*\Z))')
 _NEAR = 1024 * 1024
+_TAIL = 4096
+"""Where the resources are expected to end."""
 _COMPARED = 256 * 1024
 _ESCAPED_NAME = re.compile(rb'\\u00[^"]*"\s*:')
 _TOKEN = re.compile(rb'("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)

@@ -77,6 +77,11 @@ class Request(msgspec.Struct):
             raise self.refusal
 
     @property
+    def announced(self) -> int:
+        """Bytes of the body, as the head says; 0 where it does not say it."""
+        return int(self.headers.first.get(b"content-length", b"0"))
+
+    @property
     def query(self) -> list[tuple[str, str]]:
         """Decoded query parameters in order; a parameter without `=` has the value ``""``."""
         return split_query(self.raw_query) if self.raw_query else []

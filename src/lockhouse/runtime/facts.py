@@ -1,4 +1,4 @@
-"""Facts of large bodies, read by a short-lived child process.
+"""Facts of the large bodies that did not say them as they passed (`core.passing`), read by a short-lived child process.
 
 Decoding a document of 100 MB needs all of it in one piece. A child process has it: it maps the blob where that is a
 plain file (its pages belong to the page cache), and is told the bytes through a pipe where it is sealed or far away.

@@ -92,13 +92,13 @@ class House:
 
     # Bodies ----------------------------------------------------------------------------------------------------------
 
-    async def take_in(self, chunks: AsyncIterator[bytes], *, expect_state: bool = False) -> Intake:
+    async def take_in(self, chunks: AsyncIterator[bytes], announced: int = 0, *, expect_state: bool = False) -> Intake:
         """A body, durable but not yet referred to. Errors as `runtime.intake.take_in`."""
-        return await take_in(chunks, self.bodies, self.facts, limit=self.max_body, expect_state=expect_state)
+        return await take_in(chunks, self.bodies, self.facts, announced, limit=self.max_body, expect_state=expect_state)
 
-    async def take_in_part(self, chunks: AsyncIterator[bytes]) -> Intake:
+    async def take_in_part(self, chunks: AsyncIterator[bytes], announced: int = 0) -> Intake:
         """A part of a body: durable, and not looked at for facts, which only a whole has. Errors as `take_in`."""
-        return await take_in(chunks, self.bodies, self.facts, limit=self.max_body, expect_state=None)
+        return await take_in(chunks, self.bodies, self.facts, announced, limit=self.max_body, expect_state=None)
 
     async def give_out(self, version: Version, start: int = 0, end: int | None = None) -> bytes | Stream:
         """A version's bytes, or a range of them."""
@@ -130,7 +130,7 @@ class House:
         if is_packed(body):
             given = await give_out(body, self.bodies)
             chunks = _pieces(given) if isinstance(given, bytes) else given.chunks()
-            intake = await take_in(chunks, self.bodies, self.facts, limit=body.size, expect_state=None)
+            intake = await take_in(chunks, self.bodies, self.facts, body.size, limit=body.size, expect_state=None)
             return msgspec.structs.replace(intake, facts=facts)
         return Intake(msgspec.structs.replace(body, judged=0), facts, self.bodies.secret_of(body))
 
@@ -145,7 +145,9 @@ class House:
         """Write the parts one after the other into one body and make the object. Errors as `service.uploads`."""
         address = command.address
         _, parts = await self.read(lambda tx: uploads.choose_parts(tx, caller, address, upload_id, listed))
-        intake = await self.take_in(self._joined(parts), expect_state=is_state_key(address.key))
+        intake = await self.take_in(
+            self._joined(parts), sum(part.body.size for part in parts), expect_state=is_state_key(address.key)
+        )
         command = self.with_body(command, intake)
         return _accepted(await self.write(lambda tx: uploads.complete(tx, caller, upload_id, command)))
 

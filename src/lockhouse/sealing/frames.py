@@ -29,7 +29,7 @@ SALT_BYTES = 24
 HEADER_BYTES = 32
 END_BYTES = 8 + TAG_BYTES
 DATA_KEY_BYTES = 32
-PIECE_BYTES = 64 * 1024
+PIECE_BYTES = 256 * 1024
 """What is best sealed at once: small pieces stay in the processor's cache."""
 _PREFIX = b"LHS1\x14\x00\x00\x00"
 _WHOLE = FRAME_BYTES + TAG_BYTES

@@ -32,6 +32,11 @@ class Incoming:
         self._proof = BodyProof(expected, self._verified)
         return decoded_chunks(self._request.chunks(), self._proof, _in_thread)
 
+    @property
+    def announced(self) -> int:
+        """Bytes of the body without its framing, as the head says; 0 where it does not say it. After `chunks`."""
+        return (self._proof.length or 0) if self._proof is not None else 0
+
     def prove(self, size: int, md5: bytes, sha256: bytes) -> dict[str, str]:
         """The verified checksums, given the digests of what was kept. Errors as `BodyProof.prove`."""
         if self._proof is None:

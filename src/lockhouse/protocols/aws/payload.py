@@ -134,6 +134,16 @@ class BodyProof:
         """Whether feeding it hashes every byte with more than a cyclic redundancy check."""
         return self._expected.mode in _SIGNED_MODES or "sha1" in self._expected.algorithms
 
+    @property
+    def length(self) -> int | None:
+        """Bytes of the body, where the head announced them."""
+        return self._expected.length
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether what comes from the wire is the body itself, and is only counted, or little more."""
+        return self._chunks is None and not self.is_heavy
+
     def feed(self, data: bytes) -> list[bytes]:
         """The body's bytes in `data`, in pieces. Errors: as `finish`, as soon as they are sure."""
         pieces = [data] if self._chunks is None else self._chunks.feed(data)
@@ -350,10 +360,17 @@ class ChunkDecoder:
 
 
 async def decoded_chunks(chunks: Chunks, proof: BodyProof, run: Run[list[bytes]]) -> AsyncIterator[bytes]:
-    """The body's pieces, of about 256 KiB where it is large. It ends normally only when `proof.finish` has.
+    """The body's pieces: as they come where nothing frames them, else of about 256 KiB where it is large. It ends
+    normally only when `proof.finish` has.
 
     `run` runs a function in a worker thread. Errors: those of `BodyProof`, and what `chunks` raises.
     """
+    if proof.is_plain:
+        async for chunk in chunks:
+            for piece in proof.feed(chunk):
+                yield piece
+        proof.finish()
+        return
     waiting: list[bytes] = []
     size = 0
     async for chunk in chunks:

@@ -123,7 +123,7 @@ class HttpRoom:
 
     async def _write(self, request: Request, caller: Caller, address: Address) -> Response:
         wanted = wire.decode_md5(request.headers)
-        intake = await self._house.take_in(request.chunks(), expect_state=True)
+        intake = await self._house.take_in(request.chunks(), request.announced, expect_state=True)
         wire.check_md5(wanted, intake.body.md5)
         command = Put(
             address=address,

@@ -411,9 +411,19 @@ def stream(wire, who, fields, step=50_000, fail_at=None):
     return b"".join(pieces), [len(piece) for piece in pieces], runs
 
 
-def test_large_bodies_pass_in_large_pieces():
+def test_a_body_that_nothing_frames_passes_as_it_comes():
     data = random.Random(1).randbytes(1_000_000)
     body, sizes, runs = stream(data, verified(PayloadMode.UNSIGNED), headers(content_length=len(data)))
+    assert body == data
+    assert sizes == [50_000] * 20
+    assert runs == 0
+
+
+def test_a_large_body_with_framing_passes_in_large_pieces():
+    data = random.Random(1).randbytes(1_000_000)
+    wire = b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data)
+    fields = headers(x_amz_decoded_content_length=len(data))
+    body, sizes, runs = stream(wire, verified(PayloadMode.UNSIGNED_TRAILER), fields)
     assert body == data
     assert max(sizes) < 400_000
     assert len(sizes) == 4

@@ -36,7 +36,7 @@ async def put_object(call: Call) -> Response:
     )
     chunks = call.body.chunks(limit=call.house.max_body)
     await call.house.read(lambda tx: objects.may_write(tx, call.caller, call.address))
-    intake = await call.house.take_in(chunks, expect_state=is_state_key(call.key))
+    intake = await call.house.take_in(chunks, call.body.announced, expect_state=is_state_key(call.key))
     body = intake.body
     checksums = call.body.prove(body.size, body.md5, body.sha256)
     written = await call.house.put_intake(call.caller, _with(command, checksums), intake)

@@ -66,7 +66,7 @@ async def upload_part(call: Call) -> Response:
     upload = await _upload(call)
     template = uploads.template_of(upload)
     fields.check_same_key(template.encryption, fields.read_customer_key(call.request.headers))
-    intake = await call.house.take_in_part(chunks)
+    intake = await call.house.take_in_part(chunks, call.body.announced)
     body = intake.body
     checksums = call.body.prove(body.size, body.md5, body.sha256)
     part = call.house.part(upload.id, number, intake, call.caller.now, checksums)

@@ -136,7 +136,7 @@ async def upload(call: Call) -> Response:
     if given.kind == UploadKind.JSON:
         await _drain(call, given.limit)
         return Response(200)
-    intake = await call.house.take_in(call.request.chunks(), expect_state=True)
+    intake = await call.house.take_in(call.request.chunks(), call.request.announced, expect_state=True)
     command = call.house.with_body(
         Put(address=announced.address, body=_NOTHING, nonce=announced.id, content_type="application/json"), intake
     )
