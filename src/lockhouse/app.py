@@ -287,7 +287,7 @@ def front(
     gate: Handler, api: Api, console: Console, journal: Journal, rooms: dict[bytes, Handler], pacing: Pacing
 ) -> Handler:
     """Our own addresses and those of `rooms`, unless the request is signed for AWS; everything else is AWS's."""
-    prefixes = tuple(rooms)
+    prefixes, observe = tuple(rooms), api.metrics.observe
 
     async def front(request: Request) -> Response:
         began = time.perf_counter()
@@ -304,22 +304,25 @@ def front(
             elif path.startswith(_OWN_PATHS):
                 handler, name = api.handle, "api"
         response = await handler(request)
-        if request.trail.code:
-            api.metrics.met(request.trail.code)
-        if request.trail.code in WRONG and (handler is gate or "authorization" in request.headers):
-            pacing.failed(request.peer, began)
-        if response.status == 503 and not any(name == b"retry-after" for name, _ in response.headers):
+        trail, status = request.trail, response.status
+        if trail.code:
+            api.metrics.met(trail.code)
+            if trail.code in WRONG and (handler is gate or "authorization" in request.headers):
+                pacing.failed(request.peer, began)
+        if status == 503 and not any(name == b"retry-after" for name, _ in response.headers):
             response.headers.append((b"retry-after", b"1"))  # RFC 9110 section 10.2.3, whatever the protocol
-        api.metrics.observe(name, response.status, time.perf_counter() - began)
-        journal.saw(
-            request.trail,
-            method=request.method,
-            protocol=request.trail.protocol or name,
-            peer=request.peer,
-            agent=request.headers.get("user-agent") or "",
-            request=request.request_id,
-            status=response.status,
-        )
+        observe(name, status, time.perf_counter() - began)
+        protocol = trail.protocol or name
+        if journal.tells(trail, request.method, protocol, status):
+            journal.saw(
+                trail,
+                method=request.method,
+                protocol=protocol,
+                peer=request.peer,
+                agent=request.headers.get("user-agent") or "",
+                request=request.request_id,
+                status=status,
+            )
         return response
 
     return front

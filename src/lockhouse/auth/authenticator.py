@@ -51,6 +51,8 @@ class Authenticator:
         self._clock = clock
         self._changes = 0
         self._loop_thread = 0
+        self.at_once = store.reads_are_local
+        """Whether nothing here ever waits, so that `asking` is not needed."""
         self.elsewhere: Callable[[Callable[[], Any]], Awaitable[Any]] = asyncio.to_thread
         """Where `asking` waits for a database."""
         self._known: dict[str, _Known] = {}

@@ -526,13 +526,14 @@ class Store(Protocol):
         ...
 
     def offer(self, group: Sequence[tuple[Callable[[Transaction], object], object]]) -> bool:
-        """Run commands in the calling thread at once, if the store can and is free; deliveries follow as for `submit`.
+        """Run commands in the calling thread at once, if the store can and is free; deliveries follow as for `submit`,
+        or come before this returns.
 
         False: nothing was done, and they are to be submitted. For one thread only (the event loop)."""
         ...
 
     def deliver_to(self, callback: Callable[[list[Delivery]], None]) -> None:
-        """Where deliveries go, one call per committed group, from a thread of the store."""
+        """Where deliveries go, one call per committed group, from a thread of the store or from within `offer`."""
         ...
 
     def write(self, command: Callable[[Transaction], T]) -> T:

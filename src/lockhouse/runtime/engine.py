@@ -1,7 +1,8 @@
 """Awaiting a store: commands are collected, and a whole committed group wakes its waiters in one call.
 
 Commands of one turn of the event loop form a group, and while a group is being committed the next one collects. A store
-that can runs a group here, in the loop's own thread; any other has its commands queued for its own.
+that can runs a group here, in the loop's own thread, and may commit it here too; any other has its commands queued for
+its own. A store that runs commands in their order is given one group at a time, and delivers them in that order too.
 
 The clock and the source of randomness are fields, so tests need no patching.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -53,6 +55,9 @@ class Engine:
     _pending: list[tuple[Command, Future]] = field(default_factory=list, init=False)
     _committing: Future | None = field(default=None, init=False)
     """The first of the group that the store is committing for us."""
+    _queued: int = field(default=0, init=False)
+    """Commands that were submitted and not delivered yet."""
+    _thread: int = field(default=0, init=False)
     _soon: bool = field(default=False, init=False)
     _threads: ThreadPoolExecutor | None = field(default=None, init=False)
     _waiting: int = field(default=0, init=False)
@@ -66,6 +71,7 @@ class Engine:
     def start(self) -> None:
         """Bind to the running loop; call once, from it."""
         self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
         self.store.deliver_to(self._deliver)
 
     @property
@@ -85,9 +91,8 @@ class Engine:
         assert self._loop is not None, "the engine is not started"
         future: asyncio.Future[Any] = self._loop.create_future()
         self._pending.append((command, future))
-        if not self._soon and self._committing is None:
-            self._soon = True
-            self._loop.call_soon(self._flush)
+        if not self._soon and not self._occupied:
+            self._flush_soon()
         return await future  # type: ignore[no-any-return]
 
     async def read(self, query: Callable[[Reader], T]) -> T:
@@ -117,26 +122,51 @@ class Engine:
         if not reading.cancelled():
             reading.exception()  # it was told to whoever still waits
 
+    def _flush_soon(self) -> None:
+        assert self._loop is not None
+        self._soon = True
+        self._loop.call_soon(self._flush)
+
+    @property
+    def _occupied(self) -> bool:
+        """Whether a group is with the store and the next one collects."""
+        return self._committing is not None or (self._queued > 0 and self.store.in_order)
+
     def _flush(self) -> None:
         self._soon = False
-        if not self._pending or self._committing is not None:
+        if not self._pending or self._occupied:
             return
         group, self._pending = self._pending[:GROUP], self._pending[GROUP:]
-        if self.store.offer(group):
-            self._committing = group[0][1]
-            return
+        self._committing = group[0][1]
+        if not self.store.offer(group):
+            self._committing = None
+            self._submit(group)
+        if self._pending and not self._occupied:
+            self._flush_soon()
+
+    def _submit(self, group: list[tuple[Command, Future]]) -> None:
         for command, future in group:
             try:
                 self.store.submit(command, future)
             except StorageUnavailable as problem:
                 if not future.done():
                     future.set_exception(problem)
-        self._flush()
+            else:
+                self._queued += 1
 
     def _deliver(self, batch: list[Delivery]) -> None:
         loop = self._loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._resolve, batch)
+        if threading.get_ident() == self._thread:
+            self._resolve(batch)  # from within `offer`
+        elif loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._arrive, batch)
+
+    def _arrive(self, batch: list[Delivery]) -> None:
+        if batch[0][0] is not self._committing:
+            self._queued -= len(batch)
+        self._resolve(batch)
+        if self._pending and not self._soon and not self._occupied:
+            self._flush()
 
     def _resolve(self, batch: list[Delivery]) -> None:
         for token, result, error in batch:
@@ -149,8 +179,6 @@ class Engine:
                 future.set_result(result)
             else:
                 future.set_exception(error)
-        if self._pending and self._committing is None and not self._soon:
-            self._flush()
 
 
 def _busy() -> StorageUnavailable:

@@ -104,6 +104,10 @@ class Journal:
             await asyncio.wait([self._flushing])
         await self._append()
 
+    def tells(self, trail: Trail, method: str, protocol: str, status: int) -> bool:
+        """Whether `saw` has anything to do for a request that was answered so: a change is told of elsewhere."""
+        return bool(trail.code) or status >= 400 or (self._reads and _is_read(method, protocol, trail.action))
+
     def saw(
         self, trail: Trail, *, method: str, protocol: str, peer: str, agent: str, request: str, status: int
     ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from lockhouse.core.ports import Delivery, Namespace, Transaction
 from lockhouse.errors import ConditionFailed, StorageFull, StorageUnavailable
 from lockhouse.storage.reserve import Reserve
+from lockhouse.storage.sql.pace import FIRST_PAUSE, QUICK_SECONDS
 from lockhouse.storage.sql.sqlite import SqliteStore
 from tests.unit.storage.broken_disk import BrokenDisk
 
@@ -63,6 +64,67 @@ def test_an_offered_group_runs_here_and_is_delivered_after_one_sync(tmp_path: Pa
     assert disk.syncs == before + 1
     assert [answers[number][1] for number in range(20)] == [f"n{number}" for number in range(20)]
     assert set(names(store)) == {"warm", *(f"n{number}" for number in range(20))}
+    store.close()
+    disk.unregister()
+
+
+class Clock:
+    """Each commit takes the next of these times; then none takes any."""
+
+    def __init__(self, *seconds: float) -> None:
+        self.now = 100.0
+        self._left = [step for each in seconds for step in (0.0, each)]
+
+    def __call__(self) -> float:
+        self.now += self._left.pop(0) if self._left else 0.0
+        return self.now
+
+
+def test_a_quick_commit_is_made_and_delivered_where_its_commands_ran(tmp_path: Path):
+    threads: list[threading.Thread] = []
+    store = SqliteStore(tmp_path / "db", clock=Clock())
+    store.deliver_to(lambda _: threads.append(threading.current_thread()))
+    assert store.offer([(naming("one"), 1)])
+    assert threads == [threading.current_thread()]
+    assert names(store) == ["one"]
+    store.close()
+
+
+def test_after_a_slow_commit_another_thread_waits_for_the_next_ones_for_a_while(tmp_path: Path):
+    clock = Clock(2 * QUICK_SECONDS)
+    store = SqliteStore(tmp_path / "db", clock=clock)
+    here, elsewhere = [], threading.Event()
+
+    def delivered(group: list[Delivery]) -> None:
+        if threading.current_thread() is threading.main_thread():
+            here.append(group[0][1])
+        else:
+            elsewhere.set()
+
+    store.deliver_to(delivered)
+    assert store.offer([(naming("one"), 1)])
+    assert here == ["one"]
+    assert store.offer([(naming("two"), 2)])
+    assert elsewhere.wait(20)
+    assert here == ["one"]
+    clock.now += 2 * FIRST_PAUSE
+    while not store.offer([(naming("three"), 3)]):  # until the thread has given the turn back
+        pass
+    assert here == ["one", "three"]
+    store.close()
+
+
+def test_a_commit_that_fails_where_its_commands_ran_ends_the_process(tmp_path: Path):
+    disk, ended = BrokenDisk(), []
+    store = SqliteStore(tmp_path / "db", vfs=disk.name, fail_stop=ended.append, clock=Clock())
+    inbox = Inbox(store)
+    store.write(naming("warm"))
+    disk.failing = True
+    assert store.offer([(naming("one"), 1)])
+    assert isinstance(inbox.answers[1][2], StorageUnavailable)
+    assert len(ended) == 1
+    assert not store.offer([(naming("two"), 2)])
+    disk.failing = False
     store.close()
     disk.unregister()
 
@@ -123,17 +185,20 @@ def test_an_offer_is_declined_while_the_writer_works_and_the_writer_waits_for_an
     store.close()
 
 
-def test_of_an_offered_group_on_a_full_disk_only_what_does_not_fit_is_refused(tmp_path: Path):
-    disk = BrokenDisk()
+@pytest.mark.parametrize("seconds", [(), (2 * QUICK_SECONDS,)], ids=["found here", "found by the thread"])
+def test_of_an_offered_group_on_a_full_disk_only_what_does_not_fit_is_refused(tmp_path: Path, seconds):
+    disk, clock = BrokenDisk(), Clock(*seconds)
     reserve = Reserve(tmp_path / "reserve", 1024 * 1024)
     reserve.take()
-    store = SqliteStore(tmp_path / "db", vfs=disk.name, reserve=reserve, fail_stop=pytest.fail)
+    store = SqliteStore(tmp_path / "db", vfs=disk.name, reserve=reserve, fail_stop=pytest.fail, clock=clock)
     inbox = Inbox(store)
     store.write(naming("warm"))
+    if seconds:
+        assert store.offer([(lambda tx: None, "slow")])
     disk.room = lambda: not (tmp_path / "reserve").exists()
     with disk.filled():
         assert store.offer([(naming("new"), "new"), (lambda tx: tx.delete_namespace("warm"), "delete")])
-        answers = inbox.wait_for(2)
+        answers = inbox.wait_for(3 if seconds else 2)
     assert isinstance(answers["new"][2], StorageFull)
     assert answers["delete"][2] is None
     assert names(store) == []

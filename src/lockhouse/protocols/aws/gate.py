@@ -36,6 +36,9 @@ _log = logging.getLogger("lockhouse.aws")
 class Keys(Protocol):
     """Finds the secret and the identity behind an access key id; unknown, revoked and expired ones are None."""
 
+    at_once: bool
+    """Whether these methods never wait, so that they need not be asked through `asking`."""
+
     def access_key(self, access_key_id: str, session_token: str) -> tuple[bytes, Identity] | None: ...
 
     async def asking(self, question: Callable[[], T]) -> T:
@@ -87,7 +90,7 @@ class Gate:
 
     async def __call__(self, request: Request) -> Response:
         service: Service | None = None
-        trail = request.trail
+        trail, keys = request.trail, self._keys
         try:
             request.admit()
             if self._unsigned is not None and _is_unsigned_form(request):
@@ -101,17 +104,22 @@ class Gate:
             if service.whole:
                 arrived = request.body
                 body = arrived if arrived is not None else await whole_body(request.chunks(), MAX_WHOLE_BYTES)
-            found = await self._keys.asking(lambda: self._keys.access_key(claim.access_key_id, claim.session_token))
+            key_id, token = claim.scope.access_key_id, claim.session_token
+            if keys.at_once:
+                found = keys.access_key(key_id, token)
+            else:
+                found = await keys.asking(lambda: keys.access_key(key_id, token))
             verified, who = self._verify(found, claim, parts, body, whole=service.whole)
             trail.who, trail.protocol = who, service.name
+            field = headers.first.get
             caller = Caller(
                 who,
                 now,
                 service.name,
                 request.peer,
-                headers.get("user-agent") or "",
+                field(b"user-agent", b"").decode("latin-1"),
                 request.request_id,
-                headers.get("amz-sdk-invocation-id") or "",
+                field(b"amz-sdk-invocation-id", b"").decode("latin-1"),
             )
             return await service.serve(Call(request, verified, caller, body))
         except Problem as problem:
@@ -166,13 +174,12 @@ class Gate:
 
 
 def _is_unsigned_form(request: Request) -> bool:
-    headers = request.headers
-    kind = headers.get("content-type") or ""
+    fields = request.headers.first
     return (
-        request.method == "POST"
+        b"authorization" not in fields
+        and request.method == "POST"
         and request.raw_path == b"/"
         and not request.raw_query
-        and "authorization" not in headers
-        and "x-amz-target" not in headers
-        and kind.startswith("application/x-www-form-urlencoded")
+        and b"x-amz-target" not in fields
+        and fields.get(b"content-type", b"").startswith(b"application/x-www-form-urlencoded")
     )

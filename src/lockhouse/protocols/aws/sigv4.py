@@ -15,11 +15,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
-from operator import add
+from operator import itemgetter
 from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
@@ -108,10 +109,10 @@ class Scope(msgspec.Struct, frozen=True, gc=False):
     service: str
     signed_headers: tuple[bytes, ...]
     signed_set: frozenset[bytes]
-    prefixes: tuple[bytes, ...]
-    """The names as they stand before the values: `NAME:`."""
-    signed_list: bytes
-    """As it stands in the signed text: joined by `;`."""
+    values: Callable[[Mapping[bytes, bytes]], tuple[bytes, ...]]
+    """Those of the signed fields, in the order of their names."""
+    form: bytes
+    """The signed text: to be filled with method, path, query, these values and the payload's hash."""
     text: str
     """`DATE/REGION/SERVICE/aws4_request`."""
 
@@ -255,24 +256,21 @@ def canonical_request(scope: Scope, parts: Parts, payload: str) -> bytes:
     """The text that is hashed and signed."""
     headers = parts.headers
     fields = headers.first
-    names = scope.signed_headers
     if len(fields) == len(headers.raw):
-        values = [fields[name] for name in names]
+        values = scope.values(fields)
         all_values = b"".join(values)
         if b" " in all_values or b"\t" in all_values:
-            values = [_trim(value) for value in values]
+            values = tuple(map(_trim, values))
     else:
-        values = [b",".join(_trim(field) for key, field in headers.raw if key == name) for name in names]
-    return b"\n".join(
-        (
-            parts.method.encode("ascii"),
-            _canonical_path(parts.raw_path, scope.service),
-            _canonical_query(parts.raw_query) if parts.raw_query else b"",
-            *map(add, scope.prefixes, values),
-            b"",
-            scope.signed_list,
-            payload.encode("ascii"),
+        values = tuple(
+            b",".join(_trim(field) for key, field in headers.raw if key == name) for name in scope.signed_headers
         )
+    return scope.form % (
+        parts.method.encode("ascii"),
+        _canonical_path(parts.raw_path, scope.service),
+        _canonical_query(parts.raw_query) if parts.raw_query else b"",
+        *values,
+        payload.encode("ascii"),
     )
 
 
@@ -307,10 +305,11 @@ def _from_header(parts: Parts, authorization: str, now: float) -> Claim:
             raise SignatureUnsupported(f"cannot accept {algorithm}: sign with {ALGORITHM}")
         raise SignatureMissing("cannot serve a request here that is not signed with AWS credentials")
     listed, _, signature = rest.rpartition("Signature=")
-    timestamp = parts.headers.get("x-amz-date") or ""
-    token = parts.headers.get("x-amz-security-token") or ""
+    field = parts.headers.first.get
+    timestamp = field(b"x-amz-date", b"").decode("latin-1")
+    token = field(b"x-amz-security-token", b"").decode("latin-1")
     scope = _header_scope(listed) if len(listed) <= _MAX_KEPT_SCOPE else _header_scope.__wrapped__(listed)
-    claim = _claim(parts, scope, timestamp=timestamp, signature=signature, token=token, presigned=False)
+    claim = _claim(parts, scope, timestamp, signature, token, presigned=False)
     signed_at = timestamp_seconds(timestamp)
     if signed_at is None or abs(now - signed_at) > MAX_SKEW_SECONDS:
         raise _skewed(timestamp, now)
@@ -344,9 +343,9 @@ def _from_query(parts: Parts, now: float) -> Claim:
     claim = _claim(
         parts,
         _scope(fields["x-amz-credential"], fields["x-amz-signedheaders"], "query"),
-        timestamp=timestamp,
-        signature=fields["x-amz-signature"],
-        token=fields.get("x-amz-security-token", ""),
+        timestamp,
+        fields["x-amz-signature"],
+        fields.get("x-amz-security-token", ""),
         presigned=True,
     )
     if claim.service != "s3":
@@ -399,13 +398,14 @@ def _scope(credential: str, names: str, place: str) -> Scope:
         words[3],
         signed,
         frozenset(signed),
-        tuple(name + b":" for name in signed),
-        names.encode("ascii"),
+        itemgetter(*signed) if len(signed) > 1 else lambda fields: (fields[signed[0]],),
+        b"%%b\n%%b\n%%b\n%b\n%b\n%%b"
+        % (b"".join(name.replace(b"%", b"%%") + b":%b\n" for name in signed), names.replace("%", "%%").encode("ascii")),
         "/".join(words[1:]),
     )
 
 
-def _claim(parts: Parts, scope: Scope, *, timestamp: str, signature: str, token: str, presigned: bool) -> Claim:
+def _claim(parts: Parts, scope: Scope, timestamp: str, signature: str, token: str, *, presigned: bool) -> Claim:
     place = "query" if presigned else "header"
     if timestamp_seconds(timestamp) is None:
         raise SignatureMalformed("cannot do without X-Amz-Date as YYYYMMDDTHHMMSSZ", place=place)

@@ -1,10 +1,11 @@
 """SQLite: write-ahead log, synchronous=FULL, one thread that writes, one connection for each thread that reads.
 
 The writer takes every queued command up to a bound, runs them in one transaction and commits once; so 64 clients share
-one fsync. A group can also be offered: then its commands run in the thread that offers it, the event loop, and a thread
-that does nothing else waits for the disk. (Two threads that run commands and requests at once spend more on handing the
-interpreter's lock to each other than on either: offering doubled the lock requests per second of 64 clients.) Who uses
-the writing connection holds the turn. What it must get right:
+one fsync. A group can also be offered: then its commands run in the thread that offers it, the event loop, and so does
+the commit while the disk is quick; else a thread that does nothing else waits for the disk (`pace`). (Two threads that
+run commands and requests at once spend more on handing the interpreter's lock to each other than on either: offering
+doubled the lock requests per second of 64 clients.) Who uses the writing connection holds the turn. What it must get
+right:
 
 - A command's delivery leaves only after the commit that made it durable.
 - A full disk undoes the group and tries its commands one by one; those that do not fit are refused with StorageFull.
@@ -21,6 +22,7 @@ import os
 import queue
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -34,6 +36,7 @@ from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.reserve import Reserve
 from lockhouse.storage.sql import migrations
 from lockhouse.storage.sql.checkpoints import Checkpoints
+from lockhouse.storage.sql.pace import Pace
 from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.records import Row
 from lockhouse.storage.sql.settled import Settled
@@ -129,14 +132,16 @@ class SqliteStore:
         synchronous: str = "FULL",
         log_bound: int = LOG_BOUND,
         vfs: str | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        """`synchronous` and `vfs` are for tests that must break the disk or see it broken."""
+        """`synchronous`, `vfs` and `clock` are for tests that must break the disk, see it broken or find it slow."""
         self._path = path
         self._reserve = reserve
         self._fail_stop = fail_stop
         self._synchronous = synchronous
         self._log_bound = log_bound
         self._vfs = vfs
+        self._clock = clock
         self._queue: queue.SimpleQueue[tuple[Command | Callable[[], object] | None, object]] = queue.SimpleQueue()
         self._callback: Callable[[list[Delivery]], None] | None = None
         self._closed = False
@@ -147,6 +152,7 @@ class SqliteStore:
         self._opening = threading.Lock()
         self._turn = threading.Lock()
         self._writer_waits = False
+        self._pace = Pace()
         self._commits: queue.SimpleQueue[tuple[list[tuple[Command, object]], list[Delivery]] | None] = (
             queue.SimpleQueue()
         )
@@ -221,7 +227,21 @@ class SqliteStore:
         if not deliveries:
             self._turn.release()
             return False
-        self._commits.put((offered, deliveries))
+        began = self._clock()
+        if not self._pace.waits_here(began):
+            self._commits.put((offered, deliveries))
+            return True
+        try:
+            self._end_group()
+            self._pace.took(began, self._clock())
+        except apsw.FullError:
+            self._roll_back()
+            self._commits.put((offered, []))  # which may take long: each of them alone
+            return True
+        except Exception as error:  # noqa: BLE001 - as in `_run`: the outcome is unknown
+            deliveries = self._stop(error, offered)
+        self._turn.release()
+        self._deliver(deliveries)
         return True
 
     def deliver_to(self, callback: Callable[[list[Delivery]], None]) -> None:
