@@ -101,9 +101,24 @@ def edit(server: Lockhouse, number: int, old: bytes, new: bytes) -> None:
     database.close()
 
 
+def cut_off(server: Lockhouse, number: int) -> int:
+    """Remove the segments from that of this entry on; the last entry that stays."""
+    database = apsw.Connection(str(server.data / "lockhouse.db"))
+    ends = [
+        (first, msgspec.msgpack.decode(record, type=Segment).last)
+        for first, record in database.execute("SELECT first_entry, record FROM audit_segments ORDER BY first_entry")
+    ]
+    first = next(first for first, last in ends if first <= number <= last)
+    assert first > 1
+    database.execute("DELETE FROM audit_segments WHERE first_entry >= ?", (first,))
+    database.close()
+    return first - 1
+
+
 def test_an_edited_log_is_found_at_the_very_entry_and_an_export_proves_what_it_said(start_lockhouse, tmp_path: Path):
     server = start_lockhouse()
     place = server.cloud.new_place("chain")
+    wait_until_sealed(server)
     for serial in range(1, 6):
         body = json.dumps({"version": 4, "serial": serial, "lineage": "l", "outputs": {}, "resources": []}).encode()
         server.cloud.sdk("s3").put_object(Bucket=place.bucket, Key="app.tfstate", Body=body + SECRET[:0].encode())
@@ -123,6 +138,15 @@ def test_an_edited_log_is_found_at_the_very_entry_and_an_export_proves_what_it_s
     broken = server.command("audit", "verify", "--checkpoint", str(checkpoint))
     assert broken.code == 1
     assert f"from entry {written['number']} on" in broken.stderr
+    server.stop()
+    edit(server, written["number"], b"serial 9", b"serial 3")
+    last = cut_off(server, json.loads(checkpoint.read_text())["checkpoint"]["number"])
+    server.start()
+    assert server.json("audit", "verify")["entries"] >= last  # nothing here tells what is missing
+    missing = server.command("audit", "verify", "--checkpoint", str(checkpoint))
+    assert missing.code == 1
+    assert "from entry" in missing.stderr
+    assert int(missing.stderr.partition("from entry ")[2].partition(" ")[0]) <= last + 1
     assert server.json("audit", "verify", str(export), "--checkpoint", str(checkpoint))["entries"] >= count
 
 

@@ -83,34 +83,72 @@ def check(
     head = _read(next(source, b""), _Head)
     if head.lockhouse_audit != VERSION:
         raise DataInvalid(f"cannot check this export: it has version {head.lockhouse_audit}")
-    claims = {each.number: each for each in others}
-    number, link = head.first, bytes.fromhex(head.before)
-    tail: Checkpoint | None = None
+    walk = _Walk(head, others)
     for text in source:
-        if tail is not None:
-            return number - head.first, tail, Break(number, "lines follow the checkpoint")
+        wrong = walk.follow(text)
+        if wrong is not None:
+            return walk.count, walk.tail, wrong
+    wrong = walk.end(public_key)
+    return walk.count, walk.tail, wrong
+
+
+class _Walk:
+    """An export, line by line.
+
+    Hashes need no key: whoever computed them anew may have begun anywhere after what a checkpoint vouches for."""
+
+    def __init__(self, head: _Head, checkpoints: Sequence[Checkpoint]) -> None:
+        self._checkpoints = checkpoints
+        self._claims = {each.number: each.hash for each in checkpoints}
+        self._first = self._number = head.first
+        self._link = bytes.fromhex(head.before)
+        self._vouched = head.first - 1
+        self.tail: Checkpoint | None = None
+
+    @property
+    def count(self) -> int:
+        """Entries in order."""
+        return self._number - self._first
+
+    def follow(self, text: bytes) -> Break | None:
+        """What is wrong with the next line."""
+        number = self._number
+        if self.tail is not None:
+            return Break(number, "lines follow the checkpoint")
         if text.startswith(b'{"checkpoint"'):
-            tail = _read(text, _Tail).checkpoint
-            continue
+            self.tail = _read(text, _Tail).checkpoint
+            return None
         line = _read(text, _Line)
         if line.number != number:
-            return number - head.first, tail, Break(number, f"entry {line.number} stands in its place")
-        link = chain(link, number, bytes(line.entry))
-        claim = claims.pop(number, None)
-        if line.hash != link.hex() or (claim is not None and claim.hash != link.hex()):
-            return number - head.first, tail, Break(number, "its bytes are not those that were sealed")
-        number += 1
-    count = number - head.first
-    if tail is None:
-        return count, None, Break(number, "the export is cut off: it has no checkpoint")
-    if tail.number != number - 1 or tail.hash != link.hex():
-        return count, tail, Break(number, "entries are missing before the checkpoint")
-    if not all(each.is_genuine(public_key or bytes.fromhex(tail.public_key)) for each in (tail, *others)):
-        return count, tail, Break(number - 1, "a checkpoint is not signed by this server")
-    missing = min((each for each in claims if each >= head.first), default=None)
-    if missing is not None:
-        return count, tail, Break(number, f"entries up to {missing} are missing: a checkpoint speaks of them")
-    return count, tail, None
+            return Break(number, f"entry {line.number} stands in its place")
+        self._link = chain(self._link, number, bytes(line.entry))
+        if line.hash != self._link.hex():
+            return Break(number, "its bytes are not those that were sealed")
+        if number in self._claims:
+            if self._claims.pop(number) != line.hash:
+                return Break(self._vouched + 1, f"a checkpoint tells another entry {number}")
+            self._vouched = number
+        self._number += 1
+        return None
+
+    def end(self, public_key: bytes | None) -> Break | None:
+        """What is wrong when no line follows."""
+        tail, number = self.tail, self._number
+        if tail is None:
+            return Break(number, "the export is cut off: it has no checkpoint")
+        if tail.number != number - 1:
+            return Break(min(number, tail.number + 1), "its last entry is not that of its checkpoint")
+        if tail.hash != self._link.hex():
+            return Break(self._vouched + 1, "the hashes from here on were computed anew")
+        key = public_key or bytes.fromhex(tail.public_key)
+        if not all(each.is_genuine(key) for each in self._checkpoints):
+            return Break(self._first, "a checkpoint is not signed by this server")
+        if not tail.is_genuine(key):
+            return Break(self._vouched + 1, "the export is not signed by this server")
+        missing = max((each for each in self._claims if each >= self._first), default=None)
+        if missing is not None:
+            return Break(number, f"entries up to {missing} are missing: a checkpoint speaks of them")
+        return None
 
 
 def _read(line: bytes, kind: type[_T]) -> _T:

@@ -35,7 +35,7 @@ def read_document(info: bytes) -> LockDocument:
     """What a lock document says; all empty when it is not one (people lock with their own texts)."""
     try:
         return _decode(info)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return LockDocument()
 
 

@@ -43,8 +43,8 @@ def changed(segment: Segment, place: int, raw: bytes, signer: Signer | None = No
 
 def test_an_untouched_log_is_in_order_also_without_its_oldest_part():
     found = log(3, 1, 5)
-    assert check_all(found, KEY) == (9, None)
-    assert check_all(found[1:], KEY) == (6, None)
+    assert check_all(found, KEY) == (9, found[-1], None)
+    assert check_all(found[1:], KEY) == (6, found[-1], None)
 
 
 @settings(max_examples=200, deadline=None)
@@ -60,7 +60,7 @@ def test_a_changed_byte_of_an_entry_is_found_at_that_entry(data):
     body = b"".join(len(text).to_bytes(4, "big") + text + link for text, link in pairs)
     broken = msgspec.structs.replace(found[which], body=segments._contexts.compressor.compress(body))
     found[which] = broken
-    _, wrong = check_all(found, KEY)
+    _, _, wrong = check_all(found, KEY)
     assert wrong.number == broken.first + place
 
 
@@ -68,24 +68,118 @@ def test_a_segment_whose_hashes_were_computed_anew_is_not_signed():
     found = log(3, 4)
     for signer in (None, Signer(b"x" * 32)):
         forged = changed(found[1], 1, entry(99), signer, before=found[0])
-        _, wrong = check_all([found[0], forged], KEY)
+        _, _, wrong = check_all([found[0], forged], KEY)
         assert (wrong.number, "signed" in wrong.reason) == (4, True)
 
 
 def test_an_entry_left_out_and_a_segment_left_out_are_found():
     found = log(3, 4, 2)
-    assert check_all([found[0], found[2]], KEY)[1].number == 4
+    assert check_all([found[0], found[2]], KEY)[2].number == 4
     shorter = changed(found[1], 2, b"", SIGNER, before=found[0])
-    _, wrong = check_all([found[0], shorter, found[2]], KEY)
+    _, _, wrong = check_all([found[0], shorter, found[2]], KEY)
     assert wrong.number == 7  # the next segment does not follow any more
-    assert check_all([found[1], found[0]], KEY)[1] is not None
+    assert check_all([found[1], found[0]], KEY)[2] is not None
+
+
+def packed(segment: Segment, pairs: list[tuple[bytes, bytes]]) -> Segment:
+    """The segment with another body, as somebody with the file but not the key could write it."""
+    body = b"".join(len(raw).to_bytes(4, "big") + raw + link for raw, link in pairs)
+    return msgspec.structs.replace(segment, body=segments._contexts.compressor.compress(body))
+
+
+def anew(found: list[Segment], which: int, raws: list[bytes]) -> list[Segment]:
+    """The log with other entries in one segment, and every hash from there on computed anew; no signature is."""
+    made = list(found[:which])
+    for old in found[which:]:
+        entries = raws if old is found[which] else [raw for raw, _ in segments.entries(old)]
+        new = segments.build(made[-1] if made else None, entries, old.sealed_at, SIGNER)
+        made.append(msgspec.structs.replace(new, signature=old.signature))
+    return made
+
+
+SIZES = (3, 4, 2)
+PLACES = [(which, place) for which, size in enumerate(SIZES) for place in range(size)]
+
+
+def wrong_at(found: list[Segment], checkpoints=()) -> int | None:
+    wrong = check_all(found, KEY, checkpoints)[2]
+    return wrong.number if wrong is not None else None
+
+
+@pytest.mark.parametrize(("which", "place"), PLACES)
+def test_each_kind_of_tampering_is_found_at_the_very_entry(which: int, place: int):
+    found = log(*SIZES)
+    pairs = segments.entries(found[which])
+    number = found[which].first + place
+    raw, link = pairs[place]
+    last = place == len(pairs) - 1
+
+    def told(other: list[tuple[bytes, bytes]]) -> int | None:
+        return wrong_at([*found[:which], packed(found[which], other), *found[which + 1 :]])
+
+    assert told([*pairs[:place], (entry(77), link), *pairs[place + 1 :]]) == number  # changed
+    assert told([*pairs[:place], (raw, b"x" * 32), *pairs[place + 1 :]]) == number  # its hash changed
+    assert told([*pairs[:place], *pairs[place + 1 :]]) == number  # removed
+    assert told([*pairs[:place], (entry(88), b"x" * 32), *pairs[place:]]) == number  # inserted
+    assert told([*pairs[:place], (raw, link), *pairs[place:]]) == number + 1  # repeated
+    if not last:
+        swapped = [*pairs[:place], pairs[place + 1], pairs[place], *pairs[place + 2 :]]
+        assert told(swapped) == number
+        contents = [*pairs[:place], (pairs[place + 1][0], link), (raw, pairs[place + 1][1]), *pairs[place + 2 :]]
+        assert told(contents) == number
+    assert told(pairs) is None
+
+
+@pytest.mark.parametrize("which", range(len(SIZES)))
+def test_whoever_computes_all_hashes_anew_is_found_at_the_segment_that_is_not_signed(which: int):
+    """Hashes need no key. Entries of segments before are proved by their signatures, and those after are not."""
+    found = log(*SIZES)
+    raws = [raw for raw, _ in segments.entries(found[which])]
+    for other in ([entry(77), *raws[1:]], raws[:-1], [*raws, entry(88)], [entry(88), *raws], raws[::-1]):
+        if other:
+            assert wrong_at(anew(found, which, other)) == found[which].first
+    lines = list(export.json_lines(anew(found, which, [entry(77), *raws[1:]]), KEY))
+    assert export.check(lines, KEY)[2].number == 1  # an export has one signature: nothing in it is proved
+    kept = [export.checkpoint_of(each, KEY) for each in found[:which]]
+    assert export.check(lines, KEY, kept)[2].number == found[which].first
+
+
+def test_a_tail_that_was_cut_off_is_found_by_a_checkpoint_and_by_nothing_else():
+    found = log(*SIZES)
+    kept = export.checkpoint_of(found[-1], KEY)
+    for short in (found[:2], found[:1]):
+        assert wrong_at(short) is None
+        assert wrong_at(short, [kept]) == short[-1].last + 1
+        lines = list(export.json_lines(short, KEY))
+        assert export.check(lines, KEY)[2] is None
+        assert export.check(lines, KEY, [kept])[2].number == short[-1].last + 1
+    cut = packed(found[2], segments.entries(found[2])[:1])
+    assert wrong_at([*found[:2], cut]) == 9  # in the middle of a segment it is found without one
+    assert wrong_at(found, [kept]) is None
+
+
+def test_a_log_that_was_written_anew_with_the_key_is_found_after_the_last_checkpoint_that_fits():
+    found = log(*SIZES)
+    first, last = (export.checkpoint_of(each, KEY) for each in (found[0], found[-1]))
+    raws = [entry(50 + each) for each in range(4)]
+    again = segments.build(found[0], raws, 5.0, SIGNER)
+    rewritten = [found[0], again, segments.build(again, [entry(60), entry(61)], 6.0, SIGNER)]
+    assert wrong_at(rewritten) is None
+    assert wrong_at(rewritten, [last]) == 1
+    assert wrong_at(rewritten, [first, last]) == 4
+
+
+def test_a_checkpoint_of_another_key_is_no_proof():
+    found = log(*SIZES)
+    forged = export.checkpoint_of(segments.build(None, [entry(1)], 1.0, Signer(b"x" * 32)), KEY)
+    assert wrong_at(found, [forged]) == 1
 
 
 def test_a_damaged_body_is_told_from_an_empty_one():
     found = log(2)[0]
     for body in (b"", found.body[:-4], b"x" * 40):
         broken = msgspec.structs.replace(found, body=body)
-        assert check_all([broken], KEY)[1].number == 1
+        assert check_all([broken], KEY)[2].number == 1
         with pytest.raises(DataInvalid):
             segments.entries(broken)
 
@@ -115,7 +209,9 @@ def test_a_checkpoint_that_was_kept_shows_that_a_log_was_cut_off_or_written_anew
     other = segments.build(found[0], [entry(50 + each) for each in range(4)], 5.0, SIGNER)
     rewritten = list(export.json_lines([found[0], other], KEY))
     assert export.check(rewritten, KEY)[2] is None
-    assert export.check(rewritten, KEY, [kept])[2].number == 7
+    assert export.check(rewritten, KEY, [kept])[2].number == 1
+    vouched = export.checkpoint_of(found[0], KEY)
+    assert export.check(rewritten, KEY, [vouched, kept])[2].number == 4  # where it was written anew
 
 
 def test_what_is_no_export_is_refused_in_words():

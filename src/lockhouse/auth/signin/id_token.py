@@ -88,7 +88,7 @@ def read_header(token: str, algorithms: tuple[str, ...]) -> Header:
         raise refused("it is not a signed token")
     try:
         header = _header(base64.b64decode(parts[0] + "=" * (-len(parts[0]) % 4), altchars=b"-_", validate=True))
-    except (binascii.Error, ValueError, msgspec.DecodeError):
+    except (binascii.Error, ValueError, msgspec.DecodeError, RecursionError):
         raise refused("its header is malformed") from None
     if header.alg not in algorithms or header.alg not in KEY_KINDS:
         raise refused("its algorithm is not allowed")

@@ -243,6 +243,6 @@ def _error(answer: httpx.Response) -> str:
     """The OAuth error code (RFC 6749 section 5.2), if it is one: a short word, for the log."""
     try:
         code = msgspec.json.decode(answer.content, type=dict[str, object]).get("error")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "-"
     return code if isinstance(code, str) and len(code) < 60 and code.replace("_", "").isalnum() else "-"

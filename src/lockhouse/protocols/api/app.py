@@ -122,6 +122,8 @@ class Api:
 
     async def _call(self, request: Request, route: Route, names: dict[str, str], who: Identity) -> Response:
         request.trail.action = f"{route.method} {route.path}"
+        if not all(map(_is_text, (*names.values(), *(value for _, value in request.query)))):
+            raise RequestInvalid("cannot read this address: it is not UTF-8", argument="address")
         if "namespace" in names:
             request.trail.address = Address(names["namespace"], request.parameter("key") or "")
         unknown = {name for name, _ in request.query} - set(route.query)
@@ -239,6 +241,11 @@ def _match(shape: list[str], segments: list[str]) -> dict[str, str] | None:
         elif wanted != given:
             return None
     return names
+
+
+def _is_text(name: str) -> bool:
+    """Whether it came as UTF-8: other bytes come as surrogates (`web.unescape`)."""
+    return name.isascii() or not any("\ud800" <= each <= "\udfff" for each in name)
 
 
 def _read_basic(value: str) -> tuple[str, str]:

@@ -458,12 +458,17 @@ def encode_problem(problem: Problem, request_id: str) -> tuple[int, bytes]:
     """(status, document)."""
     detail = ErrorDetail(
         code=problem.code,
-        message=problem.message,
-        hint=problem.hint,
+        message=_text(problem.message),
+        hint=_text(problem.hint),
         request_id=request_id,
-        details=dict(problem.details),
+        details={name: _text(value) if isinstance(value, str) else value for name, value in problem.details.items()},
     )
     return STATUSES[problem.code], encode(ErrorDocument(error=detail))
+
+
+def _text(said: str) -> str:
+    """What may stand in JSON: a problem can repeat bytes of an address that are no UTF-8."""
+    return said if said.isascii() else said.encode("utf-8", "replace").decode()
 
 
 def encode_internal(request_id: str) -> bytes:

@@ -122,6 +122,7 @@ FORGERIES = {
     "empty": "",
     "with a header that is no object": "W10.e30.eA",
     "with a header that is no JSON": "eA.e30.eA",
+    "with a header that is nested deeply": base64.urlsafe_b64encode(b"[" * 9000).decode() + ".e30.eA",
     "with characters of another alphabet": made().replace(".", "\u2024"),
     "with a payload that is no object": "",
 }

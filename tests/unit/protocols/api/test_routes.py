@@ -200,3 +200,12 @@ def test_what_nobody_foresaw_is_answered_without_a_word_of_it(desk: Desk, caplog
     assert "REQUEST1" in answer.json["error"]["hint"]
     assert "REQUEST1" in caplog.text
     assert "ZeroDivision" in caplog.text
+
+
+NAMED = [each for each in ASKED_FOR_A_CREDENTIAL if "{" in each.values[0].path]
+
+
+@pytest.mark.parametrize("route", NAMED)
+def test_a_name_that_is_no_text_is_refused_in_words(desk: Desk, route: Route):
+    answer = desk.ask(route.method, re.sub(r"\{\w+\}", "%ff", route.path), None)
+    assert (answer.status, answer.code) == (400, "request.invalid"), answer.body
