@@ -312,3 +312,26 @@ def cut_off(directory: Path, cluster: Cluster, url: str, space: network.Space, h
             wait_for(cut, 10)
         assert_kept(calm, made)
         assert_kept(cut, made)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_replica_that_is_frozen_twenty_times_holds_nobody_up(tmp_path: Path, cluster: Cluster):
+    """As a machine that is paused: the database hears nothing of it, and no end either."""
+    with fleet(tmp_path, 2, ("--database-url", cluster.url), settings=REFUSE_AT_ONCE) as made:
+        near, far = (made.new_users(3, [endpoint]) for endpoint in made.endpoints)
+        with traffic(chains(2, "near"), near) as calm, traffic(chains(2, "far"), far) as frozen:
+            for _ in range(20):
+                wait_for(calm, 10)
+                wait_for(frozen, 10)
+                made.replicas[1].child.signal(signal.SIGSTOP)
+                wait_for(calm, 10, 15.0)
+                time.sleep(4.0)
+                broke = time.monotonic()
+                made.replicas[1].child.signal(signal.SIGCONT)
+                assert_recovered(frozen, broke)
+            wait_for(calm, 10)
+            wait_for(frozen, 10)
+        assert_kept(calm, made)
+        frozen.slowest.clear()  # whoever was asking it had to wait
+        assert_kept(frozen, made)
