@@ -130,7 +130,7 @@ def test_a_reader_reads_and_gets_no_lock(stage: Stage):
     assert stage.untouched()
 
 
-@over("table", "cloud")
+@over(*PROTOCOLS)
 def test_a_planner_plans_and_cannot_apply(stage: Stage):
     planner = stage.ready(stage.actor("planner"), "one", "two")
     assert "1 to add" in planner.ok("plan", "-input=false").text

@@ -78,8 +78,9 @@ class Request(msgspec.Struct):
 
     @property
     def announced(self) -> int:
-        """Bytes of the body, as the head says; 0 where it does not say it."""
-        return int(self.headers.first.get(b"content-length", b"0"))
+        """Bytes of the body, as the head says; 0 where it does not say it in digits."""
+        said = self.headers.first.get(b"content-length", b"")
+        return int(said) if said.isdigit() and len(said) <= 18 else 0
 
     @property
     def query(self) -> list[tuple[str, str]]:
