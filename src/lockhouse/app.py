@@ -142,6 +142,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         blobs = open_blobs(chosen, directory.blobs, directory.store)
         engine = Engine(directory.store, blobs, now=now)
         authenticator.elsewhere = engine.elsewhere
+        authenticator.grace = settings.expiry_grace * 3600
         house = House(
             engine,
             lock_wait=settings.lock_wait,

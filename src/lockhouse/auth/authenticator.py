@@ -19,9 +19,9 @@ import msgspec
 from lockhouse.auth import keys, sessions
 from lockhouse.auth.sessions import SessionCredentials
 from lockhouse.core import grants
+from lockhouse.core.grace import Finish, expired, finishing
 from lockhouse.core.ports import Reader, Store
 from lockhouse.core.principals import Credential, Identity, Kind, Principal
-from lockhouse.errors import CredentialExpired
 
 T = TypeVar("T")
 _MAX_CACHED = 10_000
@@ -50,6 +50,8 @@ class Authenticator:
         self._master = master
         self._clock = clock
         self._changes = 0
+        self.grace = 0.0
+        """For how many seconds after its end a credential may finish what it holds a lock for."""
         self._loop_thread = 0
         self.at_once = store.reads_are_local
         """Whether nothing here ever waits, so that `asking` is not needed."""
@@ -82,22 +84,23 @@ class Authenticator:
         except _Cold:
             return cast("T", await self.elsewhere(question))
 
-    def access_key(self, key_id: str, session_token: str = "") -> tuple[bytes, Identity] | None:
+    def access_key(
+        self, key_id: str, session_token: str = "", finish: Finish | None = None
+    ) -> tuple[bytes, Identity] | None:
         """(secret access key, who that is) of an access key id, or None for an unknown, revoked or mismatched one.
 
         The caller verifies a signature with the secret: the identity counts only after that. Errors:
-        `credential.expired` for a session whose time is over."""
+        `credential.expired` for one whose time is over; with `finish` only where it may not finish that."""
         if session_token or key_id.startswith(keys.SESSION_KEY_PREFIX):
-            return self._session(key_id, session_token)
+            return self._session(key_id, session_token, finish)
         known = self._look_up(key_id)
         if known is None or known.credential.kind != keys.ACCESS_KEY:
             keys.secret_of(self._master, _NOBODY)
             return None
-        _refuse_expired(known.credential.expires_at, self._clock())
-        return known.secret, known.identity
+        return known.secret, self._in_time(known.identity, known.credential.expires_at, finish)
 
-    def token(self, text: str) -> Identity | None:
-        """Who presents this API token, or None. Errors: `credential.expired`."""
+    def token(self, text: str, finish: Finish | None = None) -> Identity | None:
+        """Who presents this API token, or None. Errors: `credential.expired`, as `access_key`."""
         parts = keys.split_token(text)
         if parts is None:
             return None
@@ -105,27 +108,26 @@ class Authenticator:
         if not keys.is_token_secret(known.credential if known is not None else None, parts[1]):
             return None
         assert known is not None
-        _refuse_expired(known.credential.expires_at, self._clock())
-        return self._used(known.identity)
+        return self._used(self._in_time(known.identity, known.credential.expires_at, finish))
 
-    def basic(self, user: str, password: str) -> Identity | None:
-        """Who presents this pair: any user name with an API token, or an access key id with its secret."""
+    def basic(self, user: str, password: str, finish: Finish | None = None) -> Identity | None:
+        """Who presents this pair: any user name with an API token, or an access key id with its secret. Errors:
+        `credential.expired`, as `access_key`."""
         if password.startswith(keys.TOKEN_PREFIX):
-            return self.token(password)
-        found = self.access_key(user)
+            return self.token(password, finish)
+        found = self.access_key(user, finish=finish)
         wanted = found[0] if found is not None else b""
         if not hmac.compare_digest(wanted, password.encode("utf-8", "replace")) or found is None:
             return None
         return self._used(found[1])
 
-    def holder(self, credential_id: str) -> Identity | None:
+    def holder(self, credential_id: str, finish: Finish | None = None) -> Identity | None:
         """Who a living credential belongs to, or None. No proof is asked: only for ids inside something that this
-        server signed itself (upload addresses, login codes). Errors: `credential.expired`."""
+        server signed itself (upload addresses, login codes). Errors: `credential.expired`, as `access_key`."""
         known = self._look_up(credential_id)
         if known is None:
             return None
-        _refuse_expired(known.credential.expires_at, self._clock())
-        return known.identity
+        return self._in_time(known.identity, known.credential.expires_at, finish)
 
     def new_token(self, principal: str, public_id: str = "") -> keys.NewToken:
         """A fresh token that lasts until it is revoked, not stored yet; with a public id of the caller's choice."""
@@ -156,7 +158,7 @@ class Authenticator:
         """A signature of this caller was verified."""
         self._used(who)
 
-    def _session(self, key_id: str, session_token: str) -> tuple[bytes, Identity] | None:
+    def _session(self, key_id: str, session_token: str, finish: Finish | None) -> tuple[bytes, Identity] | None:
         read = sessions.read(self._master, session_token)
         if read is None or not hmac.compare_digest(read[0].access_key_id.encode(), key_id.encode("utf-8", "replace")):
             return None
@@ -164,17 +166,15 @@ class Authenticator:
         known = self._look_up(session.base)
         if known is None:
             return None
-        now = self._clock()
-        _refuse_expired(session.expires_at, now)
-        _refuse_expired(known.credential.expires_at, now)
+        ends = min(session.expires_at, known.credential.expires_at or session.expires_at)
         if session.principal == known.identity.principal:
-            return secret, msgspec.structs.replace(known.identity, base=session.base)
+            return secret, self._in_time(msgspec.structs.replace(known.identity, base=session.base), ends, finish)
         role = self._role(session.principal)
         if role is None or known.identity.principal not in role.trusted:
             return None
         chosen = session.holder_name
         credential = f"{role.id}/{session.base}/{chosen}" if chosen else f"{role.id}/{session.base}"
-        return secret, Identity(
+        who = Identity(
             principal=role.id,
             name=f"{role.name}/{session.name}",
             credential=credential,
@@ -185,6 +185,18 @@ class Authenticator:
             kind=role.kind,
             link=known.identity.link,
         )
+        return secret, self._in_time(who, ends, finish)
+
+    def _in_time(self, who: Identity, ends: float, finish: Finish | None) -> Identity:
+        """The caller, or what is left of it after the end of its credential. Errors: `credential.expired`."""
+        now = self._clock()
+        if not ends or now < ends:
+            return who
+        until = ends + self.grace
+        if finish is None or now >= until:
+            raise expired()
+        self._refuse_to_wait()
+        return self._store.read(lambda tx: finishing(tx, who, finish, ended_at=ends, until=until, now=now))
 
     def _look_up(self, credential_id: str) -> _Known | None:
         known = self._known.get(credential_id)
@@ -253,8 +265,3 @@ def _living(tx: Reader, credential_id: str) -> tuple[Credential, Identity] | Non
         kind=principal.kind,
         link=run.link if run is not None else "",
     )
-
-
-def _refuse_expired(expires_at: float, now: float) -> None:
-    if expires_at and now >= expires_at:
-        raise CredentialExpired("cannot accept this credential: its time is over", hint="ask for a new one")

@@ -314,6 +314,13 @@ class Settings:
         "Nobody else is asked for keys.",
         "URLs",
     )
+    expiry_grace: float = _setting(
+        forms.seconds(0, 72),
+        12.0,
+        "How long after its end a credential may still finish what it holds a lock for: save that state and unlock it, "
+        "and nothing else. 0: not at all.",
+        "hours, 0 to 72",
+    )
     stale_silence: float = _setting(
         forms.seconds(5, 1440),
         30.0,

@@ -153,6 +153,10 @@ class Identity(msgspec.Struct, frozen=True):
     """What the principal is; one of `Kind`."""
     link: str = ""
     """Where the CI job can be seen that the credential was given to."""
+    ended_at: float = 0.0
+    """The credential has ended then (seconds since 1970), and may only finish what it holds (`core.grace`)."""
+    finish_until: float = 0.0
+    """When that ends, too."""
 
 
 def allows(grants: tuple[Grant, ...], right: Right, namespace: str, key: str = "") -> bool:

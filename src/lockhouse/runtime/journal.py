@@ -138,6 +138,7 @@ class Journal:
                 request=request,
                 namespace=clipped(address.namespace) if address is not None else "",
                 key=clipped(address.key) if address is not None else "",
+                detail=f"in grace, {audit.in_grace(who, self._engine.now())}" if who and who.ended_at else "",
             )
         )
 

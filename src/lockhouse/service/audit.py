@@ -13,7 +13,7 @@ import msgspec
 from lockhouse.core.addresses import Address
 from lockhouse.core.audit import ALLOWED, REFUSED, Entry, Segment, clipped, encode
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Right, require
+from lockhouse.core.principals import Identity, Right, require
 from lockhouse.service.callers import Caller
 
 EVERYWHERE = "*"
@@ -45,6 +45,8 @@ def note(
     """Tell what this command does; it stands in the log exactly if the command is committed.
     With the code of a problem: what it refused to do."""
     who = caller.who
+    if who.ended_at:
+        detail = f"in grace, {in_grace(who, caller.now)}{'; ' if detail else ''}{detail}"
     tx.add_entry(
         encode(
             Entry(
@@ -68,6 +70,11 @@ def note(
             )
         )
     )
+
+
+def in_grace(who: Identity, now: float) -> str:
+    """How long the credential of somebody who finishes has been over."""
+    return f"{max(0.0, now - who.ended_at):.0f} s after the end of its credential"
 
 
 def note_own(

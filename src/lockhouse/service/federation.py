@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from lockhouse.core.addresses import Address
 from lockhouse.core.federation import Run, Trust, refuse_others, run_of
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Credential, Identity, Kind, Principal
@@ -22,6 +23,7 @@ from lockhouse.service.callers import Caller
 REMEMBERED = 7 * 86_400.0
 """Seconds for which the credential of a run is kept after its end: longer than any ID token lasts."""
 MAX_FORGOTTEN = 200
+_PAGE = 1000
 
 
 def find_policy(tx: Reader, name: str) -> tuple[Principal, Trust] | None:
@@ -51,9 +53,11 @@ def exchange(
     *,
     again: bool,
     links: Mapping[str, str] | None = None,
+    grace: float = 0.0,
 ) -> tuple[Principal, Credential]:
     """The credential of a run. `bare`: with an id made of the token; `again`: whether its own address may have it once
-    more; `links`: the templates of job addresses, by issuer.
+    more; `links`: the templates of job addresses, by issuer; `grace`: for how many seconds after its end one that
+    exists is answered, to finish with (`core.grace`).
 
     Errors: `access.denied` for another run, `credential.unknown` for a token that was used."""
     job, trust = policy(tx, name)
@@ -70,11 +74,12 @@ def exchange(
             and kept.run is not None
             and kept.run.peer == caller.peer
         )
-        if not again or not mine or kept.revoked_at or kept.expires_at <= caller.now:
+        if not again or not mine or kept.revoked_at or kept.expires_at + grace <= caller.now:
             raise CredentialUnknown(
                 "cannot accept this ID token: it was used before", hint="ask the CI system for a new ID token"
             )
-        audit.note(tx, told, "credential.exchange", subject=kept.id, detail=f"again for {_words(run)}")
+        how = "again" if kept.expires_at > caller.now else "to finish"
+        audit.note(tx, told, "credential.exchange", subject=kept.id, detail=f"{how} for {_words(run)}")
         return job, kept
     _forget(tx, job.id, caller.now - REMEMBERED)
     made = msgspec.structs.replace(
@@ -88,6 +93,19 @@ def exchange(
     tx.save_credential(made)
     audit.note(tx, told, "credential.exchange", subject=made.id, detail=_words(run))
     return job, made
+
+
+def is_finishing(tx: Reader, credential_id: str, now: float) -> bool:
+    """Whether the credential of a run has ended and still holds a lock."""
+    kept = tx.credential(credential_id)
+    if kept is None or kept.run is None or kept.expires_at > now:
+        return False
+    after: Address | None = None
+    while page := tx.held_locks("", "", after, _PAGE):
+        if any(record.lock is not None and record.lock.is_held_by(credential_id) for _, record in page):
+            return True
+        after = page[-1][0].address
+    return False
 
 
 def _forget(tx: Transaction, job: str, before: float) -> None:

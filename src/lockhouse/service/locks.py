@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from lockhouse.core import grace
 from lockhouse.core import locks as rule
 from lockhouse.core.addresses import Address, check_key
 from lockhouse.core.locks import FREE, Facet, Hold, Lock, LockRecord, Verdict
@@ -81,6 +82,8 @@ def take(
     stands there; `access.denied`, `namespace.not_found`, `request.invalid` (key, empty lock id).
     """
     address = command.address
+    if caller.who.ended_at:
+        raise grace.expired()
     namespaces.address_in(tx, caller, address)
     check_key(address.key)
     document = read_document(command.info)
@@ -162,6 +165,7 @@ def release(
     if found is None:
         return Verdict.NOTHING
     state, record = found
+    grace.require_lock(who, grace.Act.UNLOCK, record, caller.now)
     outcome = rule.release(
         record,
         rule.Release(
@@ -234,6 +238,7 @@ def show(tx: Reader, caller: Caller, address: Address, facet: Facet) -> tuple[st
     _require_sight(caller, address)
     state = tx.state(address)
     record = FREE if state is None else tx.lock(state)
+    grace.require_lock(caller.who, grace.Act.SHOW, record, caller.now)
     hold = rule.view(record, facet, caller.who.credential, caller.now)
     if hold is None:
         closed = maintained(tx, address, caller.now)

@@ -12,9 +12,9 @@ from enum import StrEnum
 
 import msgspec
 
-from lockhouse.core import writes
+from lockhouse.core import grace, writes
 from lockhouse.core.addresses import Address, check_key, is_state_key
-from lockhouse.core.locks import FREE
+from lockhouse.core.locks import FREE, lasting
 from lockhouse.core.ports import Parked, Reader, StateRecord, Transaction
 from lockhouse.core.principals import Right, allows, require
 from lockhouse.core.times import timestamp
@@ -155,6 +155,9 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     check_key(address.key)
     require(caller.who, Right.WRITE, address.namespace, address.key)
     state = tx.ensure_state(address)
+    if caller.who.ended_at:
+        grace.require_lock(caller.who, grace.Act.WRITE, tx.lock(state), caller.now)
+        tx.save_use(lasting(caller.who.credential), caller.now)  # known to all servers at once: its lock is not stale
     current = tx.current(state, packed=False) if state.current else None
     live = current if current is not None and not current.is_delete_marker else None
     check_conditions(address, live, command.conditions)
@@ -176,7 +179,10 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
             unconditional=command.unconditional,
         ),
     )
-    match outcome.verdict:
+    verdict = outcome.verdict
+    if verdict is WriteVerdict.ACCEPTED and not grace.may_become_current(caller.who, record):
+        verdict = WriteVerdict.FENCED
+    match verdict:
         case WriteVerdict.ACCEPTED:
             state = msgspec.structs.replace(state, is_state=True)
             mark = command.mark or outcome.mark
@@ -194,11 +200,11 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
                 f"cannot write {address.lock_id}: {Refusal.EMPTY}; the old state stays",
                 hint="upload a whole state: terraform state push FILE",
             )
-    if closed is not None and outcome.verdict is WriteVerdict.MAINTENANCE:
+    if closed is not None and verdict is WriteVerdict.MAINTENANCE:
         problem: Problem = WriteMaintenance(f"cannot write {address.lock_id}: {describe(closed)}")
         return _park(tx, caller, state, command, problem)
     holder = record.lock
-    problem = _refusal(address, outcome.verdict, live, command.facts, holder.name if holder else "")
+    problem = _refusal(address, verdict, live, command.facts, holder.name if holder else "")
     return _park(tx, caller, state, command, problem)
 
 
@@ -230,6 +236,8 @@ def read(
     namespaces.address_in(tx, caller, address)
     require(caller.who, right, address.namespace, address.key)
     state = tx.state(address)
+    if caller.who.ended_at:
+        grace.require_lock(caller.who, grace.Act.READ, tx.lock(state) if state is not None else FREE, caller.now)
     if state is None or not state.current:
         if version_id:
             raise _no_version(address, version_id)

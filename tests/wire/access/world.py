@@ -171,6 +171,8 @@ class World:
         self.revoked = self.person("revoked", tuple(Right))
         self.store.write(lambda tx: access.revoke(tx, Caller(HOUSE, NOW, "cli"), "revoked"))
         self.expired = self.person("expired", tuple(Right), expires_at=NOW - 1)
+        self.finishing = self.person("finishing", tuple(Right), expires_at=NOW - 1)
+        """Its credential has ended, and its lock was taken before."""
         trusted = tuple(self._principal(each) for each in self.people.values())
         organization = keys.new_token("P-organization", NOW)
         made = Principal("P-organization", f"org-{NAMESPACE}", (), NOW, Kind.SERVICE_ACCOUNT)
@@ -389,7 +391,8 @@ class World:
         facet = {"s3": Facet.LOCKFILE, "dynamodb": Facet.TABLE}.get(ask.service, Facet.HTTP)
         if ask.path.startswith("/api/v2"):
             facet = Facet.WORKSPACE
-        caller = Caller(Identity(principal, who.name, credential, HOUSE.grants), NOW, "cli")
+        at = NOW - 50 if who is self.finishing else NOW
+        caller = Caller(Identity(principal, who.name, credential, HOUSE.grants), at, "cli")
         info = b'{"ID":"held","Operation":"OperationTypePlan"}'
         self.store.write(lambda tx: locks.take(tx, caller, TakeLock(Address(NAMESPACE, KEY), facet, info)))
 

@@ -119,10 +119,11 @@ class Issuers:
         self._private = private
         self._known: dict[str, _Issuer] = {}
 
-    async def prove(self, token: str, trust: Trust | None) -> Proved:
+    async def prove(self, token: str, trust: Trust | None, *, late: float = 0.0) -> Proved:
         """The claims of a token of the policy's issuer, for its audience, now. Without a policy nothing is believed,
         and the answer is that to a token which is not for a policy: whoever has no token for it cannot tell whether
-        there is one. Errors: `credential.unknown`, `credential.expired`, `provider.unavailable`."""
+        there is one. `late`: for how many seconds after its end a token still proves which run it was given to.
+        Errors: `credential.unknown`, `credential.expired`, `provider.unavailable`."""
         header = _header(token)
         said = _claimed_issuer(token)
         if said not in self._listed:
@@ -131,7 +132,7 @@ class Issuers:
         if issuer is None:
             issuer = _Issuer(said, self._ca_file, self._now, private=self._private)
             self._known[said] = issuer
-        claims = _check(token, header, await issuer.key(header), said, self._now())
+        claims = _check(token, header, await issuer.key(header), said, self._now(), late)
         if trust is None or trust.issuer != said or not _is_for(trust.audience, claims):
             raise _refused("it is not for this policy: another issuer or audience, or no such policy", hint=_POLICY)
         jti = claims.get("jti")
@@ -158,12 +159,14 @@ def _claimed_issuer(token: str) -> str:
     return issuer if isinstance(issuer, str) else ""
 
 
-def _check(token: str, header: id_token.Header, key: PublicKey, issuer: str, now: float) -> dict[str, object]:
+def _check(
+    token: str, header: id_token.Header, key: PublicKey, issuer: str, now: float, late: float
+) -> dict[str, object]:
     try:
         claims: dict[str, object] = jwt.decode(token, key.key, algorithms=[header.alg]).claims
         jwt.JWTClaimsRegistry(
             now=int(now),
-            leeway=LEEWAY,
+            leeway=int(LEEWAY + late),
             iss={"essential": True, "value": issuer},
             aud={"essential": True},
             exp={"essential": True},

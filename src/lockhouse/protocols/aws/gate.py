@@ -17,8 +17,9 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from lockhouse.core.grace import Finish, expired
 from lockhouse.core.principals import Identity
-from lockhouse.errors import CredentialUnknown, Problem, SignatureMalformed
+from lockhouse.errors import CredentialExpired, CredentialUnknown, Problem, SignatureMalformed
 from lockhouse.protocols.aws.payload import whole_body
 from lockhouse.protocols.aws.sigv4 import Claim, Parts, PayloadMode, Verified, read_claim, verify
 from lockhouse.protocols.web import Request, Response
@@ -39,7 +40,9 @@ class Keys(Protocol):
     at_once: bool
     """Whether these methods never wait, so that they need not be asked through `asking`."""
 
-    def access_key(self, access_key_id: str, session_token: str) -> tuple[bytes, Identity] | None: ...
+    def access_key(
+        self, access_key_id: str, session_token: str, finish: Finish | None = None
+    ) -> tuple[bytes, Identity] | None: ...
 
     async def asking(self, question: Callable[[], T]) -> T:
         """Ask one of these methods without keeping the event loop waiting."""
@@ -70,6 +73,8 @@ class Service:
     """The service's answer to a problem; None stands for an internal error."""
     whole: bool = False
     """Whether the gate reads the body."""
+    finish: Callable[[Request, bytes], Finish | None] = lambda _request, _body: None
+    """What a request would finish whose credential has ended; None: nothing of that kind."""
 
 
 class Gate:
@@ -105,10 +110,13 @@ class Gate:
                 arrived = request.body
                 body = arrived if arrived is not None else await whole_body(request.chunks(), MAX_WHOLE_BYTES)
             key_id, token = claim.scope.access_key_id, claim.session_token
-            if keys.at_once:
-                found = keys.access_key(key_id, token)
-            else:
-                found = await keys.asking(lambda: keys.access_key(key_id, token))
+            try:
+                if keys.at_once:
+                    found = keys.access_key(key_id, token)
+                else:
+                    found = await keys.asking(lambda: keys.access_key(key_id, token))
+            except CredentialExpired:
+                found = await self._find_finishing(service, request, claim, body)
             verified, who = self._verify(found, claim, parts, body, whole=service.whole)
             trail.who, trail.protocol = who, service.name
             field = headers.first.get
@@ -129,6 +137,16 @@ class Gate:
             service = service or self._guess(request)
             _log.exception("Cannot serve a request request=%s service=%s", request.request_id, service.name)
             return service.refuse(request, None)
+
+    async def _find_finishing(
+        self, service: Service, request: Request, claim: Claim, body: bytes
+    ) -> tuple[bytes, Identity] | None:
+        """As `access_key`, for a credential that has ended and may finish something."""
+        keys, name, token = self._keys, claim.access_key_id, claim.session_token
+        finish = service.finish(request, body)
+        if finish is None:
+            raise expired()
+        return await keys.asking(lambda: keys.access_key(name, token, finish))
 
     def _verify(
         self, found: tuple[bytes, Identity] | None, claim: Claim, parts: Parts, body: bytes, *, whole: bool

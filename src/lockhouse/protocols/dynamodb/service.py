@@ -8,6 +8,7 @@ from lockhouse.protocols.aws.gate import Service
 from lockhouse.protocols.dynamodb import wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.faults import Fault
+from lockhouse.protocols.dynamodb.finishing import finish_of
 from lockhouse.protocols.dynamodb.routes import answer
 from lockhouse.protocols.web import Request, Response
 from lockhouse.runtime.house import House
@@ -26,4 +27,4 @@ def dynamodb_service(house: House, *, account: str) -> Service:
             return wire.write_fault(Fault.INTERNAL, "Internal server error", request.request_id)
         return wire.write_problem(problem, request.request_id)
 
-    return Service("dynamodb", serve, refuse, whole=True)
+    return Service("dynamodb", serve, refuse, whole=True, finish=finish_of)

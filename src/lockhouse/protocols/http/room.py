@@ -10,12 +10,15 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
 
+from lockhouse.core import grace
 from lockhouse.core.addresses import Address
+from lockhouse.core.grace import Finish
 from lockhouse.core.locks import Facet
 from lockhouse.core.principals import Identity
 from lockhouse.core.versions import Body, Version
 from lockhouse.errors import (
     BodyTooLarge,
+    CredentialExpired,
     CredentialUnknown,
     LockHeld,
     LockMismatch,
@@ -37,6 +40,8 @@ PROTOCOL = "http"
 FORCE_REASON = "UNLOCK without a lock id over http (terraform force-unlock)"
 _JSON = (b"content-type", b"application/json")
 _NOTHING = Body(size=0, md5=b"", sha256=b"")
+FINISHING = {Act.READ: grace.Act.READ, Act.WRITE: grace.Act.WRITE, Act.UNLOCK: grace.Act.UNLOCK}
+"""What a credential that has ended may still do; a write only with the id of its lock."""
 _log = logging.getLogger("lockhouse.http")
 
 
@@ -47,8 +52,8 @@ class Identities(Protocol):
         """Ask one of these methods without keeping the event loop waiting."""
         ...
 
-    def token(self, text: str) -> Identity | None: ...
-    def basic(self, user: str, password: str) -> Identity | None: ...
+    def token(self, text: str, finish: Finish | None = None) -> Identity | None: ...
+    def basic(self, user: str, password: str, finish: Finish | None = None) -> Identity | None: ...
 
 
 class HttpRoom:
@@ -83,13 +88,13 @@ class HttpRoom:
             return Response(500, [_JSON], wire.encode_internal(request.request_id))
 
     def _identify(self, request: Request) -> Caller:
-        sent = request.headers.get("authorization") or ""
-        pair, token = wire.decode_basic(sent), wire.decode_bearer(sent)
-        who = None
-        if token is not None:
-            who = self._identities.token(token)
-        elif pair is not None:
-            who = self._identities.basic(*pair)
+        try:
+            who = self._who(request)
+        except CredentialExpired:
+            finish = _finish_of(request)
+            if finish is None:
+                raise
+            who = self._who(request, finish)
         if who is None:
             raise CredentialUnknown(
                 "cannot tell who you are: send an API token as the password of any user name, an access key id with "
@@ -104,6 +109,13 @@ class HttpRoom:
             agent=request.headers.get("user-agent") or "",
             request=request.request_id,
         )
+
+    def _who(self, request: Request, finish: Finish | None = None) -> Identity | None:
+        sent = request.headers.get("authorization") or ""
+        pair, token = wire.decode_basic(sent), wire.decode_bearer(sent)
+        if token is not None:
+            return self._identities.token(token, finish)
+        return self._identities.basic(*pair, finish) if pair is not None else None
 
     async def _read(self, request: Request, caller: Caller, address: Address) -> Response:
         found = await self._find(request, caller, address)
@@ -175,6 +187,20 @@ class HttpRoom:
         if isinstance(problem, WriteLocked):
             headers.append((b"x-lockhouse-problem", problem.code.encode()))
         return Response(status, headers, wire.encode_refusal(problem, request.request_id))
+
+
+def _finish_of(request: Request) -> Finish | None:
+    """What a request would finish whose credential has ended (`core.grace`); None: nothing of that kind."""
+    try:
+        target = wire.decode_target(request.method, request.raw_path)
+    except Problem:
+        return None
+    act = FINISHING.get(target.act)
+    if act is None or any(request.parameter(name) is not None for name in ("version", "serial")):
+        return None
+    if act is grace.Act.WRITE and not wire.decode_parameter(request.parameter("ID")):
+        return None
+    return Finish(act, lambda _tx: (target.address,))
 
 
 async def _document(request: Request) -> bytes:

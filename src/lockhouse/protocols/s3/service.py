@@ -8,6 +8,7 @@ from lockhouse.protocols.aws.gate import Service
 from lockhouse.protocols.aws.incoming import Incoming
 from lockhouse.protocols.s3.answers import identified, refuse
 from lockhouse.protocols.s3.call import Call
+from lockhouse.protocols.s3.finishing import finish_of
 from lockhouse.protocols.s3.routes import find_route
 from lockhouse.protocols.s3.targets import read_target
 from lockhouse.protocols.web import Response
@@ -36,4 +37,4 @@ def s3_service(house: House, *, public_host: str, region: str) -> Service:
         )
         return identified(request, await route.operation(call))
 
-    return Service("s3", serve, refuse)
+    return Service("s3", serve, refuse, finish=lambda request, _body: finish_of(request, public_host))

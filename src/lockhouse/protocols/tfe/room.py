@@ -12,9 +12,10 @@ from collections.abc import Callable
 import msgspec
 
 from lockhouse.core.principals import Identity
-from lockhouse.errors import CredentialUnknown, Problem
+from lockhouse.errors import CredentialExpired, CredentialUnknown, Problem
 from lockhouse.protocols.tfe import login, routes
 from lockhouse.protocols.tfe.call import Call
+from lockhouse.protocols.tfe.finishing import finish_of
 from lockhouse.protocols.tfe.login import AUTHORIZE_PATH, CLIENT, FIRST_PORT, LAST_PORT, LIFETIME, TOKEN_PATH, Login
 from lockhouse.protocols.tfe.signing import LoginCode, Purpose, Signer, UploadPass
 from lockhouse.protocols.tfe.tokens import Tokens
@@ -105,9 +106,9 @@ class TfeRoom:
 
     async def _serve(self, request: Request) -> Response:
         segments = [unescape(part) for part in request.raw_path[len(API_PATH) :].split(b"/")]
-        caller = await self._tokens.asking(lambda: self._identify(request))
-        request.trail.who = caller.who if caller.who.principal else None
         found = routes.match(request.method, segments) if all(map(_is_text, segments)) else None
+        caller = await self._tokens.asking(lambda: self._identify(request, found))
+        request.trail.who = caller.who if caller.who.principal else None
         if found is None:
             return Response(
                 404, [(b"content-type", CONTENT_TYPE)], encode_error(404, "this endpoint is not offered here")
@@ -116,11 +117,11 @@ class TfeRoom:
         call = Call(request, caller, self._house, self._tokens, self._uploads, self._base(request), found.arguments)
         return await found.route.operation(call)
 
-    def _identify(self, request: Request) -> Caller:
+    def _identify(self, request: Request, found: routes.Match | None) -> Caller:
         who: Identity | None = _NOBODY
         if not request.raw_path.startswith(_UPLOADS):
             scheme, _, text = (request.headers.get("authorization") or "").partition(" ")
-            who = self._tokens.token(text.strip()) if scheme.lower() == "bearer" else None
+            who = self._token(text.strip(), found) if scheme.lower() == "bearer" else None
         if who is None:
             raise CredentialUnknown("cannot tell who you are: send an API token", hint="terraform login HOST")
         return Caller(
@@ -131,6 +132,15 @@ class TfeRoom:
             agent=_agent(request),
             request=request.request_id,
         )
+
+    def _token(self, text: str, found: routes.Match | None) -> Identity | None:
+        try:
+            return self._tokens.token(text)
+        except CredentialExpired:
+            finish = finish_of(found)
+            if finish is None:
+                raise
+            return self._tokens.token(text, finish)
 
     def _base(self, request: Request) -> str:
         own = self._public_url or f"{request.scheme}://{request.headers.get('host') or 'localhost'}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from lockhouse.auth.keys import NewToken
+from lockhouse.core.grace import Finish
 from lockhouse.core.principals import Identity
 
 T = TypeVar("T")
@@ -18,9 +19,9 @@ class Tokens(Protocol):
         """Ask one of these methods without keeping the event loop waiting."""
         ...
 
-    def token(self, text: str) -> Identity | None: ...
+    def token(self, text: str, finish: Finish | None = None) -> Identity | None: ...
     def basic(self, user: str, password: str) -> Identity | None: ...
-    def holder(self, credential_id: str) -> Identity | None:
+    def holder(self, credential_id: str, finish: Finish | None = None) -> Identity | None:
         """Who a living credential belongs to, without any proof: only for what we signed ourselves."""
         ...
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from lockhouse.core.grace import expired
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, require
 from lockhouse.core.versions import Body, Version
@@ -24,6 +25,7 @@ from lockhouse.errors import (
 )
 from lockhouse.protocols.tfe import documents
 from lockhouse.protocols.tfe.call import Call, respond, respond_one
+from lockhouse.protocols.tfe.finishing import finish_upload
 from lockhouse.protocols.tfe.operations import outputs
 from lockhouse.protocols.tfe.operations.finding import find
 from lockhouse.protocols.tfe.operations.workspaces import by_id
@@ -43,6 +45,8 @@ async def create(call: Call) -> Response:
     """Announce a version, or write it at once when its bytes are in the document."""
     document = await call.document()
     rollback = document.related_id("rollback-state-version")
+    if rollback and call.caller.who.ended_at:
+        raise expired()
     if rollback:
         return await _roll_back(call, rollback)
     if "state" in document.attributes and document.attributes["state"] is not None:
@@ -123,7 +127,7 @@ async def upload(call: Call) -> Response:
     given = call.uploads.read(call["pass"])
     if given is None:
         raise UploadNotFound("cannot upload here: this address was not made by this server")
-    who = await call.tokens.asking(lambda: call.tokens.holder(given.credential))
+    who = await call.tokens.asking(lambda: call.tokens.holder(given.credential, finish_upload(given.upload_id)))
     if who is None or who.principal != given.principal:
         raise CredentialUnknown("cannot upload here: who asked for this address has no access any more")
     caller = msgspec.structs.replace(call.caller, who=who)
