@@ -77,7 +77,8 @@ soak: .venv/develop
 
 requirements: .venv/develop
 	$(COMPILE) --output-file requirements/runtime.txt pyproject.toml
-	$(COMPILE) --extra dev --constraint requirements/runtime.txt --output-file requirements/dev.txt pyproject.toml
+	$(COMPILE) --extra otel --constraint requirements/runtime.txt --output-file requirements/otel.txt pyproject.toml
+	$(COMPILE) --extra dev --extra otel --constraint requirements/otel.txt --output-file requirements/dev.txt pyproject.toml
 
 reference: .venv/develop
 	$(BIN)/python scripts/write_reference.py

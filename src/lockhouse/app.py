@@ -57,6 +57,7 @@ from lockhouse.runtime.journal import Journal
 from lockhouse.runtime.repacking import Repacking
 from lockhouse.runtime.scrubbing import Scrubbing
 from lockhouse.runtime.staleness import Staleness
+from lockhouse.runtime.tracing import is_wanted
 from lockhouse.runtime.uses import Uses
 from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import choose_source, open_ring
@@ -216,7 +217,8 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         ):
             api.metrics.add_gauges(gauge)
         authenticator.identified = lambda principal: pacing.identified(principal, time.perf_counter())
-        handler = front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud), pacing)
+        plain = front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud), pacing)
+        handler, traces = _traced(settings, engine, plain)
         made_key = sealed.source.where() if sealed is not None and sealed.made else ""
         chores = Chores(
             engine,
@@ -229,7 +231,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         house.on_waiting = journal.saw_waiting
         dispatcher = Dispatcher(engine, sender.send, server=settings.public_url)
         packers = (repacking,) if settings.packing else ()
-        background = (
+        background: tuple[Background, ...] = (
             *packers,
             scrubbing,
             chores,
@@ -238,6 +240,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             Uses(engine, authenticator.take_uses),
             dispatcher,
             journal,
+            *traces,
         )
     except BaseException:
         directory.close()
@@ -313,7 +316,7 @@ def front(
         if status == 503 and not any(name == b"retry-after" for name, _ in response.headers):
             response.headers.append((b"retry-after", b"1"))  # RFC 9110 section 10.2.3, whatever the protocol
         observe(name, status, time.perf_counter() - began)
-        protocol = trail.protocol or name
+        protocol = trail.protocol = trail.protocol or name
         if journal.tells(trail, request.method, protocol, status):
             journal.saw(
                 trail,
@@ -327,6 +330,24 @@ def front(
         return response
 
     return front
+
+
+def _traced(settings: Settings, engine: Engine, handler: Handler) -> tuple[Handler, tuple[Background, ...]]:
+    """The handler as it is, or with a span around each request and what sends them.
+
+    Errors: `setting.invalid` when the setting wants traces and the extra is not installed."""
+    if not is_wanted(settings.otel_endpoint, os.environ):
+        return handler, ()
+    try:
+        from lockhouse.telemetry import Tracing  # noqa: PLC0415 - libraries of an extra, only where they are wanted
+    except SettingInvalid as missing:
+        if settings.otel_endpoint:
+            raise
+        _log.warning("Sending no traces, although a variable OTEL_… says where to: %s", missing.message)
+        return handler, ()
+    tracing = Tracing(settings.otel_endpoint, os.environ)
+    engine.watch = tracing.watch
+    return tracing.around(handler), (tracing,)
 
 
 def _redis(url: str) -> Sessions:

@@ -405,6 +405,13 @@ class Settings:
         "URL",
         secret=True,
     )
+    otel_endpoint: str = _setting(
+        forms.url,
+        "",
+        "Where to send OpenTelemetry traces: an OTLP/HTTP collector, to whose address /v1/traces is added. Needs the "
+        "extra `otel`. Empty: where the standard variable OTEL_EXPORTER_OTLP_ENDPOINT says, else nowhere.",
+        "URL",
+    )
     log_level: str = _setting(
         forms.one_of("debug", "info", "warning", "error"), "info", "The least important line that is logged.", "level"
     )

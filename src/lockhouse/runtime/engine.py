@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from lockhouse.core.ports import Blobs, Delivery, Reader, Store, Transaction
 from lockhouse.errors import StorageUnavailable
+from lockhouse.runtime.tracing import Watched
 
 T = TypeVar("T")
 Future = asyncio.Future[Any]
@@ -51,6 +52,8 @@ class Engine:
     blobs: Blobs
     now: Callable[[], float] = time.time
     nonce: Callable[[], str] = random_nonce
+    watch: Callable[[str], Watched | None] | None = None
+    """Who traces requests, if anybody (`runtime.tracing`)."""
     _loop: asyncio.AbstractEventLoop | None = field(default=None, init=False)
     _pending: list[tuple[Command, Future]] = field(default_factory=list, init=False)
     _committing: Future | None = field(default=None, init=False)
@@ -90,6 +93,9 @@ class Engine:
         The command runs to its end even when the awaiting task is cancelled."""
         assert self._loop is not None, "the engine is not started"
         future: asyncio.Future[Any] = self._loop.create_future()
+        if self.watch is not None and (watched := self.watch("transaction")) is not None:
+            command = watched.of(command)
+            future.add_done_callback(lambda _: watched.done())
         self._pending.append((command, future))
         if not self._soon and not self._occupied:
             self._flush_soon()
@@ -97,6 +103,16 @@ class Engine:
 
     async def read(self, query: Callable[[Reader], T]) -> T:
         """The query's result from a snapshot with everything that was delivered."""
+        if self.watch is not None and (watched := self.watch("query")) is not None:
+            try:
+                return await self._read(watched.of(query))
+            finally:
+                watched.done()
+        if self.store.reads_are_local:
+            return self.store.read(query)
+        return await self.elsewhere(lambda: self.store.read(query))
+
+    async def _read(self, query: Callable[[Reader], T]) -> T:
         if self.store.reads_are_local:
             return self.store.read(query)
         return await self.elsewhere(lambda: self.store.read(query))
