@@ -158,6 +158,12 @@ def test_every_page_by_number_is_right_while_names_come_change_and_go(store, mon
     for _ in range(25):
         store.write(lambda tx: [step(tx) for _ in range(8)])
         store.read(check)
+    many = [Workspace(f"ws-{name}", Address("acme", name), name, 5.0, 5.0) for name in map("n-{:02}".format, range(30))]
+    chance.shuffle(many)
+    store.write(lambda tx: tx.add_workspaces("acme", many))
+    store.write(lambda tx: tx.add_workspaces("acme", []))
+    names |= {each.name: each.name for each in many}
+    store.read(check)
     store.write(lambda tx: [tx.delete_workspace(f"ws-{number}") for number in names])
     names.clear()
     store.read(check)

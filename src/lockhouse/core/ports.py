@@ -385,6 +385,10 @@ class Transaction(Reader, TrashWriter, QueueWriter, Protocol):
         namespace too."""
         ...
 
+    def add_workspaces(self, namespace: str, workspaces: Sequence[Workspace]) -> None:
+        """Save many that are new."""
+        ...
+
     def delete_workspace(self, workspace_id: str) -> None: ...
     def settle_names(self, limit: int = 500) -> int:
         """Prepare `unnamed_states` for states that an older version made; answers how many. Until then they cost more

@@ -126,9 +126,12 @@ def adopt_some(tx: Transaction, caller: Caller, namespace: str, new_id: Callable
     is held up for a moment only. `unadopted` says whether there are more."""
     if tx.settle_names(limit):
         return
-    for key in tx.adoptable_states(namespace, limit=limit):
-        workspace = Workspace(new_id(), Address(namespace, key), name_from_key(key), caller.now, caller.now)
-        tx.save_workspace(workspace)
+    made = [
+        Workspace(new_id(), Address(namespace, key), name_from_key(key), caller.now, caller.now)
+        for key in tx.adoptable_states(namespace, limit=limit)
+    ]
+    tx.add_workspaces(namespace, made)
+    for workspace in made:
         _tell(tx, caller, "workspace.create", workspace)
 
 

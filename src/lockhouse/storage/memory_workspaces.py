@@ -110,6 +110,11 @@ class WorkspaceWrites(WorkspaceReads):
                 raise ValueError(f"another workspace has the name or address of {workspace.name!r}")
         self._maps.workspaces[workspace.id] = workspace
 
+    def add_workspaces(self, namespace: str, workspaces: Sequence[Workspace]) -> None:
+        for each in workspaces:
+            assert each.address.namespace == namespace
+            self.save_workspace(each)
+
     def delete_workspace(self, workspace_id: str) -> None:
         self._maps.workspaces.pop(workspace_id, None)
 

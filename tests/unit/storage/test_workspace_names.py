@@ -73,6 +73,6 @@ def test_names_of_an_older_version_are_counted_before_and_after_they_are_divided
     check()
     names.append("w99")
     add("w99")
-    assert blocks() == [3, 3, 3, 3, 3, 3]
+    assert blocks() == [3, 3, 3, 3, 6]
     check()
     store.close()

@@ -10,7 +10,8 @@ when a name is next added there. Specification: `core.ports.Reader.workspaces`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 
 from lockhouse.storage.sql.records import Row
 
@@ -31,15 +32,15 @@ class NameBlockReads:
 
     def _name_at(self, namespace: str, number: int) -> str | None:
         """The name that has `number` names before it."""
-        blocks = self._fetch(
-            "SELECT first, names FROM workspace_blocks WHERE namespace = ? ORDER BY first", (namespace,)
-        )
-        for first, names in blocks or [("", number + 1)]:
+        for first, names in self._blocks(namespace) or [("", number + 1)]:
             if number < names:
                 rows = self._fetch(_NAMES, (namespace, first, number))
                 return rows[0][0] if rows else None
             number -= names
         return None
+
+    def _blocks(self, namespace: str) -> list[Row]:
+        return self._fetch("SELECT first, names FROM workspace_blocks WHERE namespace = ? ORDER BY first", (namespace,))
 
 
 class NameBlockWrites(NameBlockReads):
@@ -48,34 +49,45 @@ class NameBlockWrites(NameBlockReads):
     _change: Callable[[str, Row], int]
     _put: Callable[[str, Row], None]
 
-    def _name_added(self, namespace: str, name: str) -> None:
-        found = self._block_of(namespace, name)
-        if found is None:
+    def _names_added(self, namespace: str, names: Sequence[str]) -> None:
+        if not names:
+            return
+        found = self._blocks(namespace) if len(names) > 1 else self._block_of(namespace, names[0])
+        if not found:
             self._divide(namespace)
             return
-        first, names = found[0], found[1] + 1
-        if names > MOST:
-            middle = self._fetch(_NAMES, (namespace, first, names // 2))[0][0]
-            self._save_block(namespace, middle, names - names // 2)
-            names //= 2
+        known: dict[str, int] = dict(found)
+        more: dict[str, int] = {}
+        # As bytes, which is how both databases and, by its code points, Python compare text.
+        starts = sorted(known)
+        for name in names:
+            first = starts[bisect_right(starts, name) - 1]
+            more[first] = more.get(first, 0) + 1
+        for first, number in more.items():
+            self._grow_block(namespace, first, known[first] + number)
+
+    def _grow_block(self, namespace: str, first: str, names: int) -> None:
+        """Note how many names a block has, and divide it if they are too many."""
+        half = MOST // 2
+        while names > MOST:
+            middle = self._fetch(_NAMES, (namespace, first, half))[0][0]
+            self._save_block(namespace, first, half)
+            first, names = middle, names - half
         self._save_block(namespace, first, names)
 
     def _name_removed(self, namespace: str, name: str) -> None:
-        found = self._block_of(namespace, name)
-        if found is None:
-            return
-        first, names = found
-        if names > 1 or not first:
-            self._save_block(namespace, first, names - 1)
-        else:
-            self._change("DELETE FROM workspace_blocks WHERE namespace = ? AND first = ?", (namespace, first))
+        for first, names in self._block_of(namespace, name):
+            if names > 1 or not first:
+                self._save_block(namespace, first, names - 1)
+            else:
+                self._change("DELETE FROM workspace_blocks WHERE namespace = ? AND first = ?", (namespace, first))
 
-    def _block_of(self, namespace: str, name: str) -> Row | None:
-        rows = self._fetch(
+    def _block_of(self, namespace: str, name: str) -> list[Row]:
+        """The one that holds the name; none in a namespace that is not counted."""
+        return self._fetch(
             "SELECT first, names FROM workspace_blocks WHERE namespace = ? AND first <= ? ORDER BY first DESC LIMIT 1",
             (namespace, name),
         )
-        return rows[0] if rows else None
 
     def _save_block(self, namespace: str, first: str, names: int) -> None:
         self._put(
@@ -86,10 +98,5 @@ class NameBlockWrites(NameBlockReads):
 
     def _divide(self, namespace: str) -> None:
         """Make the blocks of a namespace that has none."""
-        half = MOST // 2
-        left = self._fetch("SELECT count(*) FROM workspaces WHERE namespace = ?", (namespace,))[0][0]
-        first = ""
-        while left > half:
-            self._save_block(namespace, first, half)
-            first, left = self._fetch(_NAMES, (namespace, first, half))[0][0], left - half
-        self._save_block(namespace, first, left)
+        names = self._fetch("SELECT count(*) FROM workspaces WHERE namespace = ?", (namespace,))[0][0]
+        self._grow_block(namespace, "", names)

@@ -19,6 +19,7 @@ from lockhouse.storage.sql.postgres_session import Session
 from lockhouse.storage.sql.queues import SAVE_RECOLLECTION
 from lockhouse.storage.sql.records import Row
 from lockhouse.storage.sql.transaction import SAVE_STATE
+from lockhouse.storage.sql.workspaces import ADD_WORKSPACE, AWAITS
 
 ADD_EVENT = "INSERT INTO lock_events (state_id, record) VALUES (?, ?)"
 _SAVE_LOCK = (
@@ -72,6 +73,15 @@ _MANY = {
     ),
     "INSERT INTO data_keys (id, kek, wrapped) VALUES (?, ?, ?)": _Many(
         "INSERT INTO data_keys (id, kek, wrapped) SELECT * FROM unnest(?::bytea[], ?::text[], ?::bytea[])"
+    ),
+    ADD_WORKSPACE: _Many(
+        "INSERT INTO workspaces (id, namespace, name, key, record) SELECT * FROM "
+        "unnest(?::text[], ?::text[], ?::text[], ?::text[], ?::bytea[])"
+    ),
+    AWAITS: _Many(
+        "UPDATE states s SET awaits = n.awaits FROM unnest(?::text[], ?::text[], ?::text[]) "
+        'AS n (awaits, namespace, key) WHERE s.namespace = n.namespace COLLATE "C" AND s.key = n.key COLLATE "C"',
+        (1, 2),
     ),
     SAVE_RECOLLECTION: _Many(
         "INSERT INTO recollections (credential, namespace, key, at, record) SELECT * FROM "

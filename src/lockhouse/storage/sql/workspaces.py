@@ -30,7 +30,8 @@ _ADOPTABLE = _UNNAMED.format(
     "AND o.id <> s.id AND (o.live = 1 OR o.current = 0)) "
     "AND NOT EXISTS (SELECT 1 FROM workspaces n WHERE n.namespace = s.namespace AND n.name = s.awaits)))"
 )
-_AWAITS = "UPDATE states SET awaits = ? WHERE namespace = ? AND key = ?"
+ADD_WORKSPACE = "INSERT INTO workspaces (id, namespace, name, key, record) VALUES (?, ?, ?, ?, ?)"
+AWAITS = "UPDATE states SET awaits = ? WHERE namespace = ? AND key = ?"
 _PAGE = 1000
 
 
@@ -116,22 +117,27 @@ class WorkspaceWrites(NameBlockWrites, WorkspaceReads):
         namespace, key = workspace.address
         named = self._fetch("SELECT name FROM workspaces WHERE id = ?", (workspace.id,))
         self._put(
-            "INSERT INTO workspaces (id, namespace, name, key, record) VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) "
-            "DO UPDATE SET name = excluded.name, record = excluded.record",
+            f"{ADD_WORKSPACE} ON CONFLICT (id) DO UPDATE SET name = excluded.name, record = excluded.record",
             (workspace.id, namespace, workspace.name, key, encode(workspace)),
         )
         if not named:
-            self._name_added(namespace, workspace.name)
+            self._names_added(namespace, [workspace.name])
         elif named[0][0] != workspace.name:
             self._name_removed(namespace, named[0][0])
-            self._name_added(namespace, workspace.name)
-        self._put(_AWAITS, ("", namespace, key))
+            self._names_added(namespace, [workspace.name])
+        self._put(AWAITS, ("", namespace, key))
+
+    def add_workspaces(self, namespace: str, workspaces: Sequence[Workspace]) -> None:
+        for each in workspaces:
+            self._put(ADD_WORKSPACE, (each.id, namespace, each.name, each.address.key, encode(each)))
+            self._put(AWAITS, ("", namespace, each.address.key))
+        self._names_added(namespace, [each.name for each in workspaces])
 
     def delete_workspace(self, workspace_id: str) -> None:
         found = self._fetch("SELECT namespace, key, name FROM workspaces WHERE id = ?", (workspace_id,))
         self._change("DELETE FROM workspaces WHERE id = ?", (workspace_id,))
         for namespace, key, name in found:
-            self._change(_AWAITS, (name_from_key(key), namespace, key))
+            self._change(AWAITS, (name_from_key(key), namespace, key))
             self._name_removed(namespace, name)
 
     def settle_names(self, limit: int = 500) -> int:
@@ -141,7 +147,7 @@ class WorkspaceWrites(NameBlockWrites, WorkspaceReads):
             (limit,),
         )
         for namespace, key, workspace_id in rows:
-            self._change(_AWAITS, (name_from_key(key) if workspace_id is None else "", namespace, key))
+            self._change(AWAITS, (name_from_key(key) if workspace_id is None else "", namespace, key))
         return len(rows)
 
     def save_project(self, project: Project) -> None:
