@@ -121,7 +121,7 @@ def unadopted(tx: Reader, namespace: str) -> bool:
     return bool(tx.adoptable_states(namespace, limit=1))
 
 
-def adopt_some(tx: Transaction, caller: Caller, namespace: str, new_id: Callable[[], str], limit: int = 500) -> None:
+def adopt_some(tx: Transaction, caller: Caller, namespace: str, new_id: Callable[[], str], limit: int = _PAGE) -> None:
     """Make the workspaces of states whose suggested names are unique, up to `limit` of them: a store that others share
     is held up for a moment only. `unadopted` says whether there are more."""
     if tx.settle_names(limit):

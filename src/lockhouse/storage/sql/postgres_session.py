@@ -37,8 +37,10 @@ READ_WRITE = b"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _LIMITS = (
     "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true), "
     "set_config('idle_in_transaction_session_timeout', %s, true), set_config('tcp_keepalives_idle', '2', true), "
-    "set_config('tcp_keepalives_interval', '1', true), set_config('tcp_keepalives_count', '2', true)"
+    "set_config('tcp_keepalives_interval', '1', true), set_config('tcp_keepalives_count', '2', true), "
+    "set_config('jit', 'off', true)"
 )
+"""Compiling a statement takes longer than any of ours."""
 _OPTIONS: dict[str, str | int] = {
     "connect_timeout": CONNECT_SECONDS,
     "keepalives": 1,
