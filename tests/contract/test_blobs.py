@@ -84,6 +84,10 @@ def test_a_large_blob_comes_back_in_order_and_out_of_order(blobs: Blobs):
     for start, size in ((9_000_000, 100), (5, 100), (len(data) - 3, 50), (8 * 1024 * 1024 - 1, 2)):
         assert reader.read(start, size) == data[start : start + size]
         assert not reader.at_hand(start, size) or reader.read(start, size) == data[start : start + size]
+        room = bytearray(size)
+        count = reader.read_into(start, memoryview(room))
+        assert room[:count] == data[start : start + size]
+        assert count == len(data[start : start + size])
     reader.close()
     blobs.delete(name)
 

@@ -92,7 +92,7 @@ class PassingFacts:
         """Bytes that are held."""
         return len(self._buffer) - self._open
 
-    def feed(self, pieces: Iterable[bytes]) -> None:
+    def feed(self, pieces: Iterable[bytes | memoryview]) -> None:
         """More of the body."""
         for piece in pieces:
             if self._unsure:

@@ -576,6 +576,10 @@ class BlobReader(Protocol):
         """Exactly `size` bytes unless the blob ends before."""
         ...
 
+    def read_into(self, offset: int, room: memoryview) -> int:
+        """Fill the room unless the blob ends before; how many bytes that were. After an error nothing in it is good."""
+        ...
+
     def at_hand(self, offset: int, size: int) -> bool:
         """Whether these bytes (of the blob, at least one) can be read without waiting for a disk or a network."""
         ...

@@ -30,6 +30,7 @@ from uvicorn.server import ServerState
 from lockhouse.edge.addresses import Network, client_of, counted, is_trusted
 from lockhouse.edge.exchange import Exchange, new_request_id
 from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
+from lockhouse.runtime.streams import Piece
 
 MAX_HEADERS = 64
 MAX_HEAD_BYTES = 16 * 1024
@@ -537,7 +538,7 @@ def connection_class(
     return type("Connection", (Connection,), settled)
 
 
-async def _generator(body: Stream) -> AsyncGenerator[bytes, None]:
+async def _generator(body: Stream) -> AsyncGenerator[Piece, None]:
     """The stream as a generator that can be closed, so that a client who leaves ends the reading."""
     chunks = body.chunks()
     try:

@@ -33,7 +33,7 @@ from lockhouse.runtime.outputs import OutputsReader
 from lockhouse.runtime.recollections import InMemory, InStore, Recollections
 from lockhouse.runtime.sessions import DatabaseSessions
 from lockhouse.runtime.shared_queue import SharedQueue
-from lockhouse.runtime.streams import Stream
+from lockhouse.runtime.streams import Piece, Stream
 from lockhouse.runtime.waiting import Poller, Waiting
 from lockhouse.sealing.bodies import Bodies
 from lockhouse.sealing.ring import Ring
@@ -92,11 +92,11 @@ class House:
 
     # Bodies ----------------------------------------------------------------------------------------------------------
 
-    async def take_in(self, chunks: AsyncIterator[bytes], announced: int = 0, *, expect_state: bool = False) -> Intake:
+    async def take_in(self, chunks: AsyncIterator[Piece], announced: int = 0, *, expect_state: bool = False) -> Intake:
         """A body, durable but not yet referred to. Errors as `runtime.intake.take_in`."""
         return await take_in(chunks, self.bodies, self.facts, announced, limit=self.max_body, expect_state=expect_state)
 
-    async def take_in_part(self, chunks: AsyncIterator[bytes], announced: int = 0) -> Intake:
+    async def take_in_part(self, chunks: AsyncIterator[Piece], announced: int = 0) -> Intake:
         """A part of a body: durable, and not looked at for facts, which only a whole has. Errors as `take_in`."""
         return await take_in(chunks, self.bodies, self.facts, announced, limit=self.max_body, expect_state=None)
 
@@ -105,7 +105,7 @@ class House:
         assert version.body is not None
         return await give_out(version.body, self.bodies, start, end)
 
-    async def put(self, caller: Caller, command: Put, chunks: AsyncIterator[bytes]) -> Written:
+    async def put(self, caller: Caller, command: Put, chunks: AsyncIterator[Piece]) -> Written:
         """Take the body in and write the version; `command.body` and `command.facts` are replaced by what came.
 
         Errors as `service.objects.put`, and the problem of a refused (parked) write."""
@@ -151,7 +151,7 @@ class House:
         command = self.with_body(command, intake)
         return _accepted(await self.write(lambda tx: uploads.complete(tx, caller, upload_id, command)))
 
-    async def _joined(self, parts: Sequence[Part]) -> AsyncIterator[bytes]:
+    async def _joined(self, parts: Sequence[Part]) -> AsyncIterator[Piece]:
         for part in parts:
             given = await give_out(part.body, self.bodies)
             if isinstance(given, bytes):
@@ -471,6 +471,6 @@ def _accepted(result: Written | Refused) -> Written:
     return result
 
 
-async def _pieces(raw: bytes) -> AsyncIterator[bytes]:
+async def _pieces(raw: bytes) -> AsyncIterator[Piece]:
     for start in range(0, len(raw), BUFFERED_BYTES):
         yield raw[start : start + BUFFERED_BYTES]

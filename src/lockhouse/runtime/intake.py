@@ -20,6 +20,7 @@ from lockhouse.core.versions import Body, Facts
 from lockhouse.errors import BodyTooLarge
 from lockhouse.runtime.facts import FactsReader
 from lockhouse.runtime.packing import compress
+from lockhouse.runtime.streams import Piece
 from lockhouse.sealing.bodies import Bodies
 
 BUFFERED_BYTES = 2 * 1024 * 1024
@@ -46,7 +47,7 @@ class Intake(msgspec.Struct, frozen=True):
 
 
 async def take_in(
-    chunks: AsyncIterator[bytes],
+    chunks: AsyncIterator[Piece],
     bodies: Bodies,
     facts: FactsReader,
     announced: int = 0,
@@ -59,7 +60,7 @@ async def take_in(
     None it never is (a part of a body has no facts). `announced`: bytes, where they are known before: of a large body
     less is held."""
     most = SNIFF_BYTES if announced > BUFFERED_BYTES else BUFFERED_BYTES
-    buffered: list[bytes] = []
+    buffered: list[Piece] = []
     size = 0
     async for chunk in chunks:
         size += len(chunk)
@@ -67,7 +68,8 @@ async def take_in(
         buffered.append(chunk)
         if size > most:
             return await _spool(buffered, size, chunks, bodies, facts, limit=limit, expect_state=expect_state)
-    raw = buffered[0] if len(buffered) == 1 else b"".join(buffered)
+    only = buffered[0] if len(buffered) == 1 else None
+    raw = only if isinstance(only, bytes) else b"".join(buffered)
     buffered.clear()  # many bodies may wait for a thread at once: each is held only once
     decoded = _is_wanted(raw[:SNIFF_BYTES], expect_state)
     if size <= THREAD_BYTES:
@@ -117,9 +119,9 @@ def _keep(raw: bytes, bodies: Bodies, secret: bytes, *, decoded: bool) -> tuple[
 
 
 async def _spool(
-    first: list[bytes],
+    first: list[Piece],
     size: int,
-    chunks: AsyncIterator[bytes],
+    chunks: AsyncIterator[Piece],
     bodies: Bodies,
     facts: FactsReader,
     *,
@@ -130,7 +132,7 @@ async def _spool(
     spool = _Spool(bodies, facts=is_wanted)
     try:
         await spool.absorb(first)
-        batch: list[bytes] = []
+        batch: list[Piece] = []
         waiting = 0
         async for chunk in chunks:
             size += len(chunk)
@@ -163,7 +165,7 @@ class _Spool:
         self._writer = bodies.create(self.secret)
         self._busy: asyncio.Future[Any] | None = None
 
-    async def absorb(self, batch: list[bytes]) -> None:
+    async def absorb(self, batch: list[Piece]) -> None:
         """Begin to take the batch in, in threads, once the one before is taken in. Errors: `storage.full`, …"""
         await self._settle()
         if len(batch) > MANY_PIECES:
@@ -185,11 +187,11 @@ class _Spool:
         if self._busy is not None:
             await asyncio.shield(self._busy)
 
-    def _digest(self, batch: list[bytes]) -> None:
+    def _digest(self, batch: list[Piece]) -> None:
         for piece in batch:
             self.md5.update(piece)
 
-    def _keep(self, batch: list[bytes]) -> None:
+    def _keep(self, batch: list[Piece]) -> None:
         for piece in batch:
             self.sha256.update(piece)
             self._writer.write(piece)

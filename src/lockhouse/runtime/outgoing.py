@@ -1,10 +1,11 @@
 """Giving a body out: whole or a range, byte for byte, with memory that does not grow with its size.
 
-A body in a row is unpacked at once. Of a blob, what is in memory is read in pieces of `PIECE_BYTES` right here, which
-costs less than asking a thread; what must come from the disk, or be opened, is read in larger ones in a thread, along
-the bounds of sealed frames. What cannot be read is
-an error, never an empty or a shorter body, and never other bytes: sealed and packed ones do not open when they were
-changed, the digest of all others is compared before their last piece is given (of a part of a plain blob it cannot be).
+A body in a row is unpacked at once. A blob is read in pieces of `PIECE_BYTES`, along the bounds of sealed frames: the
+first one right here if it is in memory, the others in a thread, each while the one before it is sent. The memory of a
+piece is used again as soon as nobody looks at it any more: to take it from the system each time would cost more than
+reading and opening. What cannot be read is an error, never an empty or a shorter body, and never other
+bytes: sealed and packed ones do not open when they were changed, the digest of all others is compared before their last
+piece is given (of a part of a plain blob it cannot be).
 """
 
 from __future__ import annotations
@@ -18,12 +19,13 @@ from lockhouse.core.versions import Body
 from lockhouse.deltas.chains import is_packed
 from lockhouse.errors import StorageUnavailable
 from lockhouse.runtime.packing import decompress
-from lockhouse.runtime.streams import Stream
+from lockhouse.runtime.streams import Piece, Stream
 from lockhouse.runtime.unpacking import unpacked
 from lockhouse.sealing.bodies import Bodies
 
-PIECE_BYTES = 256 * 1024
-DISK_PIECE_BYTES = 1024 * 1024
+PIECE_BYTES = 1024 * 1024
+ROOMS = 6
+"""Rooms for pieces that are kept for later ones; beyond them memory comes from the system and goes back."""
 
 
 def unpack(body: Body, bodies: Bodies) -> bytes:
@@ -61,38 +63,71 @@ async def whole(body: Body, bodies: Bodies) -> bytes:
     return b"".join([piece async for piece in given.chunks()])
 
 
-async def _pieces(reader: BlobReader, start: int, stop: int, wanted: bytes) -> AsyncIterator[bytes]:
+async def _pieces(reader: BlobReader, start: int, stop: int, wanted: bytes) -> AsyncIterator[Piece]:
     """With a `wanted` digest the last piece is given only when the whole has it: sealed bytes need none."""
     digest = hashlib.sha256()
+    ahead: asyncio.Future[memoryview] | None = None
     try:
         while start < stop:
-            size = min(PIECE_BYTES, stop - start)
-            if reader.at_hand(start, size):
-                piece = reader.read(start, size)
+            size = min(PIECE_BYTES - start % PIECE_BYTES, stop - start)
+            if ahead is not None:
+                piece = await asyncio.shield(ahead)
+            elif reader.at_hand(start, size):
+                piece = _fill(reader, start, memoryview(_rooms.take())[:size])
             else:
-                size = min(DISK_PIECE_BYTES - start % DISK_PIECE_BYTES, stop - start)
-                piece = await _from_disk(reader, start, size)
-            if len(piece) != size:
-                raise StorageUnavailable("cannot read a version: its blob is cut off", hint="restore from a backup")
+                ahead = _begin(reader, start, size)
+                piece = await asyncio.shield(ahead)
             start += size
+            ahead = _begin(reader, start, min(PIECE_BYTES, stop - start)) if start < stop else None
             if wanted:
                 digest.update(piece)
                 if start == stop and digest.digest() != wanted:
                     raise _changed()
             yield piece
     finally:
+        if ahead is not None:
+            await asyncio.gather(ahead, return_exceptions=True)  # the blob stays open until the thread is done with it
         reader.close()
+
+
+def _begin(reader: BlobReader, start: int, size: int) -> asyncio.Future[memoryview]:
+    """Read the next piece in a thread, while this one is sent."""
+    room = memoryview(_rooms.take())[:size]
+    return asyncio.get_running_loop().run_in_executor(None, _fill, reader, start, room)
+
+
+def _fill(reader: BlobReader, start: int, room: memoryview) -> memoryview:
+    if reader.read_into(start, room) != len(room):
+        raise StorageUnavailable("cannot read a version: its blob is cut off", hint="restore from a backup")
+    return room
+
+
+class _Rooms:
+    """Memory for pieces. A room is free when no view of it is left: then, and only then, its size can be changed."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: list[bytearray] = []
+
+    def take(self) -> bytearray:
+        """A room of `PIECE_BYTES` that nobody looks at; look at it at once, or it is given to the next."""
+        for room in self._kept:
+            try:
+                room.pop()
+            except BufferError:
+                continue
+            room.append(0)
+            return room
+        fresh = bytearray(PIECE_BYTES)
+        if len(self._kept) < self._most:
+            self._kept.append(fresh)
+        return fresh
+
+
+_rooms = _Rooms(ROOMS)
 
 
 def _changed() -> StorageUnavailable:
     return StorageUnavailable(
         "cannot read a version: its bytes are not those that were written", hint="restore it from a backup"
     )
-
-
-async def _from_disk(reader: BlobReader, start: int, size: int) -> bytes:
-    reading = asyncio.create_task(asyncio.to_thread(reader.read, start, size))
-    try:
-        return await asyncio.shield(reading)
-    finally:
-        await asyncio.wait([reading])  # the blob stays open until the thread is done with it

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+Piece = bytes | memoryview
+"""Some bytes of a body. What a view shows stays as it is for as long as the view is there."""
+
 
 def _nothing() -> None:
     """Nothing to close."""
@@ -15,5 +18,5 @@ class Stream:
     """`length` bytes, piece by piece. `chunks` is called at most once; `close` releases what was opened, always."""
 
     length: int
-    chunks: Callable[[], AsyncIterator[bytes]]
+    chunks: Callable[[], AsyncIterator[Piece]]
     close: Callable[[], None] = _nothing

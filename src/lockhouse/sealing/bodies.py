@@ -10,6 +10,7 @@ What does not open is `storage.unavailable`, never other bytes, and never what h
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 
@@ -192,8 +193,27 @@ class SealedReader:
         except Damaged as damage:
             raise _damaged(damage) from None
 
-    def at_hand(self, offset: int, size: int) -> bool:  # noqa: ARG002 - opening a frame is work for a thread
-        return False
+    def read_into(self, offset: int, room: memoryview) -> int:
+        # A frame that is asked for as a whole is opened where it is wanted. Fresh memory for each would cost more than
+        # opening it: the pages are taken from the system and given back again each time.
+        end = min(offset + len(room), self.size)
+        place = offset
+        while place < end:
+            number = place // FRAME_BYTES
+            start = number * FRAME_BYTES
+            stop = min(start + FRAME_BYTES, self.size)
+            if place == start and stop <= end:
+                self._open_into(number, room[place - offset : stop - offset])
+            else:
+                stop = min(stop, end)
+                room[place - offset : stop - offset] = self._frame(number)[place - start : stop - start]
+            place = stop
+        return max(0, end - offset)
+
+    def at_hand(self, offset: int, size: int) -> bool:
+        first, last = offset // FRAME_BYTES, (offset + size - 1) // FRAME_BYTES
+        start = frames.frame_offset(first)
+        return self._reader.at_hand(start, min(frames.frame_offset(last + 1), self._reader.size) - start)
 
     def close(self) -> None:
         self._reader.close()
@@ -205,15 +225,40 @@ class SealedReader:
         return found
 
     def _frame(self, number: int) -> bytes:
-        start = frames.frame_offset(number)
         try:
-            if number < self._last:
-                return self._frames.open(number, self._reader.read(start, frames.frame_offset(number + 1) - start))
-            sealed = memoryview(self._reader.read(start, self._reader.size - start))
-            self._frames.check_end(sealed[-frames.END_BYTES :], self.size)
-            return self._frames.open(number, sealed[: -frames.END_BYTES])
+            return self._frames.open(number, self._sealed(number))
         except Damaged as damage:
             raise _damaged(damage) from None
+
+    def _open_into(self, number: int, room: memoryview) -> None:
+        """A whole frame, into a room of its size."""
+        try:
+            self._frames.open_into(number, self._sealed(number), room)
+        except Damaged as damage:
+            raise _damaged(damage) from None
+
+    def _sealed(self, number: int) -> memoryview:
+        """A frame as it lies there; good until this thread reads another. Damaged when it is cut off, or the end is
+        behind it and is wrong."""
+        start = frames.frame_offset(number)
+        is_last = number == self._last
+        sealed = _scratch.room[: self._reader.size - start if is_last else frames.FRAME_SEALED_BYTES]
+        if self._reader.read_into(start, sealed) != len(sealed):
+            raise Damaged("it is cut off")
+        if is_last:
+            self._frames.check_end(sealed[-frames.END_BYTES :], self.size)
+            return sealed[: -frames.END_BYTES]
+        return sealed
+
+
+class _Scratch(threading.local):
+    """Room of one thread for a sealed frame and an end."""
+
+    def __init__(self) -> None:
+        self.room = memoryview(bytearray(frames.FRAME_SEALED_BYTES + frames.END_BYTES))
+
+
+_scratch = _Scratch()
 
 
 def _new_id() -> bytes:

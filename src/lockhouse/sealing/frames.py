@@ -32,7 +32,7 @@ DATA_KEY_BYTES = 32
 PIECE_BYTES = 256 * 1024
 """What is best sealed at once: small pieces stay in the processor's cache."""
 _PREFIX = b"LHS1\x14\x00\x00\x00"
-_WHOLE = FRAME_BYTES + TAG_BYTES
+FRAME_SEALED_BYTES = FRAME_BYTES + TAG_BYTES
 _END_NONCE = b"\xff" * 8 + b"\0\0\0\1"
 
 
@@ -50,7 +50,7 @@ def make_header(salt: bytes) -> bytes:
 def plain_size(sealed_size: int) -> int:
     """How many plain bytes sealed bytes of this length hold. Damaged when there can be none of this length."""
     rest = sealed_size - HEADER_BYTES - END_BYTES
-    count = -(-rest // _WHOLE)
+    count = -(-rest // FRAME_SEALED_BYTES)
     size = rest - count * TAG_BYTES
     if rest < 0 or (count > 0 and size <= (count - 1) * FRAME_BYTES):
         raise Damaged("its length is impossible")
@@ -64,7 +64,7 @@ def frame_count(size: int) -> int:
 
 def frame_offset(number: int) -> int:
     """Where a frame begins in the sealed bytes."""
-    return HEADER_BYTES + number * _WHOLE
+    return HEADER_BYTES + number * FRAME_SEALED_BYTES
 
 
 class Frames:
@@ -95,6 +95,13 @@ class Frames:
         """The plain bytes of a frame, or Damaged."""
         try:
             return self._cipher.decrypt(_nonce(number), sealed, None)
+        except InvalidTag:
+            raise Damaged(f"its frame {number} was changed, or sealed under another key") from None
+
+    def open_into(self, number: int, sealed: memoryview, room: memoryview) -> None:
+        """The plain bytes of a frame into a room of their size, or Damaged; then nothing in it may be used."""
+        try:
+            self._cipher.decrypt_into(_nonce(number), sealed, None, room)
         except InvalidTag:
             raise Damaged(f"its frame {number} was changed, or sealed under another key") from None
 

@@ -13,13 +13,14 @@ from msgspec.structs import replace
 from lockhouse.core.versions import Body
 from lockhouse.errors import StorageUnavailable
 from lockhouse.runtime.intake import in_memory
-from lockhouse.runtime.outgoing import DISK_PIECE_BYTES, PIECE_BYTES, give_out
-from lockhouse.runtime.streams import Stream
+from lockhouse.runtime.outgoing import PIECE_BYTES, ROOMS, give_out
+from lockhouse.runtime.streams import Piece, Stream
 from lockhouse.sealing.bodies import Bodies
+from lockhouse.sealing.ring import Ring
 from lockhouse.storage.blobs import files
 from lockhouse.storage.blobs.files import FileBlobs
 
-SIZE = 2 * DISK_PIECE_BYTES + PIECE_BYTES // 2 + 1
+SIZE = 4 * PIECE_BYTES + PIECE_BYTES // 2 + 1
 RAW = random.Random(7).randbytes(SIZE)
 
 
@@ -30,7 +31,7 @@ def kept(blobs: FileBlobs) -> Body:
     return Body(SIZE, md5, hashlib.sha256(RAW).digest(), blob=writer.finish())
 
 
-async def read(body: Body, blobs: FileBlobs, start: int = 0, end: int | None = None) -> tuple[int, list[bytes]]:
+async def read(body: Body, blobs: FileBlobs, start: int = 0, end: int | None = None) -> tuple[int, list[Piece]]:
     given = await give_out(body, Bodies(blobs), start, end)
     assert isinstance(given, Stream)
     return given.length, [piece async for piece in given.chunks()]
@@ -50,7 +51,47 @@ def test_a_range_comes_back_in_bounded_pieces(blobs: FileBlobs, start: int, end:
     length, pieces = asyncio.run(read(kept(blobs), blobs, start, end))
     assert b"".join(pieces) == RAW[start:end]
     assert length == len(RAW[start:end])
-    assert all(0 < len(piece) <= DISK_PIECE_BYTES for piece in pieces)
+    assert all(0 < len(piece) <= PIECE_BYTES for piece in pieces)
+
+
+def test_a_piece_stays_as_it_is_while_somebody_looks_at_it_and_its_memory_is_used_again(tmp_path: Path):
+    blobs = FileBlobs(tmp_path / "blobs")
+    raw = random.Random(3).randbytes((ROOMS + 6) * PIECE_BYTES)
+    writer = blobs.create()
+    writer.write(raw)
+    body = Body(len(raw), b"", hashlib.sha256(raw).digest(), blob=writer.finish())
+    _, held = asyncio.run(read(body, blobs))
+    assert b"".join(held) == raw
+    held.clear()
+
+    async def places() -> set[int]:
+        given = await give_out(body, Bodies(blobs))
+        assert isinstance(given, Stream)
+        return {id(piece.obj) async for piece in given.chunks() if isinstance(piece, memoryview)}
+
+    assert 0 < len(asyncio.run(places())) <= ROOMS
+
+
+def test_many_readers_at_once_get_their_own_bytes(tmp_path: Path):
+    bodies = Bodies(FileBlobs(tmp_path / "blobs"), Ring([b"k" * 32]))
+    raws = [random.Random(number).randbytes(3 * PIECE_BYTES + number) for number in range(8)]
+
+    async def one(raw: bytes) -> bool:
+        secret = bodies.make_secret()
+        writer = bodies.create(secret)
+        writer.write(raw)
+        given = await give_out(bodies.bind(Body(len(raw), b"", b"", blob=writer.finish()), secret, b"here"), bodies)
+        assert isinstance(given, Stream)
+        got = []
+        async for piece in given.chunks():
+            got.append(bytes(piece))
+            await asyncio.sleep(0)
+        return b"".join(got) == raw
+
+    async def main() -> list[bool]:
+        return await asyncio.gather(*map(one, raws))
+
+    assert all(asyncio.run(main()))
 
 
 def test_a_blob_that_is_cut_off_is_an_error(blobs: FileBlobs, tmp_path: Path):
@@ -62,7 +103,7 @@ def test_a_blob_that_is_cut_off_is_an_error(blobs: FileBlobs, tmp_path: Path):
         assert isinstance(given, Stream)
         async for _ in given.chunks():
             with file.open("r+b") as opened:
-                opened.truncate(SIZE - DISK_PIECE_BYTES)
+                opened.truncate(SIZE - PIECE_BYTES)
 
     with pytest.raises(StorageUnavailable):
         asyncio.run(cut_while_reading())

@@ -41,7 +41,11 @@ def test_a_sealed_blob_comes_back_in_any_pieces(bodies: Bodies, size: int):
     for start, length in ((1, 10), (FRAME_BYTES - 3, 6), (size - 1, 5), (size, 1), (100, 2 * FRAME_BYTES)):
         if start >= 0:
             assert reader.read(start, length) == RAW[:size][start : start + length]
-    assert not reader.at_hand(0, 1)
+    for start, length in ((0, size + 5), (0, size), (1, 10), (FRAME_BYTES - 3, 6), (FRAME_BYTES, FRAME_BYTES)):
+        room = bytearray(length)
+        count = reader.read_into(start, memoryview(room))
+        assert room[:count] == RAW[:size][start : start + length]
+        assert count == len(RAW[:size][start : start + length])
     reader.close()
 
 

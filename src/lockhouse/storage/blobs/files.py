@@ -198,6 +198,15 @@ class FileBlobReader:
             raise _unreadable(self._name, error) from error
         return found[0] if len(found) == 1 else b"".join(found)
 
+    def read_into(self, offset: int, room: memoryview) -> int:
+        place = 0
+        try:
+            while place < len(room) and (count := os.preadv(self._file, [room[place:]], offset + place)):
+                place += count
+        except OSError as error:
+            raise _unreadable(self._name, error) from error
+        return place
+
     def at_hand(self, offset: int, size: int) -> bool:
         # Whether the ends are in the page cache: what lies between was read ahead with them, or nearly so.
         if _NO_WAIT is None:

@@ -190,6 +190,11 @@ class ObjectReader:
             self._start = offset
         return self._bytes[offset - self._start : end - self._start]
 
+    def read_into(self, offset: int, room: memoryview) -> int:
+        found = self.read(offset, len(room))
+        room[: len(found)] = found
+        return len(found)
+
     def at_hand(self, offset: int, size: int) -> bool:
         return self._start <= offset and offset + size <= self._start + len(self._bytes)
 

@@ -144,6 +144,11 @@ class RowReader:
             offset += len(part)
         return found[0] if len(found) == 1 else b"".join(found)
 
+    def read_into(self, offset: int, room: memoryview) -> int:
+        found = self.read(offset, len(room))
+        room[: len(found)] = found
+        return len(found)
+
     def at_hand(self, offset: int, size: int) -> bool:
         number = self._held[0]
         return number * PIECE_BYTES <= offset and offset + size <= (number + 1) * PIECE_BYTES

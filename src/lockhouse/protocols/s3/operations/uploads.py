@@ -21,7 +21,7 @@ from lockhouse.protocols.s3.operations.lock_objects import refuse_lock_key
 from lockhouse.protocols.s3.operations.put_object import NO_BODY
 from lockhouse.protocols.s3.representation import CHECKSUM_TYPE, checksum_headers, written_headers
 from lockhouse.protocols.web import Response
-from lockhouse.runtime.streams import Stream
+from lockhouse.runtime.streams import Piece, Stream
 from lockhouse.service import objects, uploads
 from lockhouse.service.objects import Put
 from lockhouse.service.uploads import ListedPart, Template
@@ -286,7 +286,7 @@ def _checksum_element(algorithm: str) -> str:
     return "Checksum" + {"crc64nvme": "CRC64NVME"}.get(algorithm, algorithm.upper())
 
 
-async def _pieces(given: bytes | Stream) -> AsyncIterator[bytes]:
+async def _pieces(given: bytes | Stream) -> AsyncIterator[Piece]:
     if isinstance(given, bytes):
         yield given
         return
