@@ -17,7 +17,18 @@ from lockhouse.errors import Problem
 from lockhouse.runtime.journal import Trail
 from lockhouse.runtime.streams import Stream
 
-__all__ = ["Chunks", "Handler", "Headers", "RawHeaders", "Request", "Response", "Stream", "split_query", "unescape"]
+__all__ = [
+    "Chunks",
+    "Handler",
+    "Headers",
+    "RawHeaders",
+    "Request",
+    "Response",
+    "Stream",
+    "is_text",
+    "split_query",
+    "unescape",
+]
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
 
@@ -106,6 +117,11 @@ def unescape(raw: bytes) -> str:
     if b"%" in raw:
         raw = unquote_to_bytes(raw)
     return raw.decode("utf-8", "surrogateescape")
+
+
+def is_text(name: str) -> bool:
+    """Whether what was unescaped came as UTF-8."""
+    return name.isascii() or not any("\ud800" <= each <= "\udfff" for each in name)
 
 
 class Response(msgspec.Struct):

@@ -36,7 +36,7 @@ from lockhouse.core.bodies import read_facts
 from lockhouse.core.items import KeyAttribute, Schema, Table
 from lockhouse.core.locks import Facet
 from lockhouse.core.maintenance import Maintenance
-from lockhouse.core.ports import Parked, Part
+from lockhouse.core.ports import Parked, Part, Store
 from lockhouse.core.principals import Credential, Grant, Identity, Kind, Principal, Right
 from lockhouse.core.reviews import ReviewRecord
 from lockhouse.core.sessions import Method, Session, new_session
@@ -151,10 +151,10 @@ class Answer:
 class World:
     """The house and everybody."""
 
-    def __init__(self, directory: Path, issuers: tuple[str, ...] = ()) -> None:
-        """`issuers`: of ID tokens."""
+    def __init__(self, directory: Path, issuers: tuple[str, ...] = (), store: Store | None = None) -> None:
+        """`issuers`: of ID tokens. `store`: an empty one, which then is not put back before each request."""
         self._issuers = issuers
-        self.store = MemoryStore()
+        self.store = store or MemoryStore()
         self.blobs = FileBlobs(directory / "blobs")
         self.authenticator = Authenticator(self.store, MASTER, time.time)
         self._loop = asyncio.new_event_loop()
@@ -196,7 +196,7 @@ class World:
         current = self.store.read(lambda tx: tx.version(found, 1))
         assert current is not None
         self._version = current.id
-        self._everything = self.store._maps
+        self._everything = getattr(self.store, "_maps", None)
 
     async def _build(self) -> Handler:
         engine = Engine(self.store, self.blobs, now=time.time)
@@ -315,12 +315,16 @@ class World:
 
     def ask(self, who: Person, ask: Ask) -> Answer:
         """One request in the world as it was made."""
-        self.store._maps = self._everything
+        self._put_back()
         self.authenticator.changed()
         self.house.last_reads, self.house.pins = LastReads(), Pins()
         if ask.holding:
             self._lock(who if ask.holding == "caller" else self.people[Right.ADMIN], ask)
         return asyncio.run_coroutine_threadsafe(self._ask(who, ask), self._loop).result(30)
+
+    def _put_back(self) -> None:
+        if self._everything is not None:
+            self.store._maps = self._everything
 
     def ask_again(self, who: Person, ask: Ask) -> Answer:
         """One more request in the world as the one before has left it."""
@@ -415,7 +419,7 @@ class World:
 
     def send(self, sent: Sent) -> Answer:
         """Exactly this request, in the world as it was made."""
-        self.store._maps = self._everything
+        self._put_back()
         return asyncio.run_coroutine_threadsafe(self._send(sent), self._loop).result(30)
 
     async def _send(self, sent: Sent) -> Answer:
@@ -475,6 +479,7 @@ class World:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
+        self.house.engine.stop()
         self.store.close()
 
 

@@ -10,10 +10,12 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from lockhouse.core.principals import Right
+from tests.contract.conftest import STORES
 from tests.wire.access.probes import CONSOLE_ASKS, OPEN_ASKS, all_probes
 from tests.wire.access.world import Answer, Ask, Person, Sent, World
 from tests.wire.fuzz.hostile import Good, signed, spoiled
@@ -92,6 +94,23 @@ def test_a_thousand_hostile_requests_to_every_route(world: World):
         total += fuzz(world, row, 1000, random.Random(f"soak {row}"))
     print(len(ROWS), "rows", sum(total.values()), "requests", dict(sorted(total.items())))
     assert sum(total.values()) == 1000 * len(ROWS)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("store", ["sqlite", "postgres"])
+def test_hostile_requests_meet_no_internal_error_of_a_database(tmp_path: Path, store: str):
+    """What a database cannot keep is refused before it comes there. Each route has a house of its own."""
+    total: Counter[int] = Counter()
+    for number, row in enumerate(ROWS):
+        place = tmp_path / str(number)
+        place.mkdir()
+        made = World(place, store=STORES[store](place))
+        try:
+            total += fuzz(made, row, 50, random.Random(f"{store} {row}"))
+        finally:
+            made.close()
+    print(store, sum(total.values()), "requests", dict(sorted(total.items())))
 
 
 def test_a_route_that_fails_inside_would_be_noticed(world: World, monkeypatch: pytest.MonkeyPatch):

@@ -31,7 +31,7 @@ from lockhouse.protocols.api import openapi, wire
 from lockhouse.protocols.api.call import Backing, Call, Download, Webhooks
 from lockhouse.protocols.api.metrics import Metrics
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Access, Route
-from lockhouse.protocols.web import Request, Response, unescape
+from lockhouse.protocols.web import Request, Response, is_text, unescape
 from lockhouse.runtime.encryption import Encryption
 from lockhouse.runtime.federation import STRANGER, Federation
 from lockhouse.runtime.house import House
@@ -122,7 +122,7 @@ class Api:
 
     async def _call(self, request: Request, route: Route, names: dict[str, str], who: Identity) -> Response:
         request.trail.action = f"{route.method} {route.path}"
-        if not all(map(_is_text, (*names.values(), *(value for _, value in request.query)))):
+        if not all(map(is_text, (*names.values(), *(value for _, value in request.query)))):
             raise RequestInvalid("cannot read this address: it is not UTF-8", argument="address")
         if "namespace" in names:
             request.trail.address = Address(names["namespace"], request.parameter("key") or "")
@@ -241,11 +241,6 @@ def _match(shape: list[str], segments: list[str]) -> dict[str, str] | None:
         elif wanted != given:
             return None
     return names
-
-
-def _is_text(name: str) -> bool:
-    """Whether it came as UTF-8: other bytes come as surrogates (`web.unescape`)."""
-    return name.isascii() or not any("\ud800" <= each <= "\udfff" for each in name)
 
 
 def _read_basic(value: str) -> tuple[str, str]:

@@ -27,7 +27,7 @@ from lockhouse.protocols.tfe.wire import (
     encode_error,
     encode_problem,
 )
-from lockhouse.protocols.web import Request, Response, unescape
+from lockhouse.protocols.web import Request, Response, is_text, unescape
 from lockhouse.runtime.entrance import Entrance
 from lockhouse.runtime.house import House
 from lockhouse.service.callers import Caller
@@ -106,7 +106,7 @@ class TfeRoom:
 
     async def _serve(self, request: Request) -> Response:
         segments = [unescape(part) for part in request.raw_path[len(API_PATH) :].split(b"/")]
-        found = routes.match(request.method, segments) if all(map(_is_text, segments)) else None
+        found = routes.match(request.method, segments) if all(map(is_text, segments)) else None
         caller = await self._tokens.asking(lambda: self._identify(request, found))
         request.trail.who = caller.who if caller.who.principal else None
         if found is None:
@@ -145,10 +145,6 @@ class TfeRoom:
     def _base(self, request: Request) -> str:
         own = self._public_url or f"{request.scheme}://{request.headers.get('host') or 'localhost'}"
         return own + API_PATH.decode()
-
-
-def _is_text(segment: str) -> bool:
-    return segment.isascii() or not any("\ud800" <= each <= "\udfff" for each in segment)
 
 
 def _agent(request: Request) -> str:
