@@ -9,6 +9,8 @@ import json
 import socket
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -134,6 +136,10 @@ def test_what_was_told_is_told_again_when_asked_and_with_the_same_id(server: Loc
     receiver.wait_for(lambda: len(receiver.got) == 2)
     first, second = receiver.events()
     assert first == second
+    old = server.json("state", "versions", place.bucket, "app.tfstate")[0]["id"]
+    server.command("state", "restore", place.bucket, "app.tfstate", "--version", old).ok()
+    receiver.wait_for(lambda: len(receiver.got) == 3)
+    assert receiver.events()[-1]["event"] == "version.rolled-back"
 
 
 def test_people_are_told_of_a_forced_lock_a_first_reader_and_a_long_wait(server: Lockhouse, receiver: Receiver):
@@ -147,7 +153,7 @@ def test_people_are_told_of_a_forced_lock_a_first_reader_and_a_long_wait(server:
         "--format",
         "slack",
         *("--event", "lock.forced", "--event", "lock.waiting", "--event", "state.first-read"),
-        *("--event", "credential.refused"),
+        *("--event", "credential.refused", "--event", "signin.failed"),
     )
     put(server, place.bucket, 1)
     server.cloud.sdk("s3").get_object(Bucket=place.bucket, Key="app.tfstate")
@@ -170,7 +176,10 @@ def test_people_are_told_of_a_forced_lock_a_first_reader_and_a_long_wait(server:
     receiver.wait_for(lambda: not lock("two") and "has been waiting for the lock of" in texts())
     server.command("lock", "force-unlock", place.bucket, "app.tfstate", "--reason", "the runner is gone").ok()
     assert server.command("state", "list", place.bucket, "--token", "lkh_AAAAAAAAAAAAAAAA_" + "a" * 43).code == 5
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(f"{server.endpoint}/console/sign-in/callback?error=access_denied", timeout=30)
     receiver.wait_for(lambda: "took the lock" in texts() and "a credential was refused" in texts())
+    receiver.wait_for(lambda: "somebody failed to sign in from 127.0.0.1" in texts())
     assert "(the runner is gone; administrator holds it" in texts()
     assert texts().count("for the first time") == 1
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import msgspec
 
-from lockhouse.core.audit import REFUSED, Entry
+from lockhouse.core.audit import ALLOWED, REFUSED, Entry
 
 ACTIONS: dict[str, str] = {
     "lock.taken": "somebody took a lock",
@@ -27,6 +27,7 @@ ACTIONS: dict[str, str] = {
     "lock.stale": "a lock's holder is not there any more, by evidence",
     "lock.seen-again": "a holder that looked gone was seen again",
     "version.write": "a version was written; its detail says whether by an override, a rollback or an accepted write",
+    "version.rolled-back": "an older version was made current again; `version.write` is told of it, too",
     "version.park": "a write was refused and its bytes kept",
     "version.delete": "a version was deleted",
     "version.undelete": "a deleted state or version was brought back",
@@ -38,7 +39,8 @@ ACTIONS: dict[str, str] = {
     "parked.accept": "a parked write became the current version",
     "parked.drop": "a parked write was dropped",
     "credential.refused": "somebody presented a credential that is unknown, wrong, revoked or over",
-    "signin": "somebody signed in, or failed to",
+    "signin.failed": "somebody failed to sign in to the console or for terraform login",
+    "session": "somebody signed in, or a session was ended",
     "principal": "a principal was made, changed or revoked",
     "credential": "a credential was made, rotated or revoked",
     "team": "a team has other members",
@@ -46,8 +48,12 @@ ACTIONS: dict[str, str] = {
     "maintenance": "maintenance was started, changed or ended",
 }
 """What can be chosen, and when it happens. A name without a dot stands for all that begin with it."""
+ROLLBACK = ", rollback"
+"""How the detail of a write ends that goes back to an older version (`service.objects`)."""
 DEFAULT = ("lock.forced", "lock.stale", "lock.waiting", "version.park", "state.shrunk", "state.delete")
 _REFUSALS = ("credential.unknown", "credential.expired", "signature.mismatch")
+_SIGN_IN = ("console:POST /console/sign-in", "console:GET /console/sign-in")
+"""Actions of the log that begin so are attempts to sign in: a token, and the ways to a provider and back."""
 
 
 class Form(StrEnum):
@@ -77,12 +83,16 @@ class Webhook(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def wants(self, entry: Entry) -> bool:
         """Whether its receiver is to be told of this entry."""
-        if self.namespace not in ("", entry.namespace) or not entry.key.startswith(self.prefix):
-            return False
         kind = kind_of(entry)
+        if self.namespace not in ("", entry.namespace) or not self._reaches(kind, entry.key):
+            return False
         if kind == "state.shrunk" and entry.count < self.shrink_percent:
             return False
-        return kind in self.events or kind.partition(".")[0] in self.events
+        return bool({kind, entry.action, kind.partition(".")[0]} & set(self.events))
+
+    def _reaches(self, kind: str, key: str) -> bool:
+        """Whether it is about the webhook's keys. The key of maintenance is a prefix: of all of them, or of some."""
+        return key.startswith(self.prefix) or (kind.startswith("maintenance.") and self.prefix.startswith(key))
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -111,7 +121,13 @@ GIVE_UP_SECONDS = 3 * 86_400.0
 
 
 def kind_of(entry: Entry) -> str:
-    """The event that an entry is: its action, or `credential.refused` for a request that did not prove who it is."""
+    """The event that an entry is: its action; `version.rolled-back` for a write that goes back, `signin.failed` for an
+    attempt to sign in that did not succeed, and `credential.refused` for any other request that did not prove who it
+    is."""
+    if entry.outcome != ALLOWED and entry.action.startswith(_SIGN_IN):
+        return "signin.failed"
+    if entry.action == "version.write" and entry.detail.endswith(ROLLBACK):
+        return "version.rolled-back"
     if entry.outcome == REFUSED and entry.code in _REFUSALS and not entry.principal:
         return "credential.refused"
     return entry.action
@@ -201,6 +217,7 @@ _SENTENCES = {
     "lock.stale": "the lock of {where} looks stale",
     "lock.seen-again": "the holder of the lock of {where} was seen again",
     "version.write": "{by} wrote {where}",
+    "version.rolled-back": "{by} went back to an older version of {where}",
     "version.park": "a write of {by} to {where} was refused and parked as {subject}",
     "state.delete": "{by} deleted {where}",
     "maintenance.start": "{by} started maintenance of {where}",
@@ -209,6 +226,8 @@ _SENTENCES = {
     "state.shrunk": "{where} has fewer resources",
     "state.first-read": "{by} read {where} for the first time",
     "credential.refused": "a credential was refused from {peer}",
+    "signin.failed": "somebody failed to sign in from {peer}",
+    "session.begin": "{by} signed in",
 }
 
 

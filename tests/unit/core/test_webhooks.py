@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+import lockhouse
 from lockhouse.core.audit import Entry
 from lockhouse.core.webhooks import (
     ACTIONS,
@@ -22,11 +24,14 @@ from lockhouse.core.webhooks import (
     kind_of,
 )
 
+ROOT = Path(lockhouse.__file__).parent
+
 
 def webhook(*events: str, **fields) -> Webhook:
     return Webhook("id", "name", "https://example.com", events, 1.0, "ann", b"n", **fields)
 
 
+BACK = Entry(1.0, "version.write", detail="serial 5, 90 bytes, rollback")
 FORCED = Entry(5.0, "lock.forced", name="bob", namespace="acme", key="app/x", subject="id-1", detail="runner died")
 
 
@@ -45,6 +50,18 @@ FORCED = Entry(5.0, "lock.forced", name="bob", namespace="acme", key="app/x", su
         (webhook("credential.refused"), Entry(1.0, "http:GET", "refused", "credential.unknown"), True),
         (webhook("credential.refused"), Entry(1.0, "http:GET", "refused", "access.denied", "P1"), False),
         (webhook("credential.refused"), Entry(1.0, "http:GET"), False),
+        (webhook("signin"), Entry(1.0, "console:POST /console/sign-in", "refused", "credential.unknown"), True),
+        (webhook("signin.failed"), Entry(1.0, "console:GET /console/sign-in/callback", "failed", "503"), True),
+        (webhook("signin"), Entry(1.0, "console:GET /console/sign-in/callback"), False),
+        (webhook("version.rolled-back"), BACK, True),
+        (webhook("version.write"), BACK, True),
+        (webhook("version"), BACK, True),
+        (webhook("version.rolled-back"), Entry(1.0, "version.write", detail="serial 5, 90 bytes"), False),
+        (webhook("session"), Entry(1.0, "session.begin", name="ann"), True),
+        (webhook("maintenance", prefix="app/"), Entry(1.0, "maintenance.start", namespace="acme"), True),
+        (webhook("maintenance", prefix="app/"), Entry(1.0, "maintenance.end", key="app/one"), True),
+        (webhook("maintenance", prefix="app/"), Entry(1.0, "maintenance.start", key="web/"), False),
+        (webhook("state", prefix="app/"), Entry(1.0, "state.delete", key="app"), False),
     ],
 )
 def test_a_webhook_is_told_of_what_it_asked_for(hook, entry, wanted):
@@ -53,6 +70,18 @@ def test_a_webhook_is_told_of_what_it_asked_for(hook, entry, wanted):
 
 def test_what_is_told_without_being_asked_can_be_asked_for():
     assert set(DEFAULT) <= set(ACTIONS)
+
+
+def test_every_event_that_can_be_chosen_is_told_of_by_something():
+    """A name that nothing ever writes to the log would be a webhook that stays silent."""
+    source = "".join(
+        each.read_text() for each in ROOT.rglob("*.py") if each.name != "webhooks.py" or "service" in str(each)
+    )
+    made_from_requests = {"credential.refused", "signin.failed", "version.rolled-back"}
+    for name in ACTIONS.keys() - made_from_requests:
+        about, _, verb = name.partition(".")
+        told = f'"{name}"' in source if verb else f'"{about}.' in source
+        assert told or (about == "lock" and f'"{verb}"' in source), name
 
 
 def test_the_json_form_has_the_number_that_never_changes():
