@@ -99,6 +99,11 @@ class Lock(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     def at(self) -> float:
         return self.holds[0].at
 
+    @property
+    def holder(self) -> str:
+        """Who holds it, for people: with the page of its CI job."""
+        return f"{self.name} (job: {self.link})" if self.link else self.name
+
     def hold_of(self, facet: Facet) -> Hold | None:
         """The newest hold of this facet."""
         return next((hold for hold in reversed(self.holds) if hold.facet == facet), None)

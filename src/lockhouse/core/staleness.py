@@ -18,7 +18,7 @@ import msgspec
 
 from lockhouse.core.jobs import JobState, Report
 from lockhouse.core.locks import Evidence, Lock
-from lockhouse.core.principals import Credential
+from lockhouse.core.principals import Credential, Kind
 from lockhouse.core.times import moment
 from lockhouse.errors import RequestInvalid
 
@@ -59,7 +59,7 @@ class Holder(msgspec.Struct, frozen=True):
 
     id: str
     credential: Credential | None
-    """None: it was forgotten after its end."""
+    """None: it was forgotten, as those of CI jobs are some time after their end."""
     revoked_at: float
     """Of the credential or its principal; 0: neither."""
     issuer: str = ""
@@ -107,7 +107,9 @@ def judge(
         report = reports.get(each.id)
         if report is not None and report.state is JobState.RUNNING:
             return None
-        words = _of_job(report, seen) or _of_credential(each, seen, now, silence, began)
+        words = _of_job(report, seen)
+        if words is None and (each.credential is not None or lock.kind == Kind.CI_JOB):
+            words = _of_credential(each, seen, now, silence, began)
         if words is None:
             return None
         found.append(words)

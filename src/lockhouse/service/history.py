@@ -216,7 +216,7 @@ def refuse_while_locked(tx: Reader, state: StateRecord, now: float) -> None:
     if lock is not None:
         address = state.address
         raise WriteLocked(
-            f"cannot write {address.lock_id}: {lock.name} holds its lock",
+            f"cannot write {address.lock_id}: {lock.holder} holds its lock",
             hint=f"lockhouse lock show {address.namespace} {address.key}",
         )
     maintenance.refuse_write(tx, state.address, now)

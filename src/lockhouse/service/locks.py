@@ -194,7 +194,7 @@ def release(
         case Verdict.FORBIDDEN:
             assert lock is not None
             raise AccessDenied(
-                f"cannot force-unlock {address.lock_id}: {lock.name} holds it and {who.name} has no grant of "
+                f"cannot force-unlock {address.lock_id}: {lock.holder} holds it and {who.name} has no grant of "
                 "'force-unlock' there",
                 hint=f"ask {lock.name}, or an administrator: lockhouse lock force-unlock {address.namespace} "
                 f"{address.key} --reason TEXT",

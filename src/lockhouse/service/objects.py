@@ -204,7 +204,7 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
         problem: Problem = WriteMaintenance(f"cannot write {address.lock_id}: {describe(closed)}")
         return _park(tx, caller, state, command, problem)
     holder = record.lock
-    problem = _refusal(address, verdict, live, command.facts, holder.name if holder else "")
+    problem = _refusal(address, verdict, live, command.facts, holder.holder if holder else "")
     return _park(tx, caller, state, command, problem)
 
 
@@ -314,7 +314,7 @@ def delete(
     record = tx.lock(state) if state.is_state else FREE
     if record.lock is not None:
         raise DeleteLocked(
-            f"cannot delete {address.lock_id}: {record.lock.name} holds its lock since {timestamp(record.lock.at)}",
+            f"cannot delete {address.lock_id}: {record.lock.holder} holds its lock since {timestamp(record.lock.at)}",
             hint=f"unlock first: lockhouse lock show {address.namespace} {address.key}",
         )
     if state.is_state:

@@ -66,7 +66,7 @@ def require_hold(tx: Reader, caller: Caller, workspace: Workspace) -> tuple[Lock
             f"cannot write the workspace {workspace.name}: it must be locked by who writes, and nobody has locked it",
             hint="terraform plan and apply lock it; do not use -lock=false here",
         )
-    raise LockMismatch(f"cannot write the workspace {workspace.name}: it is locked by {record.lock.name}")
+    raise LockMismatch(f"cannot write the workspace {workspace.name}: it is locked by {record.lock.holder}")
 
 
 def announce(

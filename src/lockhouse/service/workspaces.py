@@ -319,7 +319,7 @@ def delete(tx: Transaction, caller: Caller, workspace_id: str, nonce: str, *, gu
     address = workspace.address
     shown = view(tx, workspace)
     if shown.lock.lock is not None:
-        raise DeleteLocked(f"cannot delete the workspace {workspace.name}: it is locked by {shown.lock.lock.name}")
+        raise DeleteLocked(f"cannot delete the workspace {workspace.name}: it is locked by {shown.lock.lock.holder}")
     maintenance.refuse_delete(tx, address, caller.now)
     facts = shown.current.facts if shown.current is not None else None
     if guarded and facts is not None and facts.resources != 0:

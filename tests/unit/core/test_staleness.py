@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from lockhouse.core.federation import Run
@@ -61,11 +62,12 @@ def test_no_age_of_a_lock_is_evidence(case, more):
     assert judged(holder(ends=ends), **({"now": now} | more)) is None
 
 
-def test_a_revoked_credential_is_evidence_and_so_is_one_that_was_forgotten():
+def test_a_revoked_credential_is_evidence_and_so_is_that_of_a_ci_job_that_was_forgotten():
     revoked = judged(holder(ends=0.0, revoked=TAKEN + 100))
     assert revoked is not None
     assert "was revoked at" in revoked.why
-    forgotten = judged(Holder("C1", None, 0.0))
+    assert judged(Holder("C1", None, 0.0)) is None
+    forgotten = judged(Holder("C1", None, 0.0), lock=msgspec.structs.replace(LOCK, kind="ci-job"))
     assert forgotten is not None
     assert "ended long ago" in forgotten.why
 

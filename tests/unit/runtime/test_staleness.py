@@ -120,6 +120,8 @@ def test_a_holder_whose_credential_ended_is_shown_as_gone_and_keeps_the_lock(tmp
         world.rooms.lock(caller("ann", now=world.now), "lock-2")
     assert "job: https://ci.example.com/77" in refusal.value.message
     assert "stale: its credential ended at" in refusal.value.message
+    refused = world.rooms.put(state(1), caller("ann", now=world.now))
+    assert "deploy/77 (job: https://ci.example.com/77) holds its lock" in refused.problem.message
 
 
 def test_nothing_is_judged_before_the_silence_has_lasted(tmp_path):
