@@ -13,6 +13,7 @@ import zstandard
 from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.maintenance import Maintenance
 from lockhouse.core.ports import Namespace, Reader, Transaction
 from lockhouse.core.versions import Body, Origin
 from lockhouse.errors import RequestInvalid, StorageUnavailable
@@ -47,6 +48,8 @@ def filled(path: Path) -> DataDirectory:
     directory.store.write(lambda tx: tx.save_lock(tx.ensure_state(HOME), held(), 0))
     body = Body(5, b"", hashlib.sha256(b"kept!").digest(), zstandard.compress(b"kept!"))
     directory.store.write(lambda tx: tx.add_parked(replace(parked("p"), body=body)))
+    closed = Maintenance("m", "acme", "app/", "moving", 1.0, "p", "ann", 99.0)
+    directory.store.write(lambda tx: tx.save_maintenance(closed))
     (path / "master.key").write_bytes(b"secret")
     (path / "master.key").chmod(0o600)
     return directory
@@ -59,7 +62,8 @@ def backup(directory: DataDirectory, target: Path, **options) -> Manifest:
 def contents(reader: Reader) -> list[object]:
     state = reader.state(HOME)
     versions = [reader.version(state, seq) for seq in range(1, 9)]
-    return [list(reader.namespaces()), state, versions, reader.lock(state), reader.parked("p")]
+    kept = [reader.parked("p"), *reader.maintenances("acme")]
+    return [list(reader.namespaces()), state, versions, reader.lock(state), *kept]
 
 
 def test_a_restored_backup_serves_the_same_data(tmp_path: Path):
