@@ -6,9 +6,38 @@ import pytest
 from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.locks import FREE
 from lockhouse.core.ports import Namespace, Store
 from lockhouse.core.versions import Facts
 from tests.contract.samples import HOME, ODD_KEYS, event, held, marker, refused, version, write_version
+
+
+def test_an_overview_of_states_is_what_each_of_them_says(store):
+    def fill(tx):
+        for number, key in enumerate(ODD_KEYS):
+            state = write_version(tx, Address("acme", key), version(1))
+            if number % 3 == 0:
+                tx.save_lock(state, held(), 0)
+            if number % 3 == 1:
+                record = held()
+                tx.save_lock(state, record, 0)
+                tx.save_lock(state, replace(record, lock=None), record.epoch)
+        tx.ensure_state(Address("acme", "never written"))
+        write_version(tx, Address("other", ODD_KEYS[0]), version(1))
+
+    store.write(fill)
+    asked = [*ODD_KEYS, "never written", "nowhere"]
+
+    def one_by_one(tx):
+        for key in asked[:-1]:
+            state = tx.state(Address("acme", key))
+            lock = tx.lock(state)
+            yield state, lock if lock.lock is not None else FREE, tx.current(state, packed=False)
+
+    found = store.read(lambda tx: tx.overview("acme", asked))
+    by_key = {state.address.key: (state, lock, current) for state, lock, current in found}
+    assert by_key == {each[0].address.key: each for each in store.read(lambda tx: list(one_by_one(tx)))}
+    assert store.read(lambda tx: tx.overview("acme", [])) == []
 
 
 def test_an_unknown_address_has_no_record(store: Store):

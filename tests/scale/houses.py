@@ -31,6 +31,8 @@ def side_by_side(directory: Path, large: Size) -> Iterator[tuple[House, House]]:
             load_sqlite(server.data / DATABASE, size)
             server.start()
             houses.append(House(server, size))
+        for house in houses:
+            house.name_workspaces()
         yield houses[0], houses[1]
     finally:
         for server in servers:
@@ -50,6 +52,8 @@ def side_by_side_on_postgres(directory: Path, large: Size) -> Iterator[tuple[Hou
             load_postgres(cluster.url, size)
             server.start()
             houses.append(House(server, size, lambda cluster=cluster: _backends(cluster)))
+        for house in houses:
+            house.name_workspaces()
         yield houses[0], houses[1]
 
 

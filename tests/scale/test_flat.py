@@ -11,7 +11,7 @@ from lockhouse.storage.directory import open_directory
 from lockhouse.storage.verify import verify
 from tests.scale import costs
 from tests.scale.costs import House
-from tests.scale.houses import DATABASE, side_by_side
+from tests.scale.houses import DATABASE, side_by_side, side_by_side_on_postgres
 from tests.scale.load import load_sqlite
 from tests.scale.rows import NAMESPACE, Size, document, key
 
@@ -86,3 +86,10 @@ def test_the_generated_house_is_one_that_requests_could_have_written(tmp_path: P
 def test_requests_start_and_memory_cost_the_same_with_a_hundred_thousand_states(tmp_path: Path):
     with side_by_side(tmp_path, WHOLE) as (small, large):
         assert_flat(small, large, each=50)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_requests_start_and_memory_cost_the_same_on_postgres_with_a_hundred_thousand_states(tmp_path: Path):
+    with side_by_side_on_postgres(tmp_path, WHOLE) as (small, large):
+        assert_flat(small, large, each=20)

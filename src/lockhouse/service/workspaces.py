@@ -46,6 +46,8 @@ from lockhouse.service.callers import Caller
 MAX_TAGS = 200
 MAX_CANDIDATES = 10
 _PAGE = 1000
+_VIEWED = 500
+"""Workspaces whose states are asked for at once."""
 _SIGHT = (Right.READ, Right.READ_OUTPUTS, Right.WRITE, Right.LOCK, Right.FORCE_UNLOCK)
 
 
@@ -121,7 +123,7 @@ def unadopted(tx: Reader, namespace: str) -> bool:
     return bool(tx.adoptable_states(namespace, limit=1))
 
 
-def adopt_some(tx: Transaction, caller: Caller, namespace: str, new_id: Callable[[], str], limit: int = _PAGE) -> None:
+def adopt_some(tx: Transaction, caller: Caller, namespace: str, new_id: Callable[[], str], limit: int = 250) -> None:
     """Make the workspaces of states whose suggested names are unique, up to `limit` of them: a store that others share
     is held up for a moment only. `unadopted` says whether there are more."""
     if tx.settle_names(limit):
@@ -166,7 +168,7 @@ def get_by_id(tx: Reader, caller: Caller, workspace_id: str) -> View:
 
 def list_all(tx: Reader, caller: Caller, namespace: str) -> list[View]:
     """Every workspace that the caller sees, in name order. Errors: `access.denied`, `namespace.not_found`."""
-    return [view(tx, each) for each in list_named(tx, caller, namespace)]
+    return views(tx, list_named(tx, caller, namespace))
 
 
 def list_named(tx: Reader, caller: Caller, namespace: str) -> list[Workspace]:
@@ -182,18 +184,35 @@ def list_page(tx: Reader, caller: Caller, namespace: str, skip: int, limit: int)
     if not _sees(caller, Address(namespace, "")):
         return None
     found = tx.workspaces(namespace, limit=limit, skip=skip)
-    return [view(tx, each) for each in found], tx.count_workspaces(namespace)
+    return views(tx, found), tx.count_workspaces(namespace)
 
 
 def view(tx: Reader, workspace: Workspace) -> View:
     state = tx.state(workspace.address)
     current = tx.current(state, packed=False) if state is not None and state.live else None
+    return _view(tx, workspace, state, tx.lock(state) if state is not None else LockRecord(), current)
+
+
+def views(tx: Reader, workspaces: Sequence[Workspace]) -> list[View]:
+    """As `view`, of many that are in one namespace, with few questions."""
+    found: list[View] = []
+    for start in range(0, len(workspaces), _VIEWED):
+        some = workspaces[start : start + _VIEWED]
+        seen = tx.overview(some[0].address.namespace, [each.address.key for each in some])
+        known = {state.address: (state, lock, current if state.live else None) for state, lock, current in seen}
+        found += [_view(tx, each, *known.get(each.address, (None, LockRecord(), None))) for each in some]
+    return found
+
+
+def _view(
+    tx: Reader, workspace: Workspace, state: StateRecord | None, lock: LockRecord, current: Version | None
+) -> View:
     project = tx.project(workspace.project) if workspace.project else None
     namespace = tx.namespace(workspace.address.namespace)
     return View(
         workspace,
         state,
-        tx.lock(state) if state is not None else LockRecord(),
+        lock,
         current,
         project or default_project(workspace.address.namespace, namespace.at if namespace else 0.0),
         tx.maintenances(workspace.address.namespace),

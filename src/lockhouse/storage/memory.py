@@ -165,6 +165,14 @@ class _MemoryReader(
     def lock(self, state: StateRecord) -> LockRecord:
         return self._maps.locks.get(state.id, FREE)
 
+    def overview(self, namespace: str, keys: Sequence[str]) -> Sequence[tuple[StateRecord, LockRecord, Version | None]]:
+        found = [self.state(Address(namespace, key)) for key in set(keys)]
+        locks = [(state, self.lock(state)) for state in found if state is not None]
+        return [
+            (state, record if record.lock is not None else FREE, self.current(state, packed=False))
+            for state, record in locks
+        ]
+
     def held_locks(
         self, namespace: str = "", prefix: str = "", after: Address | None = None, limit: int = 1000
     ) -> Sequence[tuple[StateRecord, LockRecord]]:

@@ -45,6 +45,12 @@ _STATE_AND_LOCK = (
     "FROM states s WHERE s.namespace = ? AND s.key = ?"
 )
 """Not a join: SQLite plans a join with parameters anew each time, which takes six times as long as running it."""
+_OVERVIEW = (
+    f"SELECT {STATE_COLUMNS}, "  # noqa: S608
+    "(SELECT l.record FROM locks l WHERE l.held = 1 AND l.namespace = s.namespace AND l.key = s.key), "
+    f"(SELECT v.record FROM versions v WHERE v.place = s.id * {SPAN} + s.current) "
+    "FROM states s WHERE s.namespace = ? AND s.key IN "
+)
 _BLOB_NAMES = (
     "SELECT blob FROM versions WHERE blob > ? AND blob <> '' "
     "UNION SELECT blob FROM parts WHERE blob > ? AND blob <> '' "
@@ -170,6 +176,19 @@ class SqlReader(
         row = rows[0]
         encoded = row[STATE_WIDTH]
         return records.state_of(row), FREE if encoded is None else records.decode_lock(encoded)
+
+    def overview(self, namespace: str, keys: Sequence[str]) -> Sequence[tuple[StateRecord, LockRecord, Version | None]]:
+        if not keys:
+            return []
+        rows = self._fetch(f"{_OVERVIEW}({', '.join('?' * len(keys))})", (namespace, *keys))
+        return [
+            (
+                records.state_of(row),
+                FREE if row[STATE_WIDTH] is None else records.decode_lock(row[STATE_WIDTH]),
+                None if row[STATE_WIDTH + 1] is None else records.decode_version(row[STATE_WIDTH + 1]),
+            )
+            for row in rows
+        ]
 
     def held_locks(
         self, namespace: str = "", prefix: str = "", after: Address | None = None, limit: int = 1000

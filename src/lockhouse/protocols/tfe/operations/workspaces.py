@@ -116,7 +116,7 @@ def _page(tx: Reader, call: Call) -> tuple[list[View], int]:
     chosen = [each for each in workspaces.list_named(tx, caller, namespace) if matches(call, each)]
     if query.get("sort") == "-name":
         chosen.reverse()
-    return [workspaces.view(tx, each) for each in chosen[skip : skip + size]], len(chosen)
+    return workspaces.views(tx, chosen[skip : skip + size]), len(chosen)
 
 
 def matches(call: Call, workspace: Workspace) -> bool:
