@@ -23,6 +23,7 @@ from lockhouse.core.versions import Body
 from lockhouse.errors import StorageUnavailable
 from lockhouse.sealing import frames
 from lockhouse.sealing.frames import FRAME_BYTES, PIECE_BYTES, TAG_BYTES, Damaged, Frames
+from lockhouse.sealing.opened import Opened
 from lockhouse.sealing.ring import Ring
 
 _replace = msgspec.structs.replace
@@ -34,6 +35,7 @@ class Bodies:
     def __init__(self, blobs: Blobs, ring: Ring | None = None) -> None:
         self.blobs = blobs
         self.ring = ring
+        self.opened = Opened()
 
     # In
 
