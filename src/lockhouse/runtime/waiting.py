@@ -48,6 +48,11 @@ class Waiting:
         self._queues: dict[Address, deque[Waiter]] = {}
         self._pollers: OrderedDict[tuple[Address, str], Poller] = OrderedDict()
 
+    @property
+    def count(self) -> int:
+        """Held requests in all queues."""
+        return sum(len(queue) for queue in self._queues.values())
+
     def is_empty(self, address: Address) -> bool:
         return address not in self._queues
 

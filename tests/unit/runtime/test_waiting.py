@@ -223,6 +223,7 @@ def test_who_waits_under_maintenance_is_served_in_order_when_somebody_ends_it(en
         with pytest.raises(UnderMaintenance, match="moving"):
             await house(engine, lock_wait=0.05).take_lock(caller("late", now=time.time()), wants("late"), never)
         assert served == []
+        assert rooms.waiting.count == 3
         root = caller("root", now=time.time())
         ended = await rooms.write(lambda tx: maintenance.end(tx, root, Place(STATE.namespace, STATE.key)))
         rooms.maintenance_changed(ended)

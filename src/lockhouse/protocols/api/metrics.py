@@ -138,6 +138,7 @@ class _Counts(NamedTuple):
     unsealed: int
     failing: int
     skipped: int
+    maintenance: int
 
 
 class _House(Collector):
@@ -163,11 +164,12 @@ class _House(Collector):
         webhooks = tx.webhooks()
         return _Counts(
             held=len(held),
-            waiting=sum(len(self._house.waiting.waiters(state.address)) for state, _ in held),
+            waiting=self._house.waiting.count,
             parked=len(tx.parked_writes(limit=_MOST)),
             unsealed=len(tx.unsealed(limit=_MOST)),
             failing=sum(progress.failures > 0 for _, progress in webhooks),
             skipped=sum(progress.skipped for _, progress in webhooks),
+            maintenance=sum(each.stands(self._house.engine.now()) for each in tx.maintenances()),
         )
 
     def describe(self) -> Iterator[Metric]:
@@ -197,6 +199,9 @@ class _House(Collector):
             )
             yield GaugeMetricFamily(
                 "lockhouse_webhooks_skipped", "Events of living webhooks that were given up.", value=counts.skipped
+            )
+            yield GaugeMetricFamily(
+                "lockhouse_maintenance", "Places where maintenance keeps everybody out.", value=counts.maintenance
             )
         if self._sessions is not None:
             yield GaugeMetricFamily(
