@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 import zstandard
 
 from lockhouse.audit.signing import Checkpoint, Signer, is_signature
-from lockhouse.core.audit import START, Break, Segment, chain, check, decode
+from lockhouse.core.audit import START, Break, Segment, chain, check, decode_time
 from lockhouse.errors import DataInvalid
 
 MAX_ENTRIES = 500
@@ -42,7 +42,7 @@ def build(after: Segment | None, raws: Sequence[bytes], sealed_at: float, signer
     for number, raw in enumerate(raws, first):
         link = chain(link, number, raw)
         pieces += (len(raw).to_bytes(_LENGTH, "big"), raw, link)
-        times.append(decode(raw).at)
+        times.append(decode_time(raw).at)
     last = first + len(raws) - 1
     return Segment(
         first=first,

@@ -85,8 +85,15 @@ class Segment(msgspec.Struct, frozen=True):
     """Over `last`, `hash` and `sealed_at` (`audit.signing`)."""
 
 
+class Time(msgspec.Struct, frozen=True, gc=False):
+    """When an entry was, of all that it says."""
+
+    at: float
+
+
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder(Entry).decode
+decode_time = msgspec.json.Decoder(Time).decode
 
 
 def chain(before: bytes, number: int, raw: bytes) -> bytes:

@@ -225,6 +225,8 @@ class Verdict(StrEnum):
     MISMATCH = "another lock is held"
     FORBIDDEN = "force-unlock not permitted"
 
+    __hash__ = str.__hash__
+
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """The verdict, what the address remembers now, and the lock that the verdict is about."""

@@ -32,7 +32,9 @@ class Rate:
         """Seconds until this name may ask again; 0: now. Takes nothing."""
         whole = self._young.get(name)
         if whole is None:
-            whole = self._old.get(name, now)
+            whole = self._old.get(name)
+            if whole is None:
+                return 0.0
         return max(0.0, whole - now - self._slack)
 
     def take(self, name: str, now: float) -> float:

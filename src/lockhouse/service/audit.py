@@ -64,8 +64,8 @@ def note(
                 request=caller.request,
                 namespace=address.namespace if address is not None else namespace,
                 key=address.key if address is not None else "",
-                subject=clipped(subject),
-                detail=clipped(detail),
+                subject=clipped(subject) if subject else "",
+                detail=clipped(detail) if detail else "",
                 count=count,
             )
         )

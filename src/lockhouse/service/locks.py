@@ -28,6 +28,7 @@ PLANNING = frozenset({"", "OperationTypePlan", "OperationTypeInvalid", "migratio
 """What a client may name as the operation of a lock that is taken with the right to plan. `OperationTypeInvalid` is
 what Terraform calls `console`, `graph` and `import`; a workspace lock names none. All others write."""
 _USES = 1000
+_VERBS = {Verdict.FORCED: "forced", Verdict.RELEASED: "released", Verdict.FACET_RELEASED: "facet-released"}
 _ABOUT_HOLDER = frozenset({"forced", "stale", "seen-again"})
 _CLIENT = re.compile(r"(?:Terraform|OpenTofu)/([0-9][0-9A-Za-z.+-]{0,30})")
 
@@ -184,6 +185,14 @@ def release(
     )
     lock = outcome.lock
     match outcome.verdict:
+        case Verdict.RELEASED | Verdict.FACET_RELEASED | Verdict.FORCED as verdict:
+            assert lock is not None
+            verb = _VERBS[verdict]
+            reason = command.reason
+            if verb == "forced" and not reason:
+                reason = f"unlocked through {command.facet} by {who.name}"
+            told = event(caller, lock, lock.holds[0], verb, reason, command.facet)
+            change(tx, caller, state, record, outcome.record, told, outcome.lock)
         case Verdict.MISMATCH:
             assert lock is not None
             raise LockMismatch(
@@ -203,14 +212,6 @@ def release(
         case Verdict.NOTHING:
             if outcome.record is not record:
                 _save(tx, state, record, outcome.record)
-        case Verdict.FORCED | Verdict.RELEASED | Verdict.FACET_RELEASED:
-            assert lock is not None
-            verb = {Verdict.FORCED: "forced", Verdict.RELEASED: "released"}.get(outcome.verdict, "facet-released")
-            reason = command.reason
-            if outcome.verdict is Verdict.FORCED and not reason:
-                reason = f"unlocked through {command.facet} by {who.name}"
-            told = event(caller, lock, lock.holds[0], verb, reason, command.facet)
-            change(tx, caller, state, record, outcome.record, told, outcome.lock)
         case _:
             raise AssertionError(outcome.verdict)
     return outcome.verdict
@@ -338,9 +339,11 @@ def require_locking(who: Identity, address: Address) -> None:
 def _require_locking(caller: Caller, address: Address, operation: str) -> None:
     """A lock for something that writes is refused to who may only plan: else Terraform would change resources first and
     learn only afterwards that it cannot save what it did."""
-    if allows(caller.who.grants, Right.LOCK, *address) or not allows(caller.who.grants, Right.PLAN, *address):
+    if allows(caller.who.grants, Right.LOCK, *address):
+        return
+    if not allows(caller.who.grants, Right.PLAN, *address):
         require(caller.who, Right.LOCK, *address)
-    elif operation not in PLANNING:
+    if operation not in PLANNING:
         raise AccessDenied(
             f"cannot lock {address.lock_id} for {operation[:80]}: {caller.who.name} may plan there and not write",
             hint=f"an administrator can grant it: lockhouse access grant {caller.who.name} --role writer "

@@ -30,6 +30,7 @@ MAX_WHOLE_BYTES = 16 * 1024 * 1024 + 64 * 1024
 """The largest DynamoDB request (BatchWriteItem, 16 MB) and its wrapping."""
 MAX_FORM_BYTES = 32 * 1024
 """The largest form that nobody signed: an ID token of 16 KiB and its wrapping."""
+_WHOLE, _HASH = PayloadMode.WHOLE, PayloadMode.HASH
 _UNKNOWN_SECRET = b"\0" * 40
 _log = logging.getLogger("lockhouse.aws")
 
@@ -152,9 +153,10 @@ class Gate:
         self, found: tuple[bytes, Identity] | None, claim: Claim, parts: Parts, body: bytes, *, whole: bool
     ) -> tuple[Verified, Identity]:
         digest = ""
-        if whole or claim.mode is PayloadMode.WHOLE:
+        mode = claim.mode
+        if whole or mode is _WHOLE:
             digest = hashlib.sha256(body).hexdigest()
-            if claim.mode is PayloadMode.HASH and claim.payload != digest:
+            if mode is _HASH and claim.payload != digest:
                 raise SignatureMalformed(
                     "cannot accept this body: x-amz-content-sha256 is another hash", place="header"
                 )

@@ -53,8 +53,11 @@ class AuditWrites(AuditReads):
 
     def seal(self, segment: Segment, ids: Sequence[int]) -> None:
         self._change("INSERT INTO audit_segments (first_entry, record) VALUES (?, ?)", (segment.first, encode(segment)))
-        marks = ", ".join("?" * len(ids))
-        removed = self._change(f"DELETE FROM audit_entries WHERE id IN ({marks})", tuple(ids))  # noqa: S608
+        if list(ids) == list(range(ids[0], ids[0] + len(ids))):
+            removed = self._change("DELETE FROM audit_entries WHERE id BETWEEN ? AND ?", (ids[0], ids[-1]))
+        else:
+            marks = ", ".join("?" * len(ids))
+            removed = self._change(f"DELETE FROM audit_entries WHERE id IN ({marks})", tuple(ids))  # noqa: S608
         if removed != len(ids):
             raise ValueError("an entry was sealed twice")
 

@@ -40,7 +40,8 @@ from lockhouse.storage.sql.pace import Pace
 from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.records import Row
 from lockhouse.storage.sql.settled import Settled
-from lockhouse.storage.sql.transaction import SqlTransaction, storage_full
+from lockhouse.storage.sql.sqlite_transaction import SqliteTransaction
+from lockhouse.storage.sql.transaction import storage_full
 
 T = TypeVar("T")
 Command = Callable[[Transaction], object]
@@ -159,7 +160,7 @@ class SqliteStore:
         self._writer_connection = self._open_writer()
         self._session = _Session(self._writer_connection)
         self._settled = Settled()
-        self._transaction = SqlTransaction(self._session, self._settled)
+        self._transaction = SqliteTransaction(self._session, self._settled)
         self._checkpoints = Checkpoints(
             self._connect(apsw.SQLITE_OPEN_READWRITE, cache_kib=1024),
             bound=log_bound,
@@ -428,6 +429,7 @@ class SqliteStore:
         return deliveries
 
     def _roll_back(self) -> None:
+        self._transaction.forget()
         if self._writer_connection.in_transaction:
             self._writer_connection.execute("ROLLBACK")
 

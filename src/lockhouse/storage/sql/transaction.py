@@ -46,6 +46,8 @@ SAVE_STATE = (
     "UPDATE states SET current = ?, live = ?, next_seq = ?, versions = ?, is_state = ?, require_lock = ?, "
     "highest_serial = ?, parked = ?, share_ssec = ? WHERE id = ?"
 )
+SAVE_LOCK = "UPDATE locks SET epoch = ?, held = ?, record = ? WHERE state_id = ? AND epoch = ?"
+ADD_LOCK_EVENT = "INSERT INTO lock_events (state_id, record) VALUES (?, ?)"
 _EMPTY_ADDRESSES = (
     "SELECT s.id FROM states s WHERE s.namespace = ? "  # noqa: S608
     f"AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.place > s.id * {records.SPAN} "
@@ -235,7 +237,7 @@ class SqlTransaction(
             raise storage_full()
         held, encoded = int(record.lock is not None), records.encode_lock(record)
         if self._change(
-            "UPDATE locks SET epoch = ?, held = ?, record = ? WHERE state_id = ? AND epoch = ?",
+            SAVE_LOCK,
             (record.epoch, held, encoded, state.id, expected_epoch),
         ):
             return True
@@ -248,7 +250,7 @@ class SqlTransaction(
         )
 
     def add_lock_event(self, state: StateRecord, event: LockEvent) -> None:
-        self._change("INSERT INTO lock_events (state_id, record) VALUES (?, ?)", (state.id, encode(event)))
+        self._change(ADD_LOCK_EVENT, (state.id, encode(event)))
 
     def add_parked(self, parked: Parked) -> None:
         body = parked.body

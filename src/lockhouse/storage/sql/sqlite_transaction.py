@@ -1,0 +1,85 @@
+"""Writes of one command in SQLite, where one thread at a time writes. Specification: `core.ports.Transaction`.
+
+The number of an audit entry is never given again. SQLite would see to that by writing the highest number to a table of
+its own with each entry: one more page in every commit. So numbers are reserved there a block at a time, and each entry
+names its own. What is left of a block when the process ends is never used.
+
+States and locks that were read or locked a moment ago are kept: nobody else can change them. A statement that is not
+known to leave them alone makes all of them forgotten, and so does whatever is undone.
+"""
+
+from __future__ import annotations
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.locks import LockRecord
+from lockhouse.core.ports import StateRecord
+from lockhouse.storage.sql.reader import Session
+from lockhouse.storage.sql.records import Row
+from lockhouse.storage.sql.settled import Settled
+from lockhouse.storage.sql.transaction import ADD_LOCK_EVENT, SAVE_LOCK, SqlTransaction
+
+BLOCK = 100_000
+MAX_AT_HAND = 4096
+_ENTRIES = "audit_entries"
+_ADD_ENTRY = "INSERT INTO audit_entries (id, entry) VALUES (?, ?)"
+_HARMLESS = frozenset({ADD_LOCK_EVENT, _ADD_ENTRY, SAVE_LOCK})
+"""Statements that change no state and no lock, and the one whose effect `save_lock` keeps itself."""
+
+
+class SqliteTransaction(SqlTransaction):
+    """See the module."""
+
+    def __init__(self, session: Session, settled: Settled) -> None:
+        super().__init__(session, settled)
+        self._entry = 0
+        """The number of the next audit entry."""
+        self._last_entry = -1
+        """The last number that is reserved."""
+        self._at_hand: dict[Address, tuple[StateRecord, LockRecord]] = {}
+
+    def forget(self) -> None:
+        """Something was rolled back: what was reserved may not be, and what was kept may never have been."""
+        self._last_entry = -1
+        self._at_hand.clear()
+
+    def _change(self, sql: str, parameters: Row) -> int:
+        if sql not in _HARMLESS:
+            self._at_hand.clear()
+        return super()._change(sql, parameters)
+
+    def state_and_lock(self, address: Address) -> tuple[StateRecord, LockRecord] | None:
+        found = self._at_hand.get(address)
+        if found is None:
+            found = super().state_and_lock(address)
+            if found is not None:
+                if len(self._at_hand) >= MAX_AT_HAND:
+                    self._at_hand.clear()
+                self._at_hand[address] = found
+        return found
+
+    def save_lock(self, state: StateRecord, record: LockRecord, expected_epoch: int) -> bool:
+        before = self._at_hand.pop(state.address, None)
+        saved = super().save_lock(state, record, expected_epoch)
+        if saved and before is not None and before[0].id == state.id:
+            self._at_hand[state.address] = (before[0], record)
+        return saved
+
+    def undo(self) -> bool:
+        if self._changed:
+            self.forget()
+        return super().undo()
+
+    def add_entry(self, raw: bytes) -> None:
+        if self._entry > self._last_entry:
+            self._reserve()
+        self._change(_ADD_ENTRY, (self._entry, raw))
+        self._entry += 1
+
+    def _reserve(self) -> None:
+        rows = self._fetch("SELECT seq FROM sqlite_sequence WHERE name = ?", (_ENTRIES,))
+        given = rows[0][0] if rows else 0
+        if rows:
+            self._change("UPDATE sqlite_sequence SET seq = ? WHERE name = ?", (given + BLOCK, _ENTRIES))
+        else:
+            self._change("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (_ENTRIES, given + BLOCK))
+        self._entry, self._last_entry = given + 1, given + BLOCK
