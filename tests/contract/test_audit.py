@@ -60,7 +60,7 @@ def test_sealed_entries_have_consecutive_numbers_and_wait_no_more(store: Store):
     assert store.read(lambda r: r.segments(1)) == [second]
     assert store.read(lambda r: r.segments_before()) == [second, first]
     assert store.read(lambda r: r.segments_before(3, 5)) == [first]
-    assert segments.check_all([first, second], SIGNER.public_key) == (4, None)
+    assert segments.check_all([first, second], SIGNER.public_key) == (4, second, None)
 
 
 def test_a_number_is_given_once(store: Store):
