@@ -184,6 +184,7 @@ def test_a_state_suggests_its_name_until_it_has_a_workspace_and_again_when_that_
     assert suggesting() == sorted(address.key for address in same)
     assert store.read(lambda tx: tx.unnamed_states("acme")) == sorted([*suggesting(), "app-prod2"])
     assert store.read(lambda tx: tx.adoptable_states("acme")) == ["app-prod2"]
+    assert store.read(lambda tx: tx.adoptable_states("acme", "app-prod2")) == []
     assert store.read(lambda tx: tx.adoptable_states("other")) == ["app-prod"]
     taken = workspace("app-prod", same[0].key)
     store.write(lambda tx: tx.save_workspace(taken))

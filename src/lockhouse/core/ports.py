@@ -260,7 +260,7 @@ class Reader(TrashReader, QueueReader, Protocol):
         """The keys among `unnamed_states` that suggest this name, in order, at most 1,000."""
         ...
 
-    def adoptable_states(self, namespace: str, limit: int = 1000) -> Sequence[str]:
+    def adoptable_states(self, namespace: str, after: str = "", limit: int = 1000) -> Sequence[str]:
         """Keys, in order, of `unnamed_states` that suggest a name which no other suggests and no workspace has. One
         whose name is not settled yet (`settle_names`) counts as one of them, whatever it suggests."""
         ...

@@ -123,18 +123,19 @@ def unadopted(tx: Reader, namespace: str) -> bool:
     return bool(tx.adoptable_states(namespace, limit=1))
 
 
-def adopt_some(tx: Transaction, caller: Caller, namespace: str, new_id: Callable[[], str], limit: int = 250) -> None:
-    """Make the workspaces of states whose suggested names are unique, up to `limit` of them: a store that others share
-    is held up for a moment only. `unadopted` says whether there are more."""
+def adopt_some(
+    tx: Transaction, caller: Caller, namespace: str, new_id: Callable[[], str], after: str = "", limit: int = 250
+) -> str | None:
+    """Make the workspaces of states whose suggested names are unique, up to `limit` of them with keys after `after`: a
+    store that others share is held up for a moment only. Answers where to go on; None: that was all."""
     if tx.settle_names(limit):
-        return
-    made = [
-        Workspace(new_id(), Address(namespace, key), name_from_key(key), caller.now, caller.now)
-        for key in tx.adoptable_states(namespace, limit=limit)
-    ]
+        return after
+    keys = tx.adoptable_states(namespace, after, limit)
+    made = [Workspace(new_id(), Address(namespace, key), name_from_key(key), caller.now, caller.now) for key in keys]
     tx.add_workspaces(namespace, made)
     for workspace in made:
         _tell(tx, caller, "workspace.create", workspace)
+    return keys[-1] if len(keys) == limit else None
 
 
 def get(tx: Reader, caller: Caller, namespace: str, name: str) -> View:

@@ -66,8 +66,8 @@ class WorkspaceReads:
         every = self.unnamed_states(namespace, limit=len(self._maps.states))
         return [key for key in every if name_from_key(key) == name]
 
-    def adoptable_states(self, namespace: str, limit: int = 1000) -> Sequence[str]:
-        found = self.unnamed_states(namespace, limit=len(self._maps.states))
+    def adoptable_states(self, namespace: str, after: str = "", limit: int = 1000) -> Sequence[str]:
+        found = self.unnamed_states(namespace, after, len(self._maps.states))
         return [
             key
             for key in found

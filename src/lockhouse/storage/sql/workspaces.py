@@ -26,7 +26,8 @@ _SUGGESTING = _UNNAMED.format(which="s.awaits = ? AND s.awaits <> ''")
 _UNSETTLED = _UNNAMED.format(which="s.key > ? AND s.awaits IS NULL")
 # As conditions of one row, which a planner cannot turn into a join of all: it stops at the end of the page.
 _ADOPTABLE = _UNNAMED.format(
-    which="coalesce(s.awaits, 'x') <> '' AND CASE WHEN EXISTS (SELECT 1 FROM states o WHERE o.namespace = s.namespace "
+    which="s.key > ? AND coalesce(s.awaits, 'x') <> '' "
+    "AND CASE WHEN EXISTS (SELECT 1 FROM states o WHERE o.namespace = s.namespace "
     "AND o.awaits = s.awaits AND o.awaits <> '' AND o.is_state = 1 AND o.id <> s.id "
     "AND (o.live = 1 OR o.current = 0)) THEN 0 ELSE 1 END = 1 "
     "AND (SELECT count(*) FROM workspaces n WHERE n.namespace = s.namespace AND n.name = s.awaits) = 0"
@@ -80,8 +81,8 @@ class WorkspaceReads(NameBlockReads):
             after = page[-1]
         return sorted(found, key=str.encode)[:_PAGE]
 
-    def adoptable_states(self, namespace: str, limit: int = 1000) -> Sequence[str]:
-        return [row[0] for row in self._fetch(_ADOPTABLE, (namespace, limit))]
+    def adoptable_states(self, namespace: str, after: str = "", limit: int = 1000) -> Sequence[str]:
+        return [row[0] for row in self._fetch(_ADOPTABLE, (namespace, after, limit))]
 
     def project(self, project_id: str) -> Project | None:
         rows = self._fetch("SELECT record FROM projects WHERE id = ?", (project_id,))

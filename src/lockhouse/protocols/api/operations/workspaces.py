@@ -13,9 +13,11 @@ from lockhouse.service.workspaces import View
 async def list_all(call: Call) -> wire.Workspaces:
     caller, namespace, nonce = call.caller, call.path["namespace"], call.house.engine.nonce
     await call.house.read(lambda tx: namespaces.get(tx, caller, namespace))
-    while await call.house.read(lambda tx: workspaces.unadopted(tx, namespace)):
-        await call.house.write(
-            lambda tx: workspaces.adopt_some(tx, caller, namespace, lambda: new_workspace_id(nonce()))
+    after: str | None = "" if await call.house.read(lambda tx: workspaces.unadopted(tx, namespace)) else None
+    while after is not None:
+        start = after
+        after = await call.house.write(
+            lambda tx: workspaces.adopt_some(tx, caller, namespace, lambda: new_workspace_id(nonce()), start)  # noqa: B023
         )
     found = await call.house.read(lambda tx: workspaces.list_all(tx, caller, namespace))
     return wire.Workspaces(workspaces=tuple(_document(each) for each in found))
