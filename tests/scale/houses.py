@@ -33,6 +33,8 @@ def side_by_side(directory: Path, large: Size) -> Iterator[tuple[House, House]]:
             houses.append(House(server, size))
         for house in houses:
             house.name_workspaces()
+        for house in houses:
+            house.connect()
         yield houses[0], houses[1]
     finally:
         for server in servers:
