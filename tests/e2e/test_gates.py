@@ -26,7 +26,7 @@ SYNCS_PER_LOCK_REQUEST = {1: 1.1, 8: 0.35, 64: 0.07}
 PEAK_4_TIMES_100_MB = 96 * 1024 * 1024
 GROWTH_4_TIMES_100_MB = 32 * 1024 * 1024
 PEAK_64_TIMES_1_MB = 160 * 1024 * 1024
-CPU_OF_LOCK_REQUEST_OVER_HELLO = 5.0
+CPU_OF_LOCK_REQUEST_OVER_HELLO = 5.5
 REQUESTS_OF_A_PLAN = {LockMode.TABLE: 9, LockMode.LOCKFILE: 8}
 """Two of them ask who we are (STS); `skip_requesting_account_id` and `skip_credentials_validation` spare them."""
 
