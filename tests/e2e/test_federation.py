@@ -3,6 +3,8 @@ was exchanged for."""
 
 from __future__ import annotations
 
+import time
+
 import httpx
 import pytest
 
@@ -82,3 +84,48 @@ def test_the_http_backend_works_with_an_exchanged_token(server, issuer, tmp_path
     job.apply()
     assert job.resources() == ["terraform_data.one"]
     assert httpx.get(address, trust_env=False).status_code == 401
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_an_apply_that_outlasts_its_id_token_and_its_credentials_saves_and_unlocks(server, issuer, tmp_path, hold):
+    """The SDK renews its credentials by itself when those of a quarter of an hour end, with an ID token of five minutes."""
+    server.command(*created("short", server, issuer, minutes="15")).ok()
+    token, point = tmp_path / "id-token", hold("long")
+    token.write_text(mint(issuer, run_id="313"))
+    arn = server.json("trust", "show", "short")["trust"]["role_arn"]
+    job = Terraform(tmp_path / "job", environment={"AWS_ENDPOINT_URL": server.endpoint})
+    job.write(
+        "backend.tf",
+        f"""terraform {{
+  backend "s3" {{
+    bucket       = "{server.namespace}"
+    key          = "app/long.tfstate"
+    region       = "us-east-1"
+    use_lockfile = true
+    assume_role_with_web_identity = {{
+      role_arn                = "{arn}"
+      web_identity_token_file = "{token}"
+    }}
+  }}
+}}
+""",
+    ).write("main.tf", resources("one", "two", waiting={"two": point.command}))
+    job.init()
+    apply = job.start_apply()
+    point.wait()
+    (held,) = [each for each in server.json("lock", "list") if each["key"] == "app/long.tfstate"]
+    ends = time.time() + 900
+    while time.time() < ends + 20:
+        time.sleep(5)
+    point.release()
+    job.finish(apply).ok()
+    assert not (job.directory / "errored.tfstate").exists()
+    assert [each for each in server.json("lock", "list") if each["key"] == "app/long.tfstate"] == []
+    told = server.json("audit", "list", "--namespace", server.namespace, "--prefix", "app/long")
+    finished = {each["action"] for each in told if each.get("detail", "").startswith("in grace")}
+    assert {"version.write", "lock.released"} <= finished
+    assert held["name"] == "short/313.2"
+    again = server.json("audit", "list", "--action", "credential.exchange")
+    assert any(each["detail"].startswith("to finish for") for each in again)
+    assert job.run("plan", "-input=false").code == 1
