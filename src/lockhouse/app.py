@@ -77,6 +77,8 @@ if TYPE_CHECKING:
 
 _OWN_PATHS = (b"/lockhouse/", b"/healthz", b"/readyz", b"/metrics")
 _PROBES = frozenset({b"/healthz", b"/readyz"})
+_IN_BODY = frozenset({b"/console/sign-in", b"/lockhouse/v1/exchange", b"/oauth/token"})
+"""Where the credential comes in the body."""
 _METRIC_NAMES = {b"/http/": "http"}
 _log = logging.getLogger("lockhouse.app")
 
@@ -311,7 +313,7 @@ def front(
         trail, status = request.trail, response.status
         if trail.code:
             api.metrics.met(trail.code)
-            if trail.code in WRONG and (handler is gate or "authorization" in request.headers):
+            if trail.code in WRONG and (handler is gate or _presents(request)):
                 pacing.failed(request.peer, began)
         if status == 503 and not any(name == b"retry-after" for name, _ in response.headers):
             response.headers.append((b"retry-after", b"1"))  # RFC 9110 section 10.2.3, whatever the protocol
@@ -348,6 +350,11 @@ def _traced(settings: Settings, engine: Engine, handler: Handler) -> tuple[Handl
     tracing = Tracing(settings.otel_endpoint, os.environ)
     engine.watch = tracing.watch
     return tracing.around(handler), (tracing,)
+
+
+def _presents(request: Request) -> bool:
+    """Whether the request brought a credential that may have been guessed: one without any is no failed attempt."""
+    return "authorization" in request.headers or (request.method == "POST" and request.raw_path in _IN_BODY)
 
 
 def _redis(url: str) -> Sessions:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import re
 import socket
 from collections.abc import Callable, Iterator
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -84,6 +86,37 @@ def test_wrong_credentials_shut_out_their_address_and_no_other(start_lockhouse: 
     assert answers[-1].status_code == 429
     assert ask(server, "GET", "/http/acme/prod", address="198.51.100.1", headers=right).status_code == 429
     assert ask(server, "GET", "/http/acme/prod", address="198.51.100.2", headers=right).status_code < 429
+
+
+def test_a_token_guessed_in_the_sign_in_form_counts_as_a_wrong_credential(start_lockhouse: Start):
+    server = start_lockhouse(flags=(*PROXIED, "--failure-rate", "5"))
+    address = "198.51.100.1"
+    page = ask(server, "GET", "/console/sign-in", address=address)
+    form_token = re.search(r'name="form_token" value="([^"]+)"', page.text)
+    assert form_token is not None
+    form = f"form_token={quote(form_token[1])}&next=&token=lht_guessed".encode()
+    headers = {
+        "origin": server.endpoint,
+        "cookie": "; ".join(f"{name}={value}" for name, value in page.cookies.items()),
+        "content-type": "application/x-www-form-urlencoded",
+    }
+    answers = [
+        ask(server, "POST", "/console/sign-in", address=address, headers=headers, body=form).status_code
+        for _ in range(8)
+    ]
+    assert answers[0] in (401, 403)
+    assert answers[-1] == 429
+
+
+def test_an_id_token_that_nobody_signed_counts_as_a_wrong_credential(start_lockhouse: Start):
+    server = start_lockhouse(flags=(*PROXIED, "--failure-rate", "5"))
+    asked, headers = b'{"policy":"deploy","token":"a.b.c"}', {"content-type": "application/json"}
+    answers = [
+        ask(server, "POST", "/lockhouse/v1/exchange", address="198.51.100.1", headers=headers, body=asked).status_code
+        for _ in range(8)
+    ]
+    assert answers[0] in (401, 403)
+    assert answers[-1] == 429
 
 
 def test_wrong_signatures_count_as_wrong_credentials(start_lockhouse: Start):
