@@ -65,12 +65,12 @@ def main() -> int:
             "syncs_per_second_alone": round(sync_loop(directory)),
             "command": " ".join(["python -m bench", *sys.argv[1:]]),
         }
+        plans = []
+        if not chosen.no_plans:  # first, for if Terraform is missing nothing long was measured in vain
+            plans = measure_plans(directory / "plans", servers, 3 if chosen.quick else 9, console.print)
         profiler = Profiler(servers, _RESULTS) if chosen.profile else None
         samples = _rounds(servers, _work(chosen), chosen.rounds or (1 if chosen.quick else 3), console, profiler)
         facts["rounds"] = max(sample.round for sample in samples) if samples else 0
-        plans = []
-        if not chosen.no_plans:
-            plans = measure_plans(directory / "plans", servers, 3 if chosen.quick else 9, console.print)
         found = lines(samples)
         facts["load_average_after"] = os.getloadavg()[0]
         show(found, plans, facts, console)
