@@ -160,6 +160,10 @@ class House:
     def _own(self, method: str, path: str, expected: int = 200) -> bytes:
         return self._send(method, path, b"", self._bearer, expected)
 
+    def reconnect(self) -> None:
+        """Begin with a new connection: making the other house may take longer than a server keeps an idle one."""
+        self._connection.close()
+
     def _send(self, method: str, path: str, body: bytes, headers: dict[str, str], expected: int = 200) -> bytes:
         self._connection.request(method, path, body, headers)
         answer = self._connection.getresponse()
@@ -204,6 +208,8 @@ def costs(small: House, large: House, kinds: Iterable[str] = KINDS, rounds: int 
 
 def _cost(small: House, large: House, ask: Callable[[House], None], rounds: int, each: int) -> Cost:
     spent: dict[int, list[float]] = {id(small): [], id(large): []}
+    for house in (small, large):
+        house.reconnect()
     for turn in range(rounds + 1):
         for house in (small, large) if turn % 2 else (large, small):
             before = house.spent()
