@@ -1,0 +1,49 @@
+"""The hashed requirements hold all that every supported Python asks for, not only the one they were resolved with."""
+
+from __future__ import annotations
+
+import re
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REQUIREMENTS = Path(__file__).parents[3] / "requirements"
+PYTHONS = ("3.11.0", "3.11.2", "3.12.0", "3.13.0", "3.14.0")
+"""3.11.2 is that of Debian 12."""
+PLATFORMS = (("linux", "Linux", "posix"), ("darwin", "Darwin", "posix"))
+
+
+@pytest.mark.parametrize("name", ["runtime", "otel", "dev"])
+def test_requirements_are_complete_for_every_python(name: str) -> None:
+    """`pip install --require-hashes` refuses whatever is needed and not listed."""
+    listed = {
+        canonicalize_name(found[1])
+        for found in re.finditer(r"^([A-Za-z0-9._-]+)==", (REQUIREMENTS / f"{name}.txt").read_text(), re.MULTILINE)
+    }
+    assert len(listed) > 20
+    missing = {
+        f"{needed.name} for {each} on Python {python}, {platform[0]}"
+        for each in listed
+        for needed in map(Requirement, metadata.requires(each) or ())
+        for python in PYTHONS
+        for platform in PLATFORMS
+        if canonicalize_name(needed.name) not in listed and _applies(needed, python, platform)
+    }
+    assert not missing
+
+
+def _applies(needed: Requirement, python: str, platform: tuple[str, str, str]) -> bool:
+    """Whether it is needed there without any extra."""
+    return needed.marker is None or needed.marker.evaluate(
+        {
+            "python_full_version": python,
+            "python_version": ".".join(python.split(".")[:2]),
+            "sys_platform": platform[0],
+            "platform_system": platform[1],
+            "os_name": platform[2],
+            "extra": "",
+        }
+    )
