@@ -232,13 +232,12 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         house.waiting_notice = settings.waiting_notice
         house.on_waiting = journal.saw_waiting
         dispatcher = Dispatcher(engine, sender.send, server=settings.public_url)
-        packers = (repacking,) if settings.packing else ()
         background: tuple[Background, ...] = (
-            *packers,
-            scrubbing,
-            chores,
+            *((repacking.rounds,) if settings.packing else ()),
+            *((scrubbing.rounds,) if settings.scrub_rate else ()),
+            chores.rounds,
             encryption,
-            staleness,
+            staleness.rounds,
             Uses(engine, authenticator.take_uses),
             dispatcher,
             journal,

@@ -140,13 +140,14 @@ def test_an_edited_log_is_found_at_the_very_entry_and_an_export_proves_what_it_s
     assert f"from entry {written['number']} on" in broken.stderr
     server.stop()
     edit(server, written["number"], b"serial 9", b"serial 3")
-    last = cut_off(server, json.loads(checkpoint.read_text())["checkpoint"]["number"])
+    proven = json.loads(checkpoint.read_text())["checkpoint"]["number"]
+    last = cut_off(server, proven)
     server.start()
     assert server.json("audit", "verify")["entries"] >= last  # nothing here tells what is missing
     missing = server.command("audit", "verify", "--checkpoint", str(checkpoint))
     assert missing.code == 1
-    assert "from entry" in missing.stderr
-    assert int(missing.stderr.partition("from entry ")[2].partition(" ")[0]) <= last + 1
+    named = int(missing.stderr.partition("from entry ")[2].partition(" ")[0])
+    assert last < named <= proven  # others may have been sealed in the place of those that were cut off
     assert server.json("audit", "verify", str(export), "--checkpoint", str(checkpoint))["entries"] >= count
 
 

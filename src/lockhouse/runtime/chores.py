@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Awaitable, Callable
 
 from lockhouse.core.ports import Reader, StateRecord, Transaction
 from lockhouse.core.sessions import Sessions
-from lockhouse.errors import Problem
 from lockhouse.runtime.engine import Engine
-from lockhouse.service import maintenance, retention, trash, turns
+from lockhouse.runtime.leading import Leading
+from lockhouse.runtime.rounds import Rounds
+from lockhouse.service import maintenance, retention, trash
 
 ROUND_SECONDS = 300.0
 UPLOAD_SECONDS = 7 * 24 * 3600.0
@@ -35,7 +35,7 @@ _log = logging.getLogger("lockhouse.chores")
 
 
 class Chores:
-    """Runs every chore at once after the start and then every `ROUND_SECONDS`."""
+    """All chores, in a round every `ROUND_SECONDS`; of several servers on one database, one does them."""
 
     def __init__(
         self,
@@ -52,37 +52,12 @@ class Chores:
         self._sweep = sweep
         self._restore_window = restore_window
         self._retention_floor = retention_floor
-        self._server = secrets.token_hex(8)
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin; call from the event loop."""
-        self._task = asyncio.create_task(self._rounds())
-
-    async def stop(self) -> None:
-        """End at the next pause."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-    async def _rounds(self) -> None:
-        while True:
-            if await self._has_turn():
-                await self._round()
-            await asyncio.sleep(ROUND_SECONDS)
-
-    async def _has_turn(self) -> bool:
-        """Of several servers on one database, one does the chores."""
-        if self._engine.store.reads_are_local:
-            return True
-        now = self._engine.now()
-        try:
-            return await self._engine.write(lambda tx: turns.take(tx, "chores", self._server, now, TURN_SECONDS))
-        except Problem as problem:
-            _log.warning("Cannot ask for the turn to do chores error=%s", problem.message)
-            return False
+        self._leading = Leading(engine, "chores", seconds=TURN_SECONDS)
+        self.rounds = Rounds("do chores", self._round, seconds=ROUND_SECONDS, log=_log)
 
     async def _round(self) -> None:
+        if not await self._leading.leads():
+            return
         await self._try("settle workspace names", self.settle_names)
         await self._try("expire items", self.expire_items)
         await self._try("end abandoned uploads", self.end_uploads)

@@ -19,6 +19,7 @@ from lockhouse.core.webhooks import Progress, Webhook, after_failure, after_succ
 from lockhouse.errors import DataInvalid
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.leading import Leading
+from lockhouse.runtime.rounds import Rounds
 
 ROUND_SECONDS = 1.0
 AT_ONCE = 8
@@ -34,7 +35,7 @@ _log = logging.getLogger("lockhouse.webhooks")
 
 
 class Dispatcher:
-    """The task. `server`: this server's public address, for receivers to show."""
+    """`server`: this server's public address, for receivers to show."""
 
     def __init__(self, engine: Engine, send: Send, *, server: str = "") -> None:
         self._engine = engine
@@ -42,34 +43,19 @@ class Dispatcher:
         self._server = server
         self._leading = Leading(engine, "webhooks")
         self._gate = asyncio.Semaphore(AT_ONCE)
-        self._task: asyncio.Task[None] | None = None
-        self._telling = False
+        self._rounds = Rounds("tell webhooks", self.round, seconds=ROUND_SECONDS, log=_log)
         self._ending = False
 
     def start(self) -> None:
         """Begin; call from the event loop."""
-        self._task = asyncio.create_task(self._rounds())
+        self._rounds.start()
 
     async def stop(self) -> None:
         """End, after the events that are under way if they do not take long; places that were not noted are told
         again."""
         self._ending = True
-        if self._task is not None:
-            if self._telling:
-                await asyncio.wait([self._task], timeout=LAST_SECONDS)
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            await self._leading.leave()
-
-    async def _rounds(self) -> None:
-        while not self._ending:
-            await asyncio.sleep(ROUND_SECONDS)
-            self._telling = True
-            try:
-                await self.round()
-            except Exception as error:  # noqa: BLE001 - the next round tries again
-                _log.error("Cannot tell webhooks error=%s", error)
-            self._telling = False
+        await self._rounds.stop(patience=LAST_SECONDS)
+        await self._leading.leave()
 
     async def round(self) -> None:
         """Tell every receiver whose time has come of all that it waits for, until it fails or has seen everything."""

@@ -23,6 +23,7 @@ from lockhouse.core.audit import ALLOWED, REFUSED, Entry, Segment, clipped, enco
 from lockhouse.core.ports import Transaction
 from lockhouse.core.principals import Identity
 from lockhouse.runtime.engine import Engine
+from lockhouse.runtime.rounds import Rounds
 from lockhouse.service import audit
 from lockhouse.service.callers import Caller
 
@@ -84,7 +85,7 @@ class Journal:
         self._known: set[tuple[str, str, str]] = set()
         """Who is known to have read what, so that the database is not asked each time."""
         self._flushing: asyncio.Task[None] | None = None
-        self._sealing: asyncio.Task[None] | None = None
+        self._sealing = Rounds("seal the audit log", self._seal_all, seconds=SEAL_SECONDS, log=_log)
 
     @property
     def waiting(self) -> int:
@@ -93,13 +94,11 @@ class Journal:
 
     def start(self) -> None:
         """Begin to seal; call from the event loop."""
-        self._sealing = asyncio.create_task(self._seal_on())
+        self._sealing.start()
 
     async def stop(self) -> None:
         """Append what was collected, and end."""
-        if self._sealing is not None:
-            self._sealing.cancel()
-            await asyncio.wait([self._sealing])
+        await self._sealing.stop()
         if self._flushing is not None:
             await asyncio.wait([self._flushing])
         await self._append()
@@ -209,15 +208,10 @@ class Journal:
             self._known.clear()
         return _reading(entry) not in self._known
 
-    async def _seal_on(self) -> None:
-        while True:
-            await asyncio.sleep(SEAL_SECONDS)
-            try:
-                while await self.seal() >= SEAL_ENTRIES:
-                    pass
-                await self.forget()
-            except Exception as error:  # noqa: BLE001 - the next round tries again
-                _log.error("Cannot seal the audit log error=%s", error)
+    async def _seal_all(self) -> None:
+        while await self.seal() >= SEAL_ENTRIES:
+            pass
+        await self.forget()
 
     async def seal(self) -> int:
         """Give the oldest entries their place in the chain; how many."""

@@ -25,6 +25,7 @@ from lockhouse.deltas.workers import Chain, Worker
 from lockhouse.errors import Problem, StorageUnavailable
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.intake import PACKED_BYTES
+from lockhouse.runtime.rounds import Rounds
 from lockhouse.sealing.bodies import Bodies
 
 ROUND_SECONDS = 60.0
@@ -65,31 +66,16 @@ class Repacking:
         self._bodies = bodies
         self._requests = requests
         self._turn = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
+        self.rounds = Rounds("pack the history", self._round, seconds=ROUND_SECONDS, log=_log)
         self._resting: dict[int, float] = {}
         """State ids with a version that cannot be packed, and when to try again."""
         self.total = Report()
 
-    def start(self) -> None:
-        """Begin; call from the event loop."""
-        self._task = asyncio.create_task(self._rounds())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-    async def _rounds(self) -> None:
-        while True:
-            try:
-                done = await self.round(quiet=QUIET_SECONDS)
-                await self.forget_retired()
-            except Exception:  # noqa: BLE001 - the next round tries again
-                _log.exception("Cannot pack the history")
-            else:
-                if done.versions:
-                    _log.info("Did pack the history states=%d versions=%d", done.states, done.versions)
-            await asyncio.sleep(ROUND_SECONDS)
+    async def _round(self) -> None:
+        done = await self.round(quiet=QUIET_SECONDS)
+        await self.forget_retired()
+        if done.versions:
+            _log.info("Did pack the history states=%d versions=%d", done.states, done.versions)
 
     async def round(self, *, quiet: float) -> Report:
         """Pack everything that is due, but histories written within `quiet` seconds."""

@@ -22,6 +22,7 @@ from lockhouse.deltas.checking import damage
 from lockhouse.deltas.workers import Worker
 from lockhouse.errors import RequestInvalid
 from lockhouse.runtime.engine import Engine
+from lockhouse.runtime.rounds import Rounds
 from lockhouse.sealing.bodies import Bodies
 
 SLICE_SECONDS = 2.0
@@ -72,25 +73,17 @@ class Scrubbing:
     """Checks bodies when asked, and always a little."""
 
     def __init__(self, engine: Engine, bodies: Bodies, *, rate: int) -> None:
-        """`rate`: bytes per second in the background; 0: never."""
+        """`rate`: bytes per second in the background."""
         self._engine = engine
         self._bodies = bodies
         self._rate = rate
-        self._task: asyncio.Task[None] | None = None
+        self.rounds = Rounds("scrub", self._round, seconds=_REST_SECONDS, log=_log)
+        self._cursor: str | None = None
+        """Where the next slice begins; None: not asked yet."""
         self.checked = 0
         """Since the start."""
         self.damaged: dict[tuple[str, str, str, str], Damage] = {}
         """What was damaged when it was last looked at."""
-
-    def start(self) -> None:
-        """Begin; call from the event loop."""
-        if self._rate:
-            self._task = asyncio.create_task(self._rounds())
-
-    async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
 
     async def slice(self, cursor: str = "", namespace: str = "", *, rate: int = 0) -> Slice:
         """Check some bodies from the cursor on, of one namespace or all; `rate` in bytes per second (0: as fast as it
@@ -144,26 +137,26 @@ class Scrubbing:
         if rate:
             await asyncio.sleep(body.size / rate)
 
-    async def _rounds(self) -> None:
-        cursor = ""
-        for name, body in await self._engine.read(lambda tx: tx.notices(NOTICE)):
-            cursor = body.decode() if name == NOTICE else cursor
-        noted = cursor
+    async def _round(self) -> None:
+        """All bodies, or those that are left: after a failure, or when an earlier process stopped amid a round."""
+        if self._cursor is None:
+            self._cursor = await self._engine.read(_noted)
         while True:
+            noted = self._cursor
             try:
-                done = await self.slice(cursor, rate=self._rate)
-            except RequestInvalid:
-                cursor = ""
+                self._cursor = (await self.slice(noted, rate=self._rate)).next
+            except RequestInvalid:  # what was noted is no cursor of this version
+                self._cursor = ""
                 continue
-            except Exception:  # noqa: BLE001 - the next slice tries again
-                _log.exception("Cannot scrub")
-                await asyncio.sleep(_REST_SECONDS)
-                continue
-            cursor = done.next
-            if cursor != noted:
-                noted = cursor
-                await self._engine.write(_note(cursor))
-            await asyncio.sleep(_PAUSE_SECONDS if cursor else _REST_SECONDS)
+            if self._cursor != noted:
+                await self._engine.write(_note(self._cursor))
+            if not self._cursor:
+                return
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+
+def _noted(tx: Reader) -> str:
+    return next((body.decode() for name, body in tx.notices(NOTICE) if name == NOTICE), "")
 
 
 def _note(cursor: str) -> Callable[[Transaction], None]:

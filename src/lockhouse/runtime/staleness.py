@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Callable
 from functools import partial
@@ -23,7 +22,9 @@ from lockhouse.core.jobs import UNKNOWN, Jobs, JobState, Report
 from lockhouse.core.staleness import QUIET_SECONDS, Act
 from lockhouse.errors import Problem
 from lockhouse.runtime.engine import Engine
-from lockhouse.service import staleness, turns
+from lockhouse.runtime.leading import Leading
+from lockhouse.runtime.rounds import Rounds
+from lockhouse.service import staleness
 from lockhouse.service.access import HOUSE
 from lockhouse.service.callers import Caller
 
@@ -55,7 +56,7 @@ class _Asked(msgspec.Struct):
 
 
 class Staleness:
-    """The task."""
+    """One server's part, and what it knows of holders and of their jobs."""
 
     def __init__(
         self,
@@ -73,45 +74,20 @@ class Staleness:
         self._silence = silence
         self._jobs = jobs
         self._released = released
-        self._server = secrets.token_hex(8)
         self._asked: dict[str, _Asked] = {}
         self._left = ASKED
         self._began = 0.0
         self._drift: float | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._leading = Leading(engine, "stale-locks", seconds=TURN_SECONDS)
+        self.rounds = Rounds("look for stale locks", self._round, seconds=ROUND_SECONDS, log=_log)
         self.found = 0
         """Stale locks that this server found in its last round."""
 
-    def start(self) -> None:
-        """Begin; call from the event loop."""
-        self._task = asyncio.create_task(self._rounds())
-
-    async def stop(self) -> None:
-        """End at the next pause."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-
-    async def _rounds(self) -> None:
-        while True:
-            try:
-                if await self._has_turn():
-                    await self.round(time.monotonic())
-                else:
-                    self.found = 0
-            except Exception:  # noqa: BLE001 - the next round tries again
-                _log.exception("Cannot look for stale locks")
-            await asyncio.sleep(ROUND_SECONDS)
-
-    async def _has_turn(self) -> bool:
-        if self._engine.store.reads_are_local:
-            return True
-        now = self._engine.now()
-        try:
-            return await self._engine.write(lambda tx: turns.take(tx, "stale-locks", self._server, now, TURN_SECONDS))
-        except Problem as problem:
-            _log.warning("Cannot ask for the turn to look for stale locks error=%s", problem.message)
-            return False
+    async def _round(self) -> None:
+        if await self._leading.leads():
+            await self.round(time.monotonic())
+        else:
+            self.found = 0
 
     async def round(self, steady: float) -> None:
         """Judge every held lock. `steady`: seconds of a clock that nobody sets."""

@@ -5,13 +5,12 @@ Whether a lock is stale is judged by them (`service.staleness`), so what could n
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 from collections.abc import Callable
 
 from lockhouse.core.ports import Transaction
 from lockhouse.runtime.engine import Engine
+from lockhouse.runtime.rounds import Rounds
 
 USE_SECONDS = 60.0
 _log = logging.getLogger("lockhouse.uses")
@@ -25,24 +24,16 @@ class Uses:
         self._take = take
         self._left: dict[str, float] = {}
         """What could not be written."""
-        self._task: asyncio.Task[None] | None = None
+        self._rounds = Rounds("write down uses", self.save, seconds=USE_SECONDS, log=_log)
 
     def start(self) -> None:
         """Begin; call from the event loop."""
-        self._task = asyncio.create_task(self._rounds())
+        self._rounds.start()
 
     async def stop(self) -> None:
         """Write down what is left and end."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            await self.save()
-
-    async def _rounds(self) -> None:
-        while True:
-            await asyncio.sleep(USE_SECONDS)
-            await self.save()
+        await self._rounds.stop()
+        await self.save()
 
     async def save(self) -> None:
         """Write down the newest uses."""

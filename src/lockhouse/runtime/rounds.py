@@ -1,0 +1,54 @@
+"""Rounds: what a server does again and again beside the requests, from its start until it stops.
+
+The first round begins at once, each other one some seconds after the end of the one before. A round that fails is
+logged and the next one tries again: the stack is told once, and while all go on to fail only what went wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+
+class Rounds:
+    """One task. `what` completes "Cannot ..." in the log."""
+
+    def __init__(self, what: str, act: Callable[[], Awaitable[object]], *, seconds: float, log: logging.Logger) -> None:
+        self._what = what
+        self._act = act
+        self._seconds = seconds
+        self._log = log
+        self._task: asyncio.Task[None] | None = None
+        self._acting = False
+        self._failing = False
+        self._ending = False
+
+    def start(self) -> None:
+        """Begin; call from the event loop."""
+        self._task = asyncio.create_task(self._go_on())
+
+    async def stop(self, *, patience: float = 0.0) -> None:
+        """End. A round that is under way may go on for `patience` seconds; then it ends where it waits."""
+        self._ending = True
+        if self._task is None:
+            return
+        if self._acting and patience:
+            await asyncio.wait([self._task], timeout=patience)
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def _go_on(self) -> None:
+        while True:
+            self._acting = True
+            try:
+                await self._act()
+            except Exception as error:  # noqa: BLE001 - the next round tries again
+                self._log.error("Cannot %s error=%s", self._what, error, exc_info=not self._failing)
+                self._failing = True
+            else:
+                self._failing = False
+            self._acting = False
+            if self._ending:
+                return
+            await asyncio.sleep(self._seconds)

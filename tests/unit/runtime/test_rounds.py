@@ -1,0 +1,84 @@
+"""Rounds go on after failures, which are told with their stack once; a stop leaves a round its time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from lockhouse.runtime.rounds import Rounds
+
+_log = logging.getLogger("lockhouse.test")
+
+
+def test_a_round_that_fails_is_logged_and_the_next_ones_try_again(caplog):
+    outcomes = iter([OSError("first"), OSError("second"), None, OSError("third")])
+    done = asyncio.Event()
+
+    async def act() -> None:
+        if (outcome := next(outcomes, StopAsyncIteration)) is StopAsyncIteration:
+            done.set()
+        elif outcome is not None:
+            raise outcome
+
+    async def run() -> None:
+        rounds = Rounds("count sheep", act, seconds=0.0, log=_log)
+        rounds.start()
+        await done.wait()
+        await rounds.stop()
+
+    asyncio.run(run())
+    assert [(each.getMessage(), bool(each.exc_info)) for each in caplog.records] == [
+        ("Cannot count sheep error=first", True),
+        ("Cannot count sheep error=second", False),
+        ("Cannot count sheep error=third", True),
+    ]
+
+
+def test_a_stop_waits_for_the_round_under_way_and_for_no_other():
+    begun, ended = [], []
+    may_end = asyncio.Event()
+
+    async def act() -> None:
+        begun.append(1)
+        await may_end.wait()
+        ended.append(1)
+
+    async def run() -> None:
+        rounds = Rounds("wait", act, seconds=0.0, log=_log)
+        rounds.start()
+        while not begun:
+            await asyncio.sleep(0)
+        stopping = asyncio.create_task(rounds.stop(patience=60.0))
+        await asyncio.sleep(0)
+        assert not stopping.done()
+        may_end.set()
+        await stopping
+
+    asyncio.run(run())
+    assert (len(begun), len(ended)) == (1, 1)
+
+
+def test_a_stop_without_patience_ends_a_round_where_it_waits():
+    ended = []
+
+    async def act() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(1)
+
+    async def run() -> None:
+        rounds = Rounds("wait", act, seconds=0.0, log=_log)
+        rounds.start()
+        await asyncio.sleep(0)
+        await rounds.stop()
+
+    asyncio.run(run())
+    assert ended == [1]
+
+
+def test_rounds_that_never_began_may_be_stopped():
+    async def run() -> None:
+        await Rounds("begin", asyncio.Event().wait, seconds=0.0, log=_log).stop()
+
+    asyncio.run(run())
