@@ -63,9 +63,9 @@ def test_a_use_that_was_written_down_by_another_server_keeps_the_lock(store: Sto
 
 def test_the_rules_of_a_namespace_decide_by_the_longest_prefix(store: Store, held):
     for rule in (Rule("", Act.RELEASE), Rule("app/", Act.ASK)):
-        store.write(lambda tx, r=rule: staleness.set_rule(tx, ROOT, "acme", r))
+        store.write(lambda tx, r=rule: staleness.POLICIES.set_rule(tx, ROOT, "acme", r))
     assert store.read(lambda tx: staleness.look(tx, None, 10))[0].act is Act.ASK
-    store.write(lambda tx: staleness.remove_rule(tx, ROOT, "acme", "app/"))
+    store.write(lambda tx: staleness.POLICIES.remove_rule(tx, ROOT, "acme", "app/"))
     assert store.read(lambda tx: staleness.look(tx, None, 10))[0].act is Act.RELEASE
-    store.write(lambda tx: staleness.remove_rule(tx, ROOT, "acme", ""))
-    assert store.read(lambda tx: staleness.show(tx, ROOT, "acme")).rules == ()
+    store.write(lambda tx: staleness.POLICIES.remove_rule(tx, ROOT, "acme", ""))
+    assert store.read(lambda tx: staleness.POLICIES.show(tx, ROOT, "acme")).rules == ()

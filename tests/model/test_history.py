@@ -159,8 +159,8 @@ class Histories(RuleBasedStateMachine):
     @rule(keep=some.integers(1, 6))
     def retain(self, keep: int) -> None:
         def command(tx) -> set[str]:
-            retention.set_rule(tx, self.caller(), "acme", Rule(keep_versions=keep))
-            policy = retention.policy_of(tx, "acme")
+            retention.POLICIES.set_rule(tx, self.caller(), "acme", Rule(keep_versions=keep))
+            policy = retention.POLICIES.of(tx, "acme")
             verdict = retention.decide(tx, tx.state(HOME), policy, now=self.now + 100.0, floor=0.0)
             gone = {each.id for each in verdict.gone if not each.is_delete_marker}
             assert retention.apply(tx, verdict, now=self.now, limit=1000) is not None

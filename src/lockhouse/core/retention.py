@@ -16,7 +16,6 @@ import msgspec
 from lockhouse.core.versions import Version
 from lockhouse.errors import RequestInvalid
 
-MAX_RULES = 100
 MAX_TAGS = 10
 DAY_SECONDS = 86_400.0
 
@@ -31,15 +30,6 @@ class Rule(msgspec.Struct, frozen=True, omit_defaults=True):
     """Versions up to this age; 0: their age does not matter."""
     keep_tagged: tuple[str, ...] = ()
     """Versions with one of these tags: `NAME` whatever its value is, or `NAME=VALUE`."""
-
-
-class Policy(msgspec.Struct, frozen=True):
-    """All rules of a namespace, by prefix."""
-
-    rules: tuple[Rule, ...] = ()
-
-    def covering(self, key: str) -> tuple[Rule, ...]:
-        return tuple(rule for rule in self.rules if key.startswith(rule.prefix))
 
 
 class Claims(msgspec.Struct, frozen=True):
@@ -65,18 +55,6 @@ def check_rule(rule: Rule) -> Rule:
             f"cannot use these tags: up to {MAX_TAGS}, each NAME or NAME=VALUE", argument="keep_tagged"
         )
     return rule
-
-
-def with_rule(policy: Policy, rule: Rule) -> Policy:
-    """The policy with this rule in the place of the one for the same prefix. Errors: `request.invalid`."""
-    rules = {each.prefix: each for each in policy.rules} | {rule.prefix: check_rule(rule)}
-    if len(rules) > MAX_RULES:
-        raise RequestInvalid(f"cannot keep more than {MAX_RULES} retention rules in one namespace")
-    return Policy(tuple(rules[prefix] for prefix in sorted(rules)))
-
-
-def without_rule(policy: Policy, prefix: str) -> Policy:
-    return Policy(tuple(rule for rule in policy.rules if rule.prefix != prefix))
 
 
 class Judge:

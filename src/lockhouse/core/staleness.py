@@ -18,11 +18,10 @@ import msgspec
 
 from lockhouse.core.jobs import JobState, Report
 from lockhouse.core.locks import Evidence, Lock
+from lockhouse.core.policies import Policy
 from lockhouse.core.principals import Credential, Kind
 from lockhouse.core.times import moment
-from lockhouse.errors import RequestInvalid
 
-MAX_RULES = 100
 QUIET_SECONDS = 130.0
 """How long a use may stay unknown to other servers: they write uses down once a minute. Nobody is called gone, and
 nothing is released by evidence, before that time has passed twice."""
@@ -44,14 +43,9 @@ class Rule(msgspec.Struct, frozen=True):
     act: Act
 
 
-class Policy(msgspec.Struct, frozen=True):
-    """All rules of a namespace, by prefix."""
-
-    rules: tuple[Rule, ...] = ()
-
-    def act_for(self, key: str) -> Act:
-        covering = [rule for rule in self.rules if key.startswith(rule.prefix)]
-        return max(covering, key=lambda rule: len(rule.prefix)).act if covering else Act.SHOW
+def act_for(policy: Policy[Rule], key: str) -> Act:
+    covering = policy.covering(key)
+    return covering[-1].act if covering else Act.SHOW
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -69,18 +63,6 @@ class Holder(msgspec.Struct, frozen=True):
     def claims(self) -> Mapping[str, str]:
         run = self.credential.run if self.credential is not None else None
         return run.claims if run is not None else {}
-
-
-def with_rule(policy: Policy, rule: Rule) -> Policy:
-    """The policy with this rule in the place of the one for the same prefix. Errors: `request.invalid`."""
-    rules = {each.prefix: each for each in policy.rules} | {rule.prefix: rule}
-    if len(rules) > MAX_RULES:
-        raise RequestInvalid(f"cannot keep more than {MAX_RULES} rules for stale locks in one namespace")
-    return Policy(tuple(rules[prefix] for prefix in sorted(rules)))
-
-
-def without_rule(policy: Policy, prefix: str) -> Policy:
-    return Policy(tuple(rule for rule in policy.rules if rule.prefix != prefix))
 
 
 def judge(

@@ -141,7 +141,7 @@ class Chores:
         now, floor = self._engine.now(), self._retention_floor
 
         def query(tx: Reader) -> tuple[list[retention.Verdict], str]:
-            policy = retention.policy_of(tx, namespace)
+            policy = retention.POLICIES.of(tx, namespace)
             page: list[StateRecord] = [
                 state for state, _ in tx.states(namespace, after=after, limit=STATES, live_only=False)
             ]

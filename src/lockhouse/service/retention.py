@@ -1,4 +1,4 @@
-"""Retention policies: kept as a document of their namespace, shown, tried out, and applied.
+"""Retention policies: tried out, and applied.
 
 `core.retention` decides about each version; here is what it is asked with. What a policy lets go is put into the trash,
 so a rule that was wrong can be undone within the restore window. A bucket's S3 lifecycle configuration is another
@@ -11,61 +11,18 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from lockhouse.core.addresses import Address
+from lockhouse.core.policies import Policy
 from lockhouse.core.ports import Reader, StateRecord, Transaction
-from lockhouse.core.principals import Right, require, require_below
-from lockhouse.core.retention import Claims, Judge, Policy, Rule, with_rule, without_rule
+from lockhouse.core.retention import Claims, Judge, Rule
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Version
-from lockhouse.errors import DocumentNotFound
-from lockhouse.service import audit, namespaces, objects
+from lockhouse.service import audit, objects
 from lockhouse.service.callers import Caller
+from lockhouse.service.policies import Policies
 
-KIND = "lockhouse-retention"
 _PAGE = 500
 _SOME = 1000
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Policy).decode
-
-
-def policy_of(tx: Reader, namespace: str) -> Policy:
-    """The namespace's policy; without rules where none is set."""
-    body = tx.document(namespace, KIND)
-    return _decode(body) if body is not None else Policy()
-
-
-def show(tx: Reader, caller: Caller, namespace: str) -> Policy:
-    """Needs `read` on the namespace."""
-    namespaces.get(tx, caller, namespace)
-    require(caller.who, Right.READ, namespace)
-    return policy_of(tx, namespace)
-
-
-def set_rule(tx: Transaction, caller: Caller, namespace: str, rule: Rule) -> Policy:
-    """Set the rule of its prefix. Needs `admin` there. Errors: `request.invalid`."""
-    namespaces.get(tx, caller, namespace)
-    require_below(caller.who, Right.ADMIN, namespace, rule.prefix)
-    policy = with_rule(policy_of(tx, namespace), rule)
-    tx.set_document(namespace, KIND, _encode(policy))
-    audit.note(tx, caller, "retention.set", Address(namespace, rule.prefix))
-    return policy
-
-
-def remove_rule(tx: Transaction, caller: Caller, namespace: str, prefix: str) -> Policy:
-    """Remove the rule of this prefix. Needs `admin` there. Errors: `namespace.document_not_found`."""
-    namespaces.get(tx, caller, namespace)
-    require_below(caller.who, Right.ADMIN, namespace, prefix)
-    before = policy_of(tx, namespace)
-    after = without_rule(before, prefix)
-    if after == before:
-        raise DocumentNotFound(
-            f"cannot find a retention rule of {namespace} for {prefix!r}",
-            hint=f"lockhouse retention show {namespace}",
-            kind="retention",
-        )
-    tx.set_document(namespace, KIND, _encode(after) if after.rules else None)
-    audit.note(tx, caller, "retention.remove", Address(namespace, prefix))
-    return after
+POLICIES = Policies("retention", Rule, "lockhouse retention show")
 
 
 def preview(
@@ -81,9 +38,9 @@ def preview(
     """What would go now of up to `limit` addresses, and the key to go on after (empty: that was all).
 
     With a rule: as if it were set. Needs `read` on the namespace. `floor` in seconds."""
-    policy = show(tx, caller, namespace)
+    policy = POLICIES.show(tx, caller, namespace)
     if rule is not None:
-        policy = with_rule(policy, rule)
+        policy = policy.with_rule(rule)
     found: list[tuple[StateRecord, list[Version]]] = []
     page = tx.states(namespace, after=after, limit=limit, live_only=False)
     for state, _ in page:
@@ -93,7 +50,7 @@ def preview(
     return found, page[-1][0].address.key if len(page) == limit else ""
 
 
-def due(tx: Reader, state: StateRecord, policy: Policy, *, now: float, floor: float) -> Iterator[Version]:
+def due(tx: Reader, state: StateRecord, policy: Policy[Rule], *, now: float, floor: float) -> Iterator[Version]:
     """The versions of one address that may go, the newest first."""
     rules = policy.covering(state.address.key)
     if not rules or state.versions <= max(1, *(rule.keep_versions for rule in rules)):
@@ -111,12 +68,12 @@ class Verdict(msgspec.Struct, frozen=True):
     """What may go at one address, the oldest last, and all that this was decided by."""
 
     state: StateRecord
-    policy: Policy
+    policy: Policy[Rule]
     claims: Claims
     gone: tuple[Version, ...]
 
 
-def decide(tx: Reader, state: StateRecord, policy: Policy, *, now: float, floor: float) -> Verdict:
+def decide(tx: Reader, state: StateRecord, policy: Policy[Rule], *, now: float, floor: float) -> Verdict:
     """Look through the history of one address, however long it is."""
     gone = tuple(due(tx, state, policy, now=now, floor=floor))
     return Verdict(state, policy, _claims(tx, state), gone)
@@ -130,7 +87,7 @@ def apply(tx: Transaction, verdict: Verdict, *, now: float, limit: int) -> Verdi
     state = tx.state(address)
     if (
         state != verdict.state
-        or policy_of(tx, address.namespace) != verdict.policy
+        or POLICIES.of(tx, address.namespace) != verdict.policy
         or _claims(tx, state) != verdict.claims
     ):
         return None
@@ -150,7 +107,7 @@ def with_policies(tx: Reader) -> Sequence[str]:
     found: list[str] = []
     after = ""
     while page := tx.namespaces(after, _SOME):
-        found.extend(each.name for each in page if tx.document(each.name, KIND) is not None)
+        found.extend(each.name for each in page if tx.document(each.name, POLICIES.document) is not None)
         after = page[-1].name
     return found
 

@@ -1,4 +1,4 @@
-"""Stale locks: the policy of a namespace, looking at holders, keeping evidence with a lock, and releasing by it.
+"""Stale locks: looking at holders, keeping evidence with a lock, and releasing by it.
 
 `core.staleness` judges. Evidence is a field of the lock, so it is shown, carried and gone with it. Whether it still
 stands is decided again in the transaction that releases: by the lock, its epoch, the newest version, and when the
@@ -14,18 +14,18 @@ import msgspec
 from lockhouse.core import staleness as rule
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Evidence, Lock
+from lockhouse.core.policies import Policy
 from lockhouse.core.ports import Reader, StateRecord, Transaction
-from lockhouse.core.principals import Right, require, require_below
-from lockhouse.core.staleness import Act, Holder, Policy, Rule
-from lockhouse.errors import DocumentNotFound, LockMismatch, LockNotFound
-from lockhouse.service import audit, locks, namespaces
+from lockhouse.core.principals import Right, require
+from lockhouse.core.staleness import Act, Holder, Rule
+from lockhouse.errors import LockMismatch, LockNotFound
+from lockhouse.service import locks, namespaces
 from lockhouse.service.callers import Caller
 from lockhouse.service.lock_documents import document_of
 from lockhouse.service.locks import Unlock
+from lockhouse.service.policies import Policies
 
-KIND = "lockhouse-stale-locks"
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Policy).decode
+POLICIES = Policies("stale-locks", Rule, "lockhouse lock policy show", told=lambda rule: str(rule.act))
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -46,59 +46,19 @@ class Released(msgspec.Struct, frozen=True):
     evidence: Evidence
 
 
-def policy_of(tx: Reader, namespace: str) -> Policy:
-    """The namespace's policy; without rules where none is set."""
-    body = tx.document(namespace, KIND)
-    return _decode(body) if body is not None else Policy()
-
-
-def show(tx: Reader, caller: Caller, namespace: str) -> Policy:
-    """Needs `read` on the namespace."""
-    namespaces.get(tx, caller, namespace)
-    require(caller.who, Right.READ, namespace)
-    return policy_of(tx, namespace)
-
-
-def set_rule(tx: Transaction, caller: Caller, namespace: str, new: Rule) -> Policy:
-    """Set the rule of its prefix. Needs `admin` there. Errors: `request.invalid`."""
-    namespaces.get(tx, caller, namespace)
-    require_below(caller.who, Right.ADMIN, namespace, new.prefix)
-    policy = rule.with_rule(policy_of(tx, namespace), new)
-    tx.set_document(namespace, KIND, _encode(policy))
-    audit.note(tx, caller, "stale-locks.set", Address(namespace, new.prefix), detail=str(new.act))
-    return policy
-
-
-def remove_rule(tx: Transaction, caller: Caller, namespace: str, prefix: str) -> Policy:
-    """Remove the rule of this prefix. Needs `admin` there. Errors: `namespace.document_not_found`."""
-    namespaces.get(tx, caller, namespace)
-    require_below(caller.who, Right.ADMIN, namespace, prefix)
-    before = policy_of(tx, namespace)
-    after = rule.without_rule(before, prefix)
-    if after == before:
-        raise DocumentNotFound(
-            f"cannot find a rule for stale locks of {namespace} for {prefix!r}",
-            hint=f"lockhouse lock policy show {namespace}",
-            kind="stale-locks",
-        )
-    tx.set_document(namespace, KIND, _encode(after) if after.rules else None)
-    audit.note(tx, caller, "stale-locks.remove", Address(namespace, prefix))
-    return after
-
-
 def look(tx: Reader, after: Address | None, limit: int) -> Sequence[Held]:
     """A page of held locks in address order, with what their holders are judged by."""
     page = tx.held_locks("", "", after, limit)
-    policies: dict[str, Policy] = {}
+    policies: dict[str, Policy[Rule]] = {}
     found: list[Held] = []
     for state, record in page:
         lock, namespace = record.lock, state.address.namespace
         if lock is None:
             continue
         if namespace not in policies:
-            policies[namespace] = policy_of(tx, namespace)
+            policies[namespace] = POLICIES.of(tx, namespace)
         holders = tuple(_holder(tx, each) for each in lock.credentials)
-        act = policies[namespace].act_for(state.address.key)
+        act = rule.act_for(policies[namespace], state.address.key)
         found.append(Held(state, lock, holders, locks.last_seen(tx, lock), act))
     return found
 

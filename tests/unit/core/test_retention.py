@@ -6,7 +6,8 @@ import hypothesis.strategies as some
 import pytest
 from hypothesis import given
 
-from lockhouse.core.retention import DAY_SECONDS, Claims, Judge, Policy, Rule, with_rule, without_rule
+from lockhouse.core.policies import Policy
+from lockhouse.core.retention import DAY_SECONDS, Claims, Judge, Rule, check_rule
 from lockhouse.core.versions import Body, Origin, Version
 from lockhouse.errors import RequestInvalid
 
@@ -80,16 +81,16 @@ def test_what_was_current_at_a_moment_or_is_named_by_a_fence_stays():
 
 def test_a_rule_must_say_how_many_or_how_long():
     with pytest.raises(RequestInvalid):
-        with_rule(Policy(), Rule(keep_tagged=("a",)))
+        check_rule(Rule(keep_tagged=("a",)))
     with pytest.raises(RequestInvalid):
-        with_rule(Policy(), Rule(keep_versions=1, keep_tagged=("=x",)))
+        check_rule(Rule(keep_versions=1, keep_tagged=("=x",)))
 
 
 def test_a_rule_replaces_the_one_of_its_prefix():
-    policy = with_rule(with_rule(Policy(), Rule("b", keep_versions=1)), Rule("a", keep_versions=2))
-    policy = with_rule(policy, Rule("b", keep_versions=3))
+    policy = Policy().with_rule(Rule("b", keep_versions=1)).with_rule(Rule("a", keep_versions=2))
+    policy = policy.with_rule(Rule("b", keep_versions=3))
     assert policy.rules == (Rule("a", keep_versions=2), Rule("b", keep_versions=3))
-    assert without_rule(policy, "a").rules == (Rule("b", keep_versions=3),)
+    assert policy.without_rule("a").rules == (Rule("b", keep_versions=3),)
 
 
 @given(

@@ -8,18 +8,17 @@ import pytest
 from lockhouse.core.federation import Run
 from lockhouse.core.jobs import UNKNOWN, JobState, Report
 from lockhouse.core.locks import Evidence, Facet, Hold, Lock
+from lockhouse.core.policies import Policy
 from lockhouse.core.principals import Credential
 from lockhouse.core.staleness import (
     QUIET_SECONDS,
     Act,
     Holder,
-    Policy,
     Rule,
+    act_for,
     judge,
     may_release,
     stands,
-    with_rule,
-    without_rule,
 )
 
 TAKEN = 1_000_000.0
@@ -121,9 +120,9 @@ def test_nothing_is_released_before_a_use_elsewhere_would_be_known():
 
 
 def test_without_rules_stale_locks_are_shown_and_the_longest_prefix_counts():
-    assert Policy().act_for("prod/app") is Act.SHOW
-    policy = with_rule(with_rule(Policy(), Rule("", Act.RELEASE)), Rule("prod/", Act.ASK))
-    assert policy.act_for("dev/app") is Act.RELEASE
-    assert policy.act_for("prod/app") is Act.ASK
-    assert with_rule(policy, Rule("prod/", Act.SHOW)).act_for("prod/app") is Act.SHOW
-    assert without_rule(policy, "").act_for("dev/app") is Act.SHOW
+    assert act_for(Policy(), "prod/app") is Act.SHOW
+    policy = Policy().with_rule(Rule("prod/", Act.ASK)).with_rule(Rule("", Act.RELEASE))
+    assert act_for(policy, "dev/app") is Act.RELEASE
+    assert act_for(policy, "prod/app") is Act.ASK
+    assert act_for(policy.with_rule(Rule("prod/", Act.SHOW)), "prod/app") is Act.SHOW
+    assert act_for(policy.without_rule(""), "dev/app") is Act.SHOW

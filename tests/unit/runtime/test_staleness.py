@@ -59,7 +59,7 @@ class World:
         held = Credential("C1", "P1", "token", 1.0, expires_at=ENDS, run=run)
         self.store.write(lambda tx: (tx.save_principal(job), tx.save_credential(held)))
         if act is not None:
-            self.store.write(lambda tx: staleness.set_rule(tx, self.house(), "acme", Rule("", act)))
+            self.store.write(lambda tx: staleness.POLICIES.set_rule(tx, self.house(), "acme", Rule("", act)))
         self.provider = Provider()
         self.memory: dict[str, float] = {}
         self.woken: list[Address] = []

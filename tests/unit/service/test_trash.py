@@ -130,12 +130,12 @@ def test_the_trash_is_emptied_when_the_window_is_over(rooms):
 
 
 def set_rule(rooms: Rooms, rule: Rule) -> None:
-    rooms.store.write(lambda tx: retention.set_rule(tx, caller(), "acme", rule))
+    rooms.store.write(lambda tx: retention.POLICIES.set_rule(tx, caller(), "acme", rule))
 
 
 def verdict(rooms: Rooms, now: float):
     def query(tx):
-        policy = retention.policy_of(tx, "acme")
+        policy = retention.POLICIES.of(tx, "acme")
         return retention.decide(tx, tx.state(STATE), policy, now=now, floor=0.0)
 
     return rooms.store.read(query)
@@ -192,13 +192,13 @@ def test_a_preview_lists_what_would_go_and_changes_nothing(rooms):
     set_rule(rooms, Rule(keep_versions=3))
     assert preview(None) == ids[:1]
     assert record(rooms).versions == 4
-    rooms.store.write(lambda tx: retention.remove_rule(tx, caller(), "acme", ""))
+    rooms.store.write(lambda tx: retention.POLICIES.remove_rule(tx, caller(), "acme", ""))
     assert preview(None) == []
     with pytest.raises(DocumentNotFound):
-        rooms.store.write(lambda tx: retention.remove_rule(tx, caller(), "acme", ""))
+        rooms.store.write(lambda tx: retention.POLICIES.remove_rule(tx, caller(), "acme", ""))
 
 
 def test_rules_are_set_by_administrators_only(rooms):
     with pytest.raises(AccessDenied):
-        rooms.store.write(lambda tx: retention.set_rule(tx, WRITER, "acme", Rule(keep_versions=1)))
-    assert rooms.store.read(lambda tx: retention.show(tx, WRITER, "acme")).rules == ()
+        rooms.store.write(lambda tx: retention.POLICIES.set_rule(tx, WRITER, "acme", Rule(keep_versions=1)))
+    assert rooms.store.read(lambda tx: retention.POLICIES.show(tx, WRITER, "acme")).rules == ()

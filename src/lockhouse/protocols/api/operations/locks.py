@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.maintenance import Maintenance
+from lockhouse.core.policies import Policy
 from lockhouse.core.ports import LockEvent, Reader
-from lockhouse.core.staleness import Policy, Rule
+from lockhouse.core.staleness import Rule
 from lockhouse.errors import LockNotFound
 from lockhouse.protocols.api import views, wire, wire_locks
 from lockhouse.protocols.api.call import Call
-from lockhouse.service import locks, staleness
+from lockhouse.service import locks
 from lockhouse.service.locks import Unlock
 from lockhouse.service.maintenance import maintained
+from lockhouse.service.staleness import POLICIES
 
 
 async def list_held(call: Call) -> wire.Locks:
@@ -83,21 +85,21 @@ async def release_stale(call: Call) -> wire_locks.ReleasedStale:
 
 
 async def show_policy(call: Call) -> wire_locks.StalePolicyDocument:
-    return _policy(call, await call.house.read(lambda tx: staleness.show(tx, call.caller, call.path["namespace"])))
+    return _policy(call, await call.house.read(lambda tx: POLICIES.show(tx, call.caller, call.path["namespace"])))
 
 
 async def set_rule(call: Call) -> wire_locks.StalePolicyDocument:
     asked = call.document(wire_locks.StaleRuleAsk)
     rule, name = Rule(asked.prefix, asked.act), call.path["namespace"]
-    return _policy(call, await call.house.write(lambda tx: staleness.set_rule(tx, call.caller, name, rule)))
+    return _policy(call, await call.house.write(lambda tx: POLICIES.set_rule(tx, call.caller, name, rule)))
 
 
 async def remove_rule(call: Call) -> wire_locks.StalePolicyDocument:
     name, prefix = call.path["namespace"], call.query.get("prefix", "")
-    return _policy(call, await call.house.write(lambda tx: staleness.remove_rule(tx, call.caller, name, prefix)))
+    return _policy(call, await call.house.write(lambda tx: POLICIES.remove_rule(tx, call.caller, name, prefix)))
 
 
-def _policy(call: Call, policy: Policy) -> wire_locks.StalePolicyDocument:
+def _policy(call: Call, policy: Policy[Rule]) -> wire_locks.StalePolicyDocument:
     rules = tuple(wire_locks.StaleRuleDocument(prefix=each.prefix, act=each.act) for each in policy.rules)
     return wire_locks.StalePolicyDocument(namespace=call.path["namespace"], rules=rules)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.policies import Policy
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.retention import DAY_SECONDS, Policy, Rule
+from lockhouse.core.retention import DAY_SECONDS, Rule, check_rule
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Version
 from lockhouse.protocols.api import views, wire
 from lockhouse.protocols.api import wire_history as documents
 from lockhouse.protocols.api.call import Call
 from lockhouse.service import objects, retention, trash
+from lockhouse.service.retention import POLICIES
 
 _STATES = 200
 """Addresses looked at by one preview."""
@@ -18,18 +20,18 @@ _MAX_SEQ = 2**62
 
 
 async def show(call: Call) -> documents.RetentionDocument:
-    return _policy(call, await call.house.read(lambda tx: retention.show(tx, call.caller, call.path["namespace"])))
+    return _policy(call, await call.house.read(lambda tx: POLICIES.show(tx, call.caller, call.path["namespace"])))
 
 
 async def set_rule(call: Call) -> documents.RetentionDocument:
     rule = _rule(call.document(documents.RuleAsk))
     name = call.path["namespace"]
-    return _policy(call, await call.house.write(lambda tx: retention.set_rule(tx, call.caller, name, rule)))
+    return _policy(call, await call.house.write(lambda tx: POLICIES.set_rule(tx, call.caller, name, rule)))
 
 
 async def remove_rule(call: Call) -> documents.RetentionDocument:
     name, prefix = call.path["namespace"], call.query.get("prefix", "")
-    return _policy(call, await call.house.write(lambda tx: retention.remove_rule(tx, call.caller, name, prefix)))
+    return _policy(call, await call.house.write(lambda tx: POLICIES.remove_rule(tx, call.caller, name, prefix)))
 
 
 async def preview(call: Call) -> documents.PreviewDocument:
@@ -85,10 +87,10 @@ async def set_tags(call: Call) -> wire.VersionDocument:
 
 
 def _rule(asked: documents.RuleAsk) -> Rule:
-    return Rule(asked.prefix, asked.keep_versions, asked.keep_days, asked.keep_tagged)
+    return check_rule(Rule(asked.prefix, asked.keep_versions, asked.keep_days, asked.keep_tagged))
 
 
-def _policy(call: Call, policy: Policy) -> documents.RetentionDocument:
+def _policy(call: Call, policy: Policy[Rule]) -> documents.RetentionDocument:
     settings = call.api.settings
     return documents.RetentionDocument(
         namespace=call.path["namespace"],
