@@ -64,6 +64,7 @@ def everything(reader: Reader) -> list[object]:
             found.append(list(reader.uploads(space, prefix, ("a", "1"), 3)))
             found.append(list(reader.held_locks(space, prefix, Address(space, "a"), 3)))
         for state, _ in reader.states(space, live_only=False):
+            found += [reader.state_and_version(state.address, packed=whole) for whole in (True, False)]
             found += [reader.current(state), list(reader.versions(state)), reader.lock(state)]
             found += [[each.epoch for each in reader.lock_events(state, limit=50)]]
             found += [reader.version(state, seq) for seq in range(state.next_seq + 1)]

@@ -34,6 +34,19 @@ def test_a_version_comes_back_with_its_key_and_place_whether_in_a_row_or_a_blob(
     assert store.read(lambda r: r.current(state)).body.key.wrapped == b"wrapped b"
 
 
+def test_a_state_and_its_sealed_version_are_one_answer(store: Store):
+    def one_and_two(tx) -> bool:
+        asked = [(tx.state_and_version(HOME, packed=packed), packed) for packed in (True, False)]
+        return all(found == (tx.state(HOME), tx.current(tx.state(HOME), packed=packed)) for found, packed in asked)
+
+    for new in (sealed(1, "a", packed=b"row"), sealed(2, "b", blob="blob"), version(3, packed=b"plain row")):
+        store.write(lambda tx, new=new: write_version(tx, HOME, new))
+        assert store.read(one_and_two)
+        assert store.write(one_and_two)
+    (state, found) = store.read(lambda r: r.state_and_version(HOME))
+    assert (state.current, found.body.packed) == (3, b"plain row")
+
+
 def test_listings_have_no_wrapped_keys_to_lose(store: Store):
     state = store.write(lambda tx: write_version(tx, HOME, sealed(1, "a")))
     store.write(lambda tx: tx.set_facts(state, 1, Facts(1, "l")))

@@ -48,6 +48,8 @@ def test_a_packed_version_comes_with_what_it_is_packed_against(store: Store):
     assert pack(store, state, 2, 3, b"d2")
     assert [(body.packed, body.base) for body in bodies(store, state, 1)] == [(b"d1", 2), (b"d2", 3), (b"three", 0)]
     whole = store.read(lambda r: r.version(state, 1))
+    store.write(lambda tx: tx.save_state(replace(tx.state(HOME), current=1)))
+    assert store.read(lambda r: r.state_and_version(HOME))[1] == whole
     assert whole.body.under.under.packed == b"three"
     assert (whole.body.sha256, whole.body.size) == (version(1, b"one").body.sha256, 3)
     bare = store.read(lambda r: (r.version(state, 1, packed=False), r.versions(state)[-1]))

@@ -44,6 +44,19 @@ def test_an_unknown_address_has_no_record(store: Store):
     assert store.read(lambda r: r.state(HOME)) is None
 
 
+def test_a_state_comes_with_its_newest_version_or_marker_or_with_none(store: Store):
+    assert store.read(lambda r: r.state_and_version(HOME)) is None
+    assert store.write(lambda tx: tx.state_and_version(HOME)) is None
+    state = store.write(lambda tx: tx.ensure_state(HOME))
+    assert store.read(lambda r: r.state_and_version(HOME)) == (state, None)
+    for new in (version(1, b"one", packed=b"first"), version(2, b"two", blob="b"), marker(3)):
+        state = store.write(lambda tx, new=new: write_version(tx, HOME, new))
+        assert store.read(lambda r: r.state_and_version(HOME)) == (state, new)
+        assert store.write(lambda tx: tx.state_and_version(HOME)) == (state, new)
+        bare = new if new.body is None else replace(new, body=replace(new.body, packed=b""))
+        assert store.read(lambda r: r.state_and_version(HOME, packed=False)) == (state, bare)
+
+
 def test_an_address_is_made_once(store: Store):
     first = store.write(lambda tx: tx.ensure_state(HOME))
     assert store.write(lambda tx: tx.ensure_state(HOME)) == first

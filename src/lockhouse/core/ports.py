@@ -168,6 +168,12 @@ class Reader(TrashReader, QueueReader, Protocol):
         """`state` and `lock` of an address in one question."""
         ...
 
+    def state_and_version(
+        self, address: Address, *, packed: bool = True
+    ) -> tuple[StateRecord, Version | None] | None:
+        """`state` and `current` of an address in one question."""
+        ...
+
     def overview(self, namespace: str, keys: Sequence[str]) -> Sequence[tuple[StateRecord, LockRecord, Version | None]]:
         """Of the states with these keys, in any order: the state, its lock (`FREE` unless it is held), its current
         version without packed bytes. At most 500 keys."""

@@ -235,7 +235,12 @@ def read(
     """
     namespaces.address_in(tx, caller, address)
     require(caller.who, right, address.namespace, address.key)
-    state = tx.state(address)
+    newest: Version | None = None
+    if version_id or seq:
+        state = tx.state(address)
+    else:
+        found = tx.state_and_version(address, packed=packed)
+        state, newest = found if found is not None else (None, None)
     if caller.who.ended_at:
         grace.require_lock(caller.who, grace.Act.READ, tx.lock(state) if state is not None else FREE, caller.now)
     if state is None or not state.current:
@@ -245,10 +250,10 @@ def read(
     if version_id:
         version = find_version(tx, state, version_id, packed=packed)
     else:
-        found = tx.version(state, seq, packed=packed) if seq else None
-        version_or_none = found or tx.current(state, packed=packed)
-        assert version_or_none is not None
-        version = version_or_none
+        if seq:
+            newest = tx.version(state, seq, packed=packed) or tx.current(state, packed=packed)
+        assert newest is not None
+        version = newest
         if version.is_delete_marker:
             raise StateDeleted(
                 f"cannot find {address.lock_id}: it was deleted",
@@ -263,7 +268,7 @@ def read(
 def sees_outputs_only(caller: Caller, address: Address) -> bool:
     """Whether the caller may read the outputs of this state and nothing else of it."""
     grants = caller.who.grants
-    return allows(grants, Right.READ_OUTPUTS, *address) and not allows(grants, Right.READ, *address)
+    return not allows(grants, Right.READ, *address) and allows(grants, Right.READ_OUTPUTS, *address)
 
 
 def digest(tx: Reader, caller: Caller, address: Address) -> str | None:
@@ -275,10 +280,8 @@ def digest(tx: Reader, caller: Caller, address: Address) -> str | None:
         return None
     if not allows(caller.who.grants, Right.LOCK, address.namespace, address.key):
         require(caller.who, Right.READ, address.namespace, address.key)
-    state = tx.state(address)
-    if state is None or not state.live:
-        return None
-    version = tx.current(state, packed=False)
+    found = tx.state_and_version(address, packed=False)
+    version = found[1] if found is not None and found[0].live else None
     return None if version is None or version.body is None else version.body.md5.hex()
 
 

@@ -162,6 +162,12 @@ class _MemoryReader(
         state = self.state(address)
         return None if state is None else (state, self.lock(state))
 
+    def state_and_version(
+        self, address: Address, *, packed: bool = True
+    ) -> tuple[StateRecord, Version | None] | None:
+        state = self.state(address)
+        return None if state is None else (state, self.current(state, packed=packed))
+
     def lock(self, state: StateRecord) -> LockRecord:
         return self._maps.locks.get(state.id, FREE)
 

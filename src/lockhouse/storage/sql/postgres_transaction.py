@@ -110,6 +110,12 @@ class PostgresTransaction(Holding):
         state = self.hold(address)
         return None if state is None else (state, self.lock(state))
 
+    def state_and_version(
+        self, address: Address, *, packed: bool = True
+    ) -> tuple[StateRecord, Version | None] | None:
+        state = self.hold(address)
+        return None if state is None else (state, self.current(state, packed=packed))
+
     def save_lock(self, state: StateRecord, record: LockRecord, expected_epoch: int) -> bool:
         stored = self._locks[self._held(state).id]
         held, encoded = int(record.lock is not None), records.encode_lock(record)

@@ -45,6 +45,13 @@ _STATE_AND_LOCK = (
     "FROM states s WHERE s.namespace = ? AND s.key = ?"
 )
 """Not a join: SQLite plans a join with parameters anew each time, which takes six times as long as running it."""
+_STATE_AND_BARE_VERSION = (
+    f"SELECT {STATE_COLUMNS}, (SELECT v.record FROM versions v WHERE v.place = s.id * {SPAN} + s.current) "  # noqa: S608
+    "FROM states s WHERE s.namespace = ? AND s.key = ?"
+)
+_STATE_AND_VERSION = _STATE_AND_BARE_VERSION.replace(
+    " FROM states s ", ", (SELECT b.packed FROM bodies b WHERE b.state_id = s.id AND b.seq = s.current) FROM states s "
+)
 _OVERVIEW = (
     f"SELECT {STATE_COLUMNS}, "  # noqa: S608
     "(SELECT l.record FROM locks l WHERE l.held = 1 AND l.namespace = s.namespace AND l.key = s.key), "
@@ -59,8 +66,8 @@ _BLOB_NAMES = (
     "UNION SELECT blob FROM retired WHERE blob > ?"
 )
 _KEY_AND_BYTES = (
-    "SELECT k.kek, k.wrapped, b.packed FROM data_keys k "
-    "LEFT JOIN bodies b ON b.state_id = ? AND b.seq = ? WHERE k.id = ?"
+    "SELECT k.kek, k.wrapped, (SELECT b.packed FROM bodies b WHERE b.state_id = ? AND b.seq = ?) "
+    "FROM data_keys k WHERE k.id = ?"
 )
 
 
@@ -176,6 +183,28 @@ class SqlReader(
         row = rows[0]
         encoded = row[STATE_WIDTH]
         return records.state_of(row), FREE if encoded is None else records.decode_lock(encoded)
+
+    def state_and_version(
+        self, address: Address, *, packed: bool = True
+    ) -> tuple[StateRecord, Version | None] | None:
+        rows = self._fetch(_STATE_AND_VERSION if packed else _STATE_AND_BARE_VERSION, (address[0], address[1]))
+        if not rows:
+            return None
+        row = rows[0]
+        state = records.state_of(row)
+        if row[STATE_WIDTH] is None:
+            return state, None
+        version = records.decode_version(row[STATE_WIDTH])
+        body = version.body
+        if packed and body is not None:
+            frame = row[STATE_WIDTH + 1]
+            if body.key is None:
+                version = records.with_bytes(version, frame)
+            else:
+                version = records.opened(version, state.address, *self._wrapped(body.key.id), frame)
+            if body.base:
+                version = self._with_base(state, version)
+        return state, version
 
     def overview(self, namespace: str, keys: Sequence[str]) -> Sequence[tuple[StateRecord, LockRecord, Version | None]]:
         if not keys:
