@@ -7,6 +7,7 @@ bytes (the limit of S3 object keys); dots, slashes, `env:/`, case and leading or
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from lockhouse.errors import NamespaceInvalid, RequestInvalid
@@ -31,6 +32,7 @@ class Address(NamedTuple):
         return f"{self.namespace}/{self.key}"
 
 
+@lru_cache(maxsize=4096)
 def check_namespace(name: str) -> str:
     """The name itself, or NamespaceInvalid (`namespace.invalid`).
 
@@ -48,7 +50,7 @@ def check_namespace(name: str) -> str:
 def check_key(key: str) -> str:
     """The key itself, or RequestInvalid (`request.invalid`, argument `key`) if it is empty, too long or not UTF-8."""
     try:
-        size = len(key.encode())
+        size = len(key) if key.isascii() else len(key.encode())
     except UnicodeEncodeError:
         raise RequestInvalid("cannot use this key: it is not UTF-8", argument="key") from None
     if size == 0:

@@ -168,9 +168,7 @@ class Reader(TrashReader, QueueReader, Protocol):
         """`state` and `lock` of an address in one question."""
         ...
 
-    def state_and_version(
-        self, address: Address, *, packed: bool = True
-    ) -> tuple[StateRecord, Version | None] | None:
+    def state_and_version(self, address: Address, *, packed: bool = True) -> tuple[StateRecord, Version | None] | None:
         """`state` and `current` of an address in one question."""
         ...
 

@@ -99,7 +99,7 @@ class Request(msgspec.Struct):
         return split_query(self.raw_query) if self.raw_query else []
 
     def parameter(self, name: str) -> str | None:
-        return next((value for key, value in self.query if key == name), None)
+        return next((value for key, value in self.query if key == name), None) if self.raw_query else None
 
 
 def split_query(raw: bytes) -> list[tuple[str, str]]:

@@ -54,6 +54,9 @@ class Conditions(msgspec.Struct, frozen=True, omit_defaults=True):
     if_unmodified_since: float = 0.0
 
 
+UNCONDITIONAL = Conditions()
+
+
 class Put(msgspec.Struct, frozen=True, omit_defaults=True):
     """A body that was taken in, durable and verified, and what came with it."""
 
@@ -71,7 +74,7 @@ class Put(msgspec.Struct, frozen=True, omit_defaults=True):
     checksums: dict[str, str] = {}
     parts: int = 0
     tags: dict[str, str] = {}
-    conditions: Conditions = Conditions()
+    conditions: Conditions = UNCONDITIONAL
     lock_id: str = ""
     """The lock id that the request names (`?ID=`), where its protocol has one."""
     override: bool = False
@@ -361,6 +364,8 @@ def set_tags(tx: Transaction, caller: Caller, address: Address, version_id: str,
 def check_conditions(address: Address, current: Version | None, conditions: Conditions) -> None:
     """ConditionFailed (`condition.failed`) unless the preconditions hold; details `when`: `match` or `none_match`
     (a reader that already has the bytes). Precedence as RFC 9110 section 13.2.2."""
+    if conditions is UNCONDITIONAL:
+        return
     etag = current.etag if current is not None else None
     if conditions.if_match:
         if etag is None:

@@ -162,9 +162,7 @@ class _MemoryReader(
         state = self.state(address)
         return None if state is None else (state, self.lock(state))
 
-    def state_and_version(
-        self, address: Address, *, packed: bool = True
-    ) -> tuple[StateRecord, Version | None] | None:
+    def state_and_version(self, address: Address, *, packed: bool = True) -> tuple[StateRecord, Version | None] | None:
         state = self.state(address)
         return None if state is None else (state, self.current(state, packed=packed))
 

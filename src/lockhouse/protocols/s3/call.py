@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.errors import RequestInvalid
@@ -12,26 +12,27 @@ from lockhouse.runtime.house import House
 from lockhouse.service.callers import Caller
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """Everything an operation is given."""
 
     house: House
     request: Request
     caller: Caller
     body: Incoming
-    bucket: str
-    """Empty for operations on the service."""
-    key: str
-    """Empty for operations on a bucket."""
+    address: Address
+    """The bucket (empty for operations on the service) and the key (empty for operations on a bucket)."""
     region: str
     """Where buckets are that were made without a region."""
     signed_region: str
     """From the credential scope."""
 
     @property
-    def address(self) -> Address:
-        return Address(self.bucket, self.key)
+    def bucket(self) -> str:
+        return self.address[0]
+
+    @property
+    def key(self) -> str:
+        return self.address[1]
 
     @property
     def version_id(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lockhouse.core.versions import Version
 from lockhouse.protocols.s3 import fields
 
+_RANGES = (b"accept-ranges", b"bytes")
 CHECKSUM_TYPE = "type"
 """Beside the checksums of a version: `COMPOSITE` after a multipart upload, else absent."""
 
@@ -12,16 +13,16 @@ CHECKSUM_TYPE = "type"
 def object_headers(version: Version, *, checksums: bool = False) -> list[tuple[bytes, bytes]]:
     """Every header that describes a version."""
     headers = [
-        (b"etag", fields.quoted(version.etag).encode("ascii")),
-        (b"last-modified", fields.http_date(version.at).encode("ascii")),
+        fields.etag_field(version.etag),
+        (b"last-modified", fields.http_date(version.at)),
         (b"content-type", (version.content_type or "binary/octet-stream").encode("latin-1")),
-        (b"accept-ranges", b"bytes"),
+        _RANGES,
         (b"x-amz-version-id", version.id.encode("ascii")),
     ]
-    headers += [(name.encode("ascii"), value.encode("latin-1")) for name, value in version.headers.items()]
-    headers += [
-        (b"x-amz-meta-" + name.encode("latin-1"), value.encode("latin-1")) for name, value in version.metadata.items()
-    ]
+    for name, value in version.headers.items():
+        headers.append((name.encode("ascii"), value.encode("latin-1")))
+    for name, value in version.metadata.items():
+        headers.append((b"x-amz-meta-" + name.encode("latin-1"), value.encode("latin-1")))
     headers += fields.encryption_headers(version.encryption)
     if version.tags:
         headers.append((b"x-amz-tagging-count", b"%d" % len(version.tags)))
@@ -33,7 +34,7 @@ def object_headers(version: Version, *, checksums: bool = False) -> list[tuple[b
 def written_headers(version: Version) -> list[tuple[bytes, bytes]]:
     """The headers of an answer to a write."""
     return [
-        (b"etag", fields.quoted(version.etag).encode("ascii")),
+        fields.etag_field(version.etag),
         (b"x-amz-version-id", version.id.encode("ascii")),
         *fields.encryption_headers(version.encryption),
         *checksum_headers(version),

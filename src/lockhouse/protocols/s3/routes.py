@@ -36,6 +36,9 @@ class Place(StrEnum):
     BUCKET = "bucket"
     OBJECT = "object"
 
+    __hash__ = str.__hash__
+    """Each request looks one up; that of `Enum` is a function in Python."""
+
 
 class Access(StrEnum):
     """What a caller needs, beside a valid signature."""
@@ -63,6 +66,7 @@ class Route(msgspec.Struct, frozen=True):
 COPY = "x-amz-copy-source"
 COPY_PART = "uploadId+copy"
 LIST_V2 = "list-type"
+_COPY_FIELD = COPY.encode()
 
 _S, _B, _O = Place
 _ROWS: tuple[Route, ...] = (
@@ -156,7 +160,7 @@ for _route in ROUTES:
 
 def find_route(request: Request, bucket: str, key: str) -> Route:
     """The row for a request. Errors: `request.unsupported`, `request.method`, `request.invalid`."""
-    place = Place.OBJECT if key else Place.BUCKET if bucket else Place.SERVICE
+    place = _O if key else _B if bucket else _S
     marker = _marker(request, place)
     route = _TABLE.get((place, request.method, marker))
     if route is not None:
@@ -171,12 +175,12 @@ def find_route(request: Request, bucket: str, key: str) -> Route:
 
 def _marker(request: Request, place: Place) -> str:
     found = ""
-    for name, value in request.query:
+    for name, value in request.query if request.raw_query else ():
         if name not in _MARKERS or (name == LIST_V2 and value != "2"):
             continue
         if found and name != found:
             raise RequestInvalid(f"cannot do two things at once: {found} and {name}", argument=name)
         found = name
-    if place is Place.OBJECT and request.method == "PUT" and COPY in request.headers:
+    if place is _O and request.method == "PUT" and _COPY_FIELD in request.headers.first:
         return {"": COPY, "uploadId": COPY_PART}.get(found, found)
     return found

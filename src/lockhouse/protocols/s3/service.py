@@ -21,19 +21,13 @@ def s3_service(house: House, *, public_host: str, region: str) -> Service:
 
     async def serve(signed: SignedCall) -> Response:
         request = signed.request
-        bucket, key = read_target(request, public_host)
-        route = find_route(request, bucket, key)
+        address = Address(*read_target(request, public_host))
+        route = find_route(request, *address)
         request.trail.action = route.name
-        request.trail.address = Address(bucket, key)
+        request.trail.address = address
+        verified = signed.verified
         call = Call(
-            house=house,
-            request=request,
-            caller=signed.caller,
-            body=Incoming(request, signed.verified),
-            bucket=bucket,
-            key=key,
-            region=region,
-            signed_region=signed.verified.region,
+            house, request, signed.caller, Incoming(request, verified), address, region, signed_region=verified.region
         )
         return identified(request, await route.operation(call))
 

@@ -184,9 +184,7 @@ class SqlReader(
         encoded = row[STATE_WIDTH]
         return records.state_of(row), FREE if encoded is None else records.decode_lock(encoded)
 
-    def state_and_version(
-        self, address: Address, *, packed: bool = True
-    ) -> tuple[StateRecord, Version | None] | None:
+    def state_and_version(self, address: Address, *, packed: bool = True) -> tuple[StateRecord, Version | None] | None:
         rows = self._fetch(_STATE_AND_VERSION if packed else _STATE_AND_BARE_VERSION, (address[0], address[1]))
         if not rows:
             return None

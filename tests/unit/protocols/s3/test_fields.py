@@ -159,7 +159,7 @@ def test_metadata_is_kept_without_its_prefix_and_bounded():
 
 def test_times_as_s3_writes_them():
     assert fields.iso_date(1795341600.5) == "2026-11-22T10:00:00.500Z"
-    assert fields.http_date(1795341600.5) == "Sun, 22 Nov 2026 10:00:00 GMT"
+    assert fields.http_date(1795341600.5) == b"Sun, 22 Nov 2026 10:00:00 GMT"
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "x", "٣", "99999999999"])

@@ -55,9 +55,9 @@ def _describe(call: Call, version: Version) -> tuple[list[tuple[bytes, bytes]], 
         )
     fields.check_customer_key(version, fields.read_customer_key(headers))
     part = _part(call, version)
-    mode = (headers.get("x-amz-checksum-mode") or "").upper()
-    described = object_headers(version, checksums=mode == "ENABLED" and part is None)
-    for name in fields.RESPONSE_OVERRIDES if call.request.query else ():
+    mode = headers.first.get(b"x-amz-checksum-mode", b"")
+    described = object_headers(version, checksums=mode.upper() == b"ENABLED" and part is None)
+    for name in fields.RESPONSE_OVERRIDES if call.request.raw_query else ():
         value = call.request.parameter(name)
         if value is not None:
             field = name.removeprefix("response-").encode("ascii")
@@ -78,7 +78,7 @@ def _part(call: Call, version: Version) -> tuple[int, int] | None:
             raise OperationUnsupported("cannot read an object by its parts: ask for a range")
         return (0, version.size) if version.size else None
     if wanted is not None and (since := call.request.headers.get("if-range")) is not None:
-        same = since.strip('"') == version.etag or since == fields.http_date(version.at)
+        same = since.strip('"') == version.etag or since == fields.http_date(version.at).decode()
         if not same:
             return None
     return fields.read_range(wanted, version.size)
@@ -88,5 +88,4 @@ def _not_modified(problem: ConditionFailed) -> Response:
     """304 for a reader that has the bytes already; every other unmet condition is an error."""
     if problem.details.get("when") != "none_match":
         raise problem
-    etag = str(problem.details.get("etag", ""))
-    return Response(304, [(b"etag", fields.quoted(etag).encode("ascii"))])
+    return Response(304, [fields.etag_field(str(problem.details.get("etag", "")))])

@@ -35,7 +35,7 @@ async def put_lock_object(call: Call) -> Response:
         rejoin=bool(info),
     )
     await call.house.take_lock(call.caller, command, call.request.disconnected)
-    return Response(200, [(b"etag", fields.quoted(etag).encode("ascii")), *fields.encryption_headers(encryption)])
+    return Response(200, [fields.etag_field(etag), *fields.encryption_headers(encryption)])
 
 
 async def get_lock_object(call: Call) -> Response:
@@ -48,8 +48,8 @@ async def get_lock_object(call: Call) -> Response:
         raise StateNotFound(f"cannot find {call.address.lock_id}: nobody holds the lock")
     etag = hashlib.md5(shown, usedforsecurity=False).hexdigest()
     headers = [
-        (b"etag", fields.quoted(etag).encode("ascii")),
-        (b"last-modified", fields.http_date(call.caller.now).encode("ascii")),
+        fields.etag_field(etag),
+        (b"last-modified", fields.http_date(call.caller.now)),
         (b"content-type", b"application/json"),
         (b"accept-ranges", b"bytes"),
     ]
