@@ -13,7 +13,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from lockhouse.core.ports import Blobs, Store
+from lockhouse.core.blobs import Blobs
+from lockhouse.core.ports import Store
 from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.blobs.objects import Bucket, ObjectBlobs
 from lockhouse.storage.blobs.rows import RowBlobs

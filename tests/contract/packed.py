@@ -11,8 +11,9 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.blobs import Blobs
 from lockhouse.core.data_keys import place_of_body
-from lockhouse.core.ports import Blobs, Store
+from lockhouse.core.ports import Store
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body
 from lockhouse.runtime.engine import Engine

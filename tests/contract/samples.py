@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import FREE, Facet, LockRecord, Take, take
-from lockhouse.core.ports import LockEvent, Parked, StateRecord, Store, Transaction
+from lockhouse.core.ports import Store, Transaction
+from lockhouse.core.records import LockEvent, Parked, StateRecord
 from lockhouse.core.versions import Body, Facts, Origin, Version
 
 HOME = Address("acme", "prod/terraform.tfstate")

@@ -14,17 +14,8 @@ from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet, Release, Take, release, take
-from lockhouse.core.ports import (
-    ItemRecord,
-    Namespace,
-    Part,
-    Reader,
-    StateRecord,
-    Store,
-    TableRecord,
-    Transaction,
-    Upload,
-)
+from lockhouse.core.ports import Reader, Store, Transaction
+from lockhouse.core.records import ItemRecord, Namespace, Part, StateRecord, TableRecord, Upload
 from lockhouse.core.versions import Body, Facts
 from lockhouse.storage.memory import MemoryStore
 from tests.contract.conftest import STORES

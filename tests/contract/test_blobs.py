@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from lockhouse.core.ports import Blobs
+from lockhouse.core.blobs import Blobs
 from lockhouse.errors import StorageUnavailable
 
 

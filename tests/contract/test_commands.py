@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from lockhouse.core.locks import FREE
-from lockhouse.core.ports import Delivery, Namespace, Reader, Store, Transaction
+from lockhouse.core.ports import Delivery, Reader, Store, Transaction
+from lockhouse.core.records import Namespace
 from lockhouse.errors import ConditionFailed, LockHeld, Problem
 from tests.contract.samples import HOME, held, version, write_version
 

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.data_keys import DataKey, KeyRecord, place_of_body, place_of_part
-from lockhouse.core.ports import Part, Store, Upload
+from lockhouse.core.ports import Store
+from lockhouse.core.records import Part, Upload
 from lockhouse.core.versions import Body, Facts
 from tests.contract.samples import HOME, parked, refused, version, write_version
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from lockhouse.core.maintenance import Maintenance
-from lockhouse.core.ports import Namespace, Store, Transaction
+from lockhouse.core.ports import Store, Transaction
+from lockhouse.core.records import Namespace
 from lockhouse.storage.sql.postgres import PostgresStore
 from tests.contract.conftest import cluster, postgres_store
 from tests.contract.samples import HOME

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import StateRecord, Store
+from lockhouse.core.ports import Store
+from lockhouse.core.records import StateRecord
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body, Version
 from tests.contract.samples import HOME, version, write_version

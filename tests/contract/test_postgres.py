@@ -17,8 +17,9 @@ import pytest
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet, LockRecord, Release, Take, release, take
-from lockhouse.core.ports import Namespace, Store, Transaction
+from lockhouse.core.ports import Store, Transaction
 from lockhouse.core.principals import Principal
+from lockhouse.core.records import Namespace
 from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.sql import postgres_holding, postgres_schema, postgres_writer
 from lockhouse.storage.sql.postgres import PostgresStore

@@ -7,7 +7,8 @@ from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import FREE
-from lockhouse.core.ports import Namespace, Store
+from lockhouse.core.ports import Store
+from lockhouse.core.records import Namespace
 from lockhouse.core.versions import Facts
 from tests.contract.samples import HOME, ODD_KEYS, event, held, marker, refused, version, write_version
 

@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import ItemRecord, Part, Store, TableRecord, Upload
+from lockhouse.core.ports import Store
 from lockhouse.core.principals import Credential, Grant, Principal, Right
+from lockhouse.core.records import ItemRecord, Part, TableRecord, Upload
 from lockhouse.core.versions import Body
 from tests.contract.samples import HOME, ODD_KEYS, parked, refused, version, write_version
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import Namespace, Store
+from lockhouse.core.ports import Store
+from lockhouse.core.records import Namespace
 from lockhouse.core.trash import Discarded
 from tests.contract.samples import HOME, refused, version, write_version
 

@@ -8,7 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import Namespace, Reader, Transaction
+from lockhouse.core.ports import Reader, Transaction
+from lockhouse.core.records import Namespace
 from lockhouse.core.workspaces import Project, StateUpload, Workspace
 from lockhouse.storage.sql import name_blocks
 from tests.contract.samples import HOME, marker, version, write_version

@@ -14,7 +14,7 @@ from itertools import product
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet, Hold, LockRecord, Tombstone
-from lockhouse.core.ports import LockEvent, Namespace
+from lockhouse.core.records import LockEvent, Namespace
 from lockhouse.core.versions import Body, Facts, Origin, Version
 from lockhouse.core.workspaces import name_from_key
 from lockhouse.runtime.packing import compress

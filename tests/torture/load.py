@@ -20,7 +20,8 @@ from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet, Release, Take, release, take
-from lockhouse.core.ports import Delivery, LockEvent, Transaction
+from lockhouse.core.ports import Delivery, Transaction
+from lockhouse.core.records import LockEvent
 from lockhouse.core.versions import Body
 from lockhouse.storage.directory import DataDirectory, open_directory
 from tests.contract.samples import version, write_version

@@ -16,7 +16,7 @@ import msgspec
 
 from lockhouse.core.attributes import Item, Kind, encode_key, item_size, kind_of
 from lockhouse.core.conditions import Path
-from lockhouse.core.ports import TableRecord
+from lockhouse.core.records import TableRecord
 from lockhouse.errors import RequestInvalid
 
 MAX_ITEM_BYTES = 400 * 1024

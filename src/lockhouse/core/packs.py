@@ -15,7 +15,7 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.versions import Body, Version
 
 if TYPE_CHECKING:
-    from lockhouse.core.ports import StateRecord
+    from lockhouse.core.records import StateRecord
 
 
 class PackReader(Protocol):

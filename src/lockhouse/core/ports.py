@@ -8,10 +8,8 @@ commit. A command must be pure but for the transaction: a store may run it again
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
-
-import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.audit import Segment
@@ -20,119 +18,15 @@ from lockhouse.core.locks import LockRecord
 from lockhouse.core.maintenance import Maintenance
 from lockhouse.core.principals import Credential, Membership, Principal
 from lockhouse.core.queues import QueueReader, QueueWriter
+from lockhouse.core.records import ItemRecord, LockEvent, Namespace, Parked, Part, StateRecord, TableRecord, Upload
 from lockhouse.core.reviews import ReviewRecord
 from lockhouse.core.sessions import Session
 from lockhouse.core.trash import TrashReader, TrashWriter
-from lockhouse.core.versions import Body, Facts, Origin, Version
+from lockhouse.core.versions import Facts, Version
 from lockhouse.core.webhooks import Progress, Webhook
 from lockhouse.core.workspaces import Project, StateUpload, Workspace
 
 T = TypeVar("T")
-
-
-class Namespace(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """The owner of names."""
-
-    name: str
-    at: float
-    region: str = ""
-    require_lock: bool = False
-
-
-class StateRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One address. It is made by the first lock or write and never removed while it has versions or a held lock."""
-
-    id: int
-    address: Address
-    current: int = 0
-    """seq of the newest version; 0 when there is none."""
-    live: bool = False
-    """The newest version exists and is not a delete marker."""
-    next_seq: int = 1
-    versions: int = 0
-    is_state: bool = False
-    """Sticky: the key, a body or a lock once showed that this is a state."""
-    require_lock: bool = False
-    highest_serial: int = 0
-    """The highest serial ever accepted: a rollback writes one more."""
-    parked: int = 0
-    """Number of parked writes."""
-    share_ssec: bool = False
-    """Whether other protocols may read versions written with a customer key."""
-
-
-class LockEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One line of an address's lock history."""
-
-    seq: int
-    at: float
-    verb: str
-    """`taken`, `joined`, `facet-released`, `released`, `forced`, `withdrawn`, `stale`, `seen-again`."""
-    lock_id: str
-    epoch: int
-    facet: str
-    principal: str
-    name: str
-    who: str = ""
-    operation: str = ""
-    reason: str = ""
-    version: str = ""
-    """Of the client, as its lock document or its User-Agent says; only where it locked."""
-    link: str = ""
-    """Where the holder's CI job can be seen; only where it locked."""
-
-
-class Parked(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A refused write, kept until somebody accepts or drops it."""
-
-    id: str
-    address: Address
-    at: float
-    reason: str
-    """The code of the problem that refused it, e.g. `write.serial`."""
-    message: str
-    body: Body
-    origin: Origin
-    facts: Facts | None = None
-    content_type: str = ""
-
-
-class Upload(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An unfinished multipart upload."""
-
-    id: str
-    address: Address
-    at: float
-    principal: str
-    template: bytes
-    """The version-to-be without its body, as the use case encoded it."""
-
-
-class Part(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One uploaded part."""
-
-    number: int
-    """1 … 10,000."""
-    body: Body
-    at: float
-    checksums: dict[str, str] = {}
-
-
-class TableRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A lock table; `body` is the definition as `core.items` encodes it."""
-
-    name: str
-    body: bytes
-
-
-class ItemRecord(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An ordinary item of a table. Keys are order-preserving bytes made by `core.items`."""
-
-    hash_key: bytes
-    range_key: bytes
-    body: bytes
-    expires_at: float = 0.0
-    """0: never. Only a sweep looks at it."""
 
 
 class Reader(TrashReader, QueueReader, Protocol):
@@ -559,56 +453,4 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Commit what is queued and stop."""
-        ...
-
-
-class BlobWriter(Protocol):
-    """One blob being written; nothing is visible before `finish`."""
-
-    def write(self, data: bytes | memoryview) -> None:
-        """The caller may change the buffer afterwards."""
-        ...
-
-    def finish(self) -> str:
-        """The blob's random name, after its bytes and its directory entry are durable. Raises StorageFull."""
-        ...
-
-    def abort(self) -> None: ...
-
-
-class BlobReader(Protocol):
-    """An open blob: it stays readable until closed, even if the blob is swept meanwhile."""
-
-    size: int
-
-    def read(self, offset: int, size: int) -> bytes:
-        """Exactly `size` bytes unless the blob ends before."""
-        ...
-
-    def read_into(self, offset: int, room: memoryview) -> int:
-        """Fill the room unless the blob ends before; how many bytes that were. After an error nothing in it is good."""
-        ...
-
-    def at_hand(self, offset: int, size: int) -> bool:
-        """Whether these bytes (of the blob, at least one) can be read without waiting for a disk or a network."""
-        ...
-
-    def close(self) -> None: ...
-
-
-class Blobs(Protocol):
-    """Bodies too large for rows: random names, no digest in a name, never overwritten."""
-
-    def create(self) -> BlobWriter: ...
-    def open(self, name: str) -> BlobReader:
-        """Raises StorageUnavailable when the blob is missing or cannot be read: never an empty body."""
-        ...
-
-    def local_path(self, name: str) -> str | None:
-        """Where the blob is as a plain file that a child process may map; None when it is not one."""
-        ...
-
-    def delete(self, name: str) -> None: ...
-    def names(self) -> Iterator[tuple[str, float]]:
-        """(name, seconds since 1970 when it was finished) of every blob."""
         ...

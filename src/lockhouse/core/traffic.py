@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import LockEvent
+from lockhouse.core.records import LockEvent
 
 MAX_VERSIONS = 20
 """Client versions that one row names: the newest seen."""

@@ -10,7 +10,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from lockhouse.core.ports import Reader, StateRecord, Transaction
+from lockhouse.core.ports import Reader, Transaction
+from lockhouse.core.records import StateRecord
 from lockhouse.core.sessions import Sessions
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.leading import Leading

@@ -18,7 +18,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from lockhouse.core.ports import Blobs, Delivery, Reader, Store, Transaction
+from lockhouse.core.blobs import Blobs
+from lockhouse.core.ports import Delivery, Reader, Store, Transaction
 from lockhouse.errors import StorageUnavailable
 from lockhouse.runtime.tracing import Watched
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 import lockhouse
-from lockhouse.core.ports import BlobReader
+from lockhouse.core.blobs import BlobReader
 from lockhouse.core.versions import Facts
 from lockhouse.errors import StorageUnavailable
 from lockhouse.sealing.bodies import Bodies, SealedReader

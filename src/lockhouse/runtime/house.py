@@ -18,9 +18,10 @@ from lockhouse.core.bodies import with_serial
 from lockhouse.core.data_keys import place_of_body, place_of_part
 from lockhouse.core.locks import Facet, Lock, Verdict
 from lockhouse.core.maintenance import Maintenance
-from lockhouse.core.ports import Part, Reader, Transaction
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right
 from lockhouse.core.queues import Queued
+from lockhouse.core.records import Part
 from lockhouse.core.sessions import Sessions
 from lockhouse.core.versions import Body, Facts, Version
 from lockhouse.deltas.chains import is_packed

@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 
-from lockhouse.core.ports import BlobReader
+from lockhouse.core.blobs import BlobReader
 from lockhouse.core.versions import Body
 from lockhouse.deltas.chains import is_packed
 from lockhouse.errors import StorageUnavailable

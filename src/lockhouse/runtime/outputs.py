@@ -12,7 +12,7 @@ from collections import OrderedDict
 import msgspec
 
 from lockhouse.core.outputs import outputs_only
-from lockhouse.core.ports import StateRecord
+from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Body, Version
 from lockhouse.errors import AccessDenied
 from lockhouse.runtime.intake import in_memory

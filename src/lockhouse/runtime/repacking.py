@@ -17,7 +17,8 @@ import msgspec
 
 from lockhouse.core import packing
 from lockhouse.core.packing import Entry, Move
-from lockhouse.core.ports import Reader, StateRecord, Transaction
+from lockhouse.core.ports import Reader, Transaction
+from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Body, Version
 from lockhouse.deltas import child
 from lockhouse.deltas.chains import HERE_BYTES, chain_of

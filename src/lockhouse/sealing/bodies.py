@@ -18,7 +18,7 @@ import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import AEADEncryptionContext
 
-from lockhouse.core.ports import BlobReader, Blobs, BlobWriter
+from lockhouse.core.blobs import BlobReader, Blobs, BlobWriter
 from lockhouse.core.versions import Body
 from lockhouse.errors import StorageUnavailable
 from lockhouse.sealing import frames

@@ -12,8 +12,9 @@ import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Lock
-from lockhouse.core.ports import Parked, Reader, StateRecord, Transaction
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, allows, require, require_below
+from lockhouse.core.records import Parked, StateRecord
 from lockhouse.core.versions import Body, Version
 from lockhouse.errors import ParkedNotFound, RequestInvalid, StateNotFound, VersionNotFound, WriteLocked
 from lockhouse.service import audit, maintenance, namespaces, objects

@@ -11,8 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from lockhouse.core.addresses import LOCKFILE_SUFFIX, Address
-from lockhouse.core.ports import Reader, StateRecord
+from lockhouse.core.ports import Reader
 from lockhouse.core.principals import Right, allows_below, require_below
+from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Version
 from lockhouse.service import namespaces
 from lockhouse.service.callers import Caller

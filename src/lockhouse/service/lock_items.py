@@ -15,8 +15,9 @@ from lockhouse.core.addresses import DIGEST_SUFFIX, Address, parse_lock_id
 from lockhouse.core.attributes import Item
 from lockhouse.core.items import Table
 from lockhouse.core.locks import Facet
-from lockhouse.core.ports import Reader, StateRecord
+from lockhouse.core.ports import Reader
 from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.records import StateRecord
 from lockhouse.service import locks
 from lockhouse.service.callers import Caller
 from lockhouse.service.objects import sees_outputs_only

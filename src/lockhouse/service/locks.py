@@ -15,8 +15,9 @@ from lockhouse.core import grace
 from lockhouse.core import locks as rule
 from lockhouse.core.addresses import Address, check_key
 from lockhouse.core.locks import FREE, Facet, Hold, Lock, LockRecord, Verdict
-from lockhouse.core.ports import LockEvent, Reader, StateRecord, Transaction
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Identity, Right, allows, require
+from lockhouse.core.records import LockEvent, StateRecord
 from lockhouse.core.times import timestamp
 from lockhouse.errors import AccessDenied, LockHeld, LockMismatch, LockNotFound, StorageUnavailable
 from lockhouse.service import audit, namespaces

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import msgspec
 
 from lockhouse.core.addresses import Address, check_namespace
-from lockhouse.core.ports import Namespace, Reader, Transaction
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, require, sees_namespace
+from lockhouse.core.records import Namespace
 from lockhouse.errors import (
     AccessDenied,
     DocumentNotFound,

@@ -15,8 +15,9 @@ import msgspec
 from lockhouse.core import grace, writes
 from lockhouse.core.addresses import Address, check_key, is_state_key
 from lockhouse.core.locks import FREE, lasting
-from lockhouse.core.ports import Parked, Reader, StateRecord, Transaction
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.records import Parked, StateRecord
 from lockhouse.core.times import timestamp
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body, Facts, Version, parse_version_id

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from lockhouse.core.policies import Policy
-from lockhouse.core.ports import Reader, StateRecord, Transaction
+from lockhouse.core.ports import Reader, Transaction
+from lockhouse.core.records import StateRecord
 from lockhouse.core.retention import Claims, Judge, Rule
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Version

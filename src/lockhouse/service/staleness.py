@@ -15,8 +15,9 @@ from lockhouse.core import staleness as rule
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Evidence, Lock
 from lockhouse.core.policies import Policy
-from lockhouse.core.ports import Reader, StateRecord, Transaction
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, require
+from lockhouse.core.records import StateRecord
 from lockhouse.core.staleness import Act, Holder, Rule
 from lockhouse.errors import LockMismatch, LockNotFound
 from lockhouse.service import locks, namespaces

@@ -29,8 +29,9 @@ from lockhouse.core.items import (
     key_of,
     key_of_item,
 )
-from lockhouse.core.ports import ItemRecord, Reader, Transaction
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, allows
+from lockhouse.core.records import ItemRecord
 from lockhouse.core.updates import Change, apply
 from lockhouse.errors import AccessDenied, RequestInvalid, TableExists, TableNotFound
 from lockhouse.service import audit, namespaces

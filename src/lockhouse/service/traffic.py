@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import LockEvent, Reader
+from lockhouse.core.ports import Reader
+from lockhouse.core.records import LockEvent
 from lockhouse.service import locks
 from lockhouse.service.callers import Caller
 

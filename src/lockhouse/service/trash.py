@@ -12,8 +12,9 @@ from collections.abc import Sequence
 import msgspec
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import Reader, StateRecord, Transaction
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, require
+from lockhouse.core.records import StateRecord
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Version, parse_version_id
 from lockhouse.errors import RequestInvalid, StateNotFound, StorageUnavailable, VersionNotFound

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import msgspec
 
 from lockhouse.core.addresses import Address, check_key
-from lockhouse.core.ports import Part, Reader, Transaction, Upload
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, require, require_below
+from lockhouse.core.records import Part, Upload
 from lockhouse.errors import RequestInvalid, UploadNotFound, UploadPartInvalid
 from lockhouse.service import audit, namespaces, objects
 from lockhouse.service.callers import Caller

@@ -14,8 +14,9 @@ import msgspec
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.maintenance import Maintenance, standing
-from lockhouse.core.ports import Reader, StateRecord, Transaction
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Version
 from lockhouse.core.workspaces import (
     DEFAULT_PROJECT,

@@ -17,19 +17,8 @@ import msgspec
 from lockhouse.core.addresses import Address
 from lockhouse.core.data_keys import place_of_body, place_of_part
 from lockhouse.core.locks import FREE, LockRecord
-from lockhouse.core.ports import (
-    Delivery,
-    ItemRecord,
-    LockEvent,
-    Namespace,
-    Parked,
-    Part,
-    Reader,
-    StateRecord,
-    TableRecord,
-    Transaction,
-    Upload,
-)
+from lockhouse.core.ports import Delivery, Reader, Transaction
+from lockhouse.core.records import ItemRecord, LockEvent, Namespace, Parked, Part, StateRecord, TableRecord, Upload
 from lockhouse.core.versions import Body, Facts, Version
 from lockhouse.storage.memory_audit import AuditMaps, AuditReads, AuditWrites
 from lockhouse.storage.memory_blobs import BlobMaps, BlobReads, BlobWrites

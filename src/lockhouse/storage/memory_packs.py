@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import StateRecord
+from lockhouse.core.records import StateRecord
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body, Version
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
-from lockhouse.core.ports import StateRecord
 from lockhouse.core.queues import Queued, Recollection
+from lockhouse.core.records import StateRecord
 
 
 @dataclass

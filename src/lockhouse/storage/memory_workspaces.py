@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import StateRecord
+from lockhouse.core.records import StateRecord
 from lockhouse.core.workspaces import Project, StateUpload, Workspace, name_from_key
 
 

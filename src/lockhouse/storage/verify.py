@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import Blobs, Reader, Store
+from lockhouse.core.blobs import Blobs
+from lockhouse.core.ports import Reader, Store
 from lockhouse.core.versions import Body, Version
 from lockhouse.deltas.checking import damage
 from lockhouse.deltas.workers import Worker

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.maintenance import Maintenance
-from lockhouse.core.ports import Namespace, Reader, Transaction
+from lockhouse.core.ports import Reader, Transaction
+from lockhouse.core.records import Namespace
 from lockhouse.core.versions import Body, Origin
 from lockhouse.errors import RequestInvalid, StorageUnavailable
 from lockhouse.storage.blobs.sweep import sweep

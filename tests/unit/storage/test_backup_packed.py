@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.core.ports import Namespace
+from lockhouse.core.records import Namespace
 from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.carry.archive import Manifest

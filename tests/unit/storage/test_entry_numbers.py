@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.core.ports import Namespace, Transaction
+from lockhouse.core.ports import Transaction
+from lockhouse.core.records import Namespace
 from lockhouse.errors import ConditionFailed
 from lockhouse.storage.sql import sqlite_transaction
 from lockhouse.storage.sql.sqlite import SqliteStore

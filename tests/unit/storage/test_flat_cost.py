@@ -10,7 +10,8 @@ import pytest
 from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import ItemRecord, Reader, Transaction
+from lockhouse.core.ports import Reader, Transaction
+from lockhouse.core.records import ItemRecord
 from lockhouse.storage.sql.sqlite import SqliteStore
 from tests.contract.samples import event, held, parked, version, write_version
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import FREE, Facet, LockRecord, Take, take
-from lockhouse.core.ports import Namespace, StateRecord, Transaction
+from lockhouse.core.ports import Transaction
+from lockhouse.core.records import Namespace, StateRecord
 from lockhouse.errors import ConditionFailed
 from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.sqlite import SqliteStore

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.core.ports import Delivery, Namespace, Transaction
+from lockhouse.core.ports import Delivery, Transaction
+from lockhouse.core.records import Namespace
 from lockhouse.errors import ConditionFailed, StorageFull, StorageUnavailable
 from lockhouse.storage.reserve import Reserve
 from lockhouse.storage.sql.pace import FIRST_PAUSE, QUICK_SECONDS

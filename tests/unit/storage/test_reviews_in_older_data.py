@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import LockEvent
+from lockhouse.core.records import LockEvent
 from lockhouse.core.reviews import ReviewRecord
 from lockhouse.storage.sql.migrations import SQLITE, migrate
 from lockhouse.storage.sql.sqlite import SqliteStore

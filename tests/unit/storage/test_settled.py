@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.core.ports import Namespace, Reader, TableRecord, Transaction
+from lockhouse.core.ports import Reader, Transaction
+from lockhouse.core.records import Namespace, TableRecord
 from lockhouse.storage.sql.sqlite import SqliteStore
 from tests.contract.samples import HOME
 

@@ -15,7 +15,8 @@ import pytest
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import FREE, Facet, Release, release
-from lockhouse.core.ports import Delivery, Namespace, Reader, Transaction
+from lockhouse.core.ports import Delivery, Reader, Transaction
+from lockhouse.core.records import Namespace
 from lockhouse.errors import StorageFull, StorageUnavailable
 from lockhouse.storage.reserve import Reserve
 from lockhouse.storage.sql.migrations import SQLITE
@@ -173,7 +174,7 @@ def test_the_default_way_to_stop_ends_the_process(tmp_path: Path):
     script = (
         "import sys; from pathlib import Path\n"
         "from lockhouse.storage.sql.sqlite import SqliteStore\n"
-        "from lockhouse.core.ports import Namespace\n"
+        "from lockhouse.core.records import Namespace\n"
         "from tests.unit.storage.broken_disk import BrokenDisk\n"
         "disk = BrokenDisk(); store = SqliteStore(Path(sys.argv[1]), vfs=disk.name)\n"
         "disk.failing = True\n"

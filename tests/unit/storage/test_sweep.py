@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import Part
+from lockhouse.core.records import Part
 from lockhouse.core.versions import Body
 from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.blobs.sweep import GRACE_SECONDS, sweep

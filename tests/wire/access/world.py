@@ -36,8 +36,9 @@ from lockhouse.core.bodies import read_facts
 from lockhouse.core.items import KeyAttribute, Schema, Table
 from lockhouse.core.locks import Facet
 from lockhouse.core.maintenance import Maintenance
-from lockhouse.core.ports import Parked, Part, Store
+from lockhouse.core.ports import Store
 from lockhouse.core.principals import Credential, Grant, Identity, Kind, Principal, Right
+from lockhouse.core.records import Parked, Part
 from lockhouse.core.reviews import ReviewRecord
 from lockhouse.core.sessions import Method, Session, new_session
 from lockhouse.core.versions import Body, Origin

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Fence, Lock, LockRecord
 from lockhouse.core.maintenance import Maintenance
-from lockhouse.core.ports import LockEvent, Namespace, Parked, StateRecord
 from lockhouse.core.principals import Credential, Membership, Principal
+from lockhouse.core.records import LockEvent, Namespace, Parked, StateRecord
 from lockhouse.core.reviews import Change, ReviewRecord
 from lockhouse.core.traffic import Tally
 from lockhouse.core.versions import Facts, Version

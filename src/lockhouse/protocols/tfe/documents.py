@@ -14,8 +14,8 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Hold
 from lockhouse.core.maintenance import OPERATION as MAINTENANCE
 from lockhouse.core.outputs import Output
-from lockhouse.core.ports import Namespace
 from lockhouse.core.principals import Credential, Identity, Principal, Right, allows
+from lockhouse.core.records import Namespace
 from lockhouse.core.versions import Version, parse_version_id
 from lockhouse.core.workspaces import Project, StateUpload, Workspace
 from lockhouse.protocols.tfe.wire import Json, moment, resource, to_many, to_one

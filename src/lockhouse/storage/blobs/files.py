@@ -1,7 +1,7 @@
 """Blobs as files: `ROOT/ab/ab12…`, at most 256 directories, written to `ROOT/incoming` and renamed when complete.
 
 A name is given out only after the bytes and the directory entry are durable. Whatever lies in `incoming` when a server
-starts was never given out and is removed. A blob is written once and never changed. Specification: `core.ports.Blobs`.
+starts was never given out and is removed. A blob is written once and never changed. Specification: `core.blobs.Blobs`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NO_WAIT: int | None = getattr(os, "RWF_NOWAIT", None)
 
 
 class FileBlobs:
-    """`core.ports.Blobs` in a directory of this machine."""
+    """`core.blobs.Blobs` in a directory of this machine."""
 
     def __init__(
         self, root: Path, *, reserve: Reserve | None = None, durable: bool = True, read_only: bool = False

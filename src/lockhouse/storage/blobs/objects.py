@@ -6,7 +6,7 @@ answer tells the size and brings the beginning, reads in order fetch ahead. Ever
 belongs into threads. What the store does not answer in time is `storage.unavailable`; the next request tries again.
 
 Sources: Amazon S3 API Reference (PutObject with If-None-Match, CreateMultipartUpload, GetObject with Range,
-ListObjectsV2). Specification: `core.ports.Blobs`.
+ListObjectsV2). Specification: `core.blobs.Blobs`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Bucket(msgspec.Struct, frozen=True):
 
 
 class ObjectBlobs:
-    """`core.ports.Blobs` in a bucket."""
+    """`core.blobs.Blobs` in a bucket."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._prefix = f"{bucket.prefix.strip('/')}/" if bucket.prefix.strip("/") else ""

@@ -18,7 +18,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from lockhouse.core.ports import Blobs, Store
+from lockhouse.core.blobs import Blobs
+from lockhouse.core.ports import Store
 from lockhouse.errors import SettingInvalid
 from lockhouse.storage.blobs.rows import RowBlobs
 

@@ -3,7 +3,7 @@
 Each piece is a transaction of its own, so a large body never holds up the others for long. A blob is there when its
 last row says how many pieces it has. What was never finished (its server died) counts as a blob of its age: nothing
 refers to it, so the sweep takes it. Everything here waits for the database and belongs into threads.
-Specification: `core.ports.Blobs`.
+Specification: `core.blobs.Blobs`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _UNFINISHED_SECONDS = 24 * 3600.0
 
 
 class RowBlobs:
-    """`core.ports.Blobs` in a store."""
+    """`core.blobs.Blobs` in a store."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -16,7 +16,8 @@ from typing import Protocol
 
 import msgspec
 
-from lockhouse.core.ports import BlobReader, Reader, Store
+from lockhouse.core.blobs import BlobReader
+from lockhouse.core.ports import Reader, Store
 from lockhouse.errors import DataInvalid, StorageUnavailable
 from lockhouse.storage.carry.archive import Archive, BlobFacts
 from lockhouse.storage.carry.layout import Table, layout

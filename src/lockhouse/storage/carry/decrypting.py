@@ -9,7 +9,7 @@ import msgspec
 import zstandard
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import BlobReader, Blobs, BlobWriter
+from lockhouse.core.blobs import BlobReader, Blobs, BlobWriter
 from lockhouse.core.versions import Version, parse_version_id
 from lockhouse.deltas.checking import pieces
 from lockhouse.errors import RequestInvalid, StateNotFound, StorageUnavailable, VersionNotFound

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import zstandard
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import StateRecord
+from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Version
 from lockhouse.deltas.checking import pieces
 from lockhouse.errors import StorageUnavailable

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from lockhouse.core.ports import BlobReader, Blobs, Store
+from lockhouse.core.blobs import BlobReader, Blobs
+from lockhouse.core.ports import Store
 from lockhouse.errors import RequestInvalid, StorageUnavailable
 from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import KEY_FILE, KeyFile

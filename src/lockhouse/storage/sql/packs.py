@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import StateRecord
+from lockhouse.core.records import StateRecord
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body, Version
 from lockhouse.storage.sql import records

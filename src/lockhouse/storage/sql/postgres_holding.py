@@ -15,8 +15,8 @@ from collections.abc import Collection, Iterable
 from enum import IntEnum
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import StateRecord
 from lockhouse.core.queues import Recollection
+from lockhouse.core.records import StateRecord
 from lockhouse.storage.sql import records
 from lockhouse.storage.sql.postgres_batches import Batches
 from lockhouse.storage.sql.postgres_dated import Dated, HouseRow

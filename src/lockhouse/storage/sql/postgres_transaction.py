@@ -30,9 +30,9 @@ import msgspec
 from lockhouse.core.addresses import Address
 from lockhouse.core.data_keys import DataKey
 from lockhouse.core.locks import FREE, LockRecord
-from lockhouse.core.ports import ItemRecord, LockEvent, Parked, Part, StateRecord, Upload
 from lockhouse.core.principals import Credential, Membership, Principal
 from lockhouse.core.queues import Queued, Recollection
+from lockhouse.core.records import ItemRecord, LockEvent, Parked, Part, StateRecord, Upload
 from lockhouse.core.versions import Facts, Version
 from lockhouse.core.workspaces import StateUpload, name_from_key
 from lockhouse.storage.sql import records

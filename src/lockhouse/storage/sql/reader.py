@@ -13,7 +13,7 @@ import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import FREE, LockRecord
-from lockhouse.core.ports import ItemRecord, LockEvent, Namespace, Parked, Part, StateRecord, TableRecord, Upload
+from lockhouse.core.records import ItemRecord, LockEvent, Namespace, Parked, Part, StateRecord, TableRecord, Upload
 from lockhouse.core.versions import Version
 from lockhouse.storage.sql import records
 from lockhouse.storage.sql.audit import AuditReads

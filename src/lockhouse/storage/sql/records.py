@@ -13,8 +13,8 @@ import msgspec
 from lockhouse.core.addresses import Address
 from lockhouse.core.data_keys import DataKey, place_of_body, place_of_part
 from lockhouse.core.locks import LockRecord
-from lockhouse.core.ports import LockEvent, Namespace, Parked, Part, StateRecord, Upload
 from lockhouse.core.principals import Credential, Principal
+from lockhouse.core.records import LockEvent, Namespace, Parked, Part, StateRecord, Upload
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body, Version
 

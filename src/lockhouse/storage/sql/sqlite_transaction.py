@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
-from lockhouse.core.ports import StateRecord
+from lockhouse.core.records import StateRecord
 from lockhouse.storage.sql.reader import Session
 from lockhouse.storage.sql.records import Row
 from lockhouse.storage.sql.settled import Settled

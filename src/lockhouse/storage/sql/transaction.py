@@ -12,16 +12,7 @@ import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
-from lockhouse.core.ports import (
-    ItemRecord,
-    LockEvent,
-    Namespace,
-    Parked,
-    Part,
-    StateRecord,
-    TableRecord,
-    Upload,
-)
+from lockhouse.core.records import ItemRecord, LockEvent, Namespace, Parked, Part, StateRecord, TableRecord, Upload
 from lockhouse.core.versions import Facts, Version
 from lockhouse.core.workspaces import name_from_key
 from lockhouse.errors import StorageFull

@@ -12,8 +12,8 @@ from zlib import crc32
 from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import Namespace
 from lockhouse.core.principals import Grant, Identity, Right
+from lockhouse.core.records import Namespace
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.routes import answer
 from lockhouse.runtime.engine import Engine

@@ -8,7 +8,8 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.maintenance import Maintenance
 from lockhouse.core.policies import Policy
-from lockhouse.core.ports import LockEvent, Reader
+from lockhouse.core.ports import Reader
+from lockhouse.core.records import LockEvent
 from lockhouse.core.staleness import Rule
 from lockhouse.errors import LockNotFound
 from lockhouse.protocols.api import views, wire, wire_locks

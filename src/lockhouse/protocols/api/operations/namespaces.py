@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from lockhouse.core.ports import Namespace, Transaction
+from lockhouse.core.ports import Transaction
+from lockhouse.core.records import Namespace
 from lockhouse.protocols.api import views, wire
 from lockhouse.protocols.api.call import Call
 from lockhouse.service import namespaces

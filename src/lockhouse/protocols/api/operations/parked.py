@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import Parked, Reader
+from lockhouse.core.ports import Reader
+from lockhouse.core.records import Parked
 from lockhouse.core.versions import Version
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.api import views, wire

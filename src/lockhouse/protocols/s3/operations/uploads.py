@@ -10,7 +10,8 @@ import hashlib
 from collections.abc import AsyncIterator
 from functools import partial
 
-from lockhouse.core.ports import Reader, Upload
+from lockhouse.core.ports import Reader
+from lockhouse.core.records import Upload
 from lockhouse.errors import RequestInvalid, StateNotFound, UploadNotFound
 from lockhouse.protocols.aws import xml
 from lockhouse.protocols.aws.checksums import CHECKSUM_BYTES, checksum_of, decode_digest
