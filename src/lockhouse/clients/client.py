@@ -1,24 +1,21 @@
 """The client: one method for each route of the API, documents in and out (`protocols.api.wire`).
 
-Lists are followed to their end. What the server refuses is raised as Refusal with the server's code, message and hint.
-Errors: ServerUnreachable (`server.unreachable`) when nothing answers or the answer is not Lockhouse's.
+Lists are followed to their end. Errors: as `clients.connection` says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from itertools import islice
+from urllib.parse import quote
 
-import httpx
 import msgspec
 
-import lockhouse
+from lockhouse.clients.connection import PAGE, Connection, Query
 from lockhouse.core.audit import Segment
 from lockhouse.core.reviews import Review
 from lockhouse.core.staleness import Act
-from lockhouse.errors import Refusal, ServerUnreachable
 from lockhouse.protocols.api import (
     wire,
     wire_access,
@@ -32,37 +29,9 @@ from lockhouse.protocols.api import (
     wire_webhooks,
 )
 
-D = TypeVar("D", bound=wire.Document)
-Query = Mapping[str, str | int | bool]
-_PREFIX = "/lockhouse/v1"
-_PAGE = 1000
-_CONNECT_SECONDS = 10.0
-_ANSWER_SECONDS = 120.0
-_TIMEOUT = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
-
-class Client:
-    """A connection to one server as one caller. Close it when done."""
-
-    def __init__(self, endpoint: str, token: str, ca_file: str = "") -> None:
-        self.endpoint = endpoint.rstrip("/")
-        parts = urlsplit(self.endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ServerUnreachable(f"cannot use {endpoint!r} as an endpoint: it must be http:// or https://HOST:PORT")
-        try:
-            self._http = httpx.Client(
-                base_url=self.endpoint,
-                headers={"authorization": f"Bearer {token}", "user-agent": f"lockhouse/{lockhouse.__version__}"},
-                verify=_trust(ca_file) if parts.scheme == "https" else False,
-                timeout=_TIMEOUT,
-                trust_env=parts.hostname not in _LOOPBACK,
-            )
-        except OSError as wrong:
-            raise ServerUnreachable(f"cannot read the certificates in {ca_file}: {wrong}") from None
-
-    def close(self) -> None:
-        self._http.close()
+class Client(Connection):
+    """What one caller can ask of one server."""
 
     # The server -------------------------------------------------------------------------------------------------------
 
@@ -82,17 +51,11 @@ class Client:
         return self._ask("POST", "/namespaces", wire.NamespaceDocument, asked)
 
     def namespaces(self) -> list[wire.NamespaceDocument]:
-        found: list[wire.NamespaceDocument] = []
-        after = ""
-        while True:
-            page = self._ask("GET", "/namespaces", wire.Namespaces, query={"after": after, "limit": _PAGE})
-            found += page.namespaces
-            if not page.next:
-                return found
-            after = page.next
+        pages = self._pages("/namespaces", wire.Namespaces, "after", {"limit": PAGE})
+        return [each for page in pages for each in page.namespaces]
 
     def workspaces(self, namespace: str) -> list[wire.WorkspaceDocument]:
-        path = f"/namespaces/{_segment(namespace)}/workspaces"
+        path = _in(namespace, "workspaces")
         return list(self._ask("GET", path, wire.Workspaces).workspaces)
 
     def name_workspace(self, namespace: str, key: str, name: str) -> wire.WorkspaceDocument:
@@ -197,35 +160,22 @@ class Client:
     # States -----------------------------------------------------------------------------------------------------------
 
     def states(self, namespace: str, prefix: str = "", *, deleted: bool = False) -> list[wire.StateLine]:
-        found: list[wire.StateLine] = []
-        after = ""
-        while True:
-            query: Query = {"prefix": prefix, "deleted": deleted, "after": after, "limit": _PAGE}
-            page = self._ask("GET", f"/namespaces/{_segment(namespace)}/states", wire.States, query=query)
-            found += page.states
-            if not page.next:
-                return found
-            after = page.next
+        query: Query = {"prefix": prefix, "deleted": deleted, "limit": PAGE}
+        pages = self._pages(_in(namespace, "states"), wire.States, "after", query)
+        return [each for page in pages for each in page.states]
 
     def state(self, namespace: str, key: str) -> wire.StateDocument:
-        return self._ask("GET", _state(namespace), wire.StateDocument, query={"key": key})
+        return self._ask("GET", _in(namespace, "state"), wire.StateDocument, query={"key": key})
 
     def set_state_require_lock(self, namespace: str, key: str, *, required: bool) -> wire.StateDocument:
         asked = wire.StateChange(require_lock=required)
-        return self._ask("PATCH", _state(namespace), wire.StateDocument, asked, {"key": key})
+        return self._ask("PATCH", _in(namespace, "state"), wire.StateDocument, asked, {"key": key})
 
     def versions(self, namespace: str, key: str, limit: int) -> list[wire.VersionDocument]:
         """The newest `limit` versions."""
-        found: list[wire.VersionDocument] = []
-        before = 0
-        while len(found) < limit:
-            query: Query = {"key": key, "before": before, "limit": min(_PAGE, limit - len(found))}
-            page = self._ask("GET", f"{_state(namespace)}/versions", wire.Versions, query=query)
-            found += page.versions
-            if not page.next:
-                break
-            before = page.next
-        return found
+        query: Query = {"key": key, "limit": min(PAGE, limit)}
+        pages = self._pages(_in(namespace, "state/versions"), wire.Versions, "before", query)
+        return list(islice((each for page in pages for each in page.versions), limit))
 
     @contextmanager
     def download(self, namespace: str, key: str, version: str = "") -> Iterator[tuple[int, Iterator[bytes]]]:
@@ -233,60 +183,43 @@ class Client:
         query: dict[str, str | int | bool] = {"key": key}
         if version:
             query["version"] = version
-        with self._download("GET", f"{_state(namespace)}/body", query) as found:
+        with self._download("GET", _in(namespace, "state/body"), query) as found:
             yield found
 
     def restore(self, namespace: str, key: str, version: str) -> wire.VersionDocument:
         asked = wire.RestoreAsk(key=key, version=version)
-        return self._ask("POST", f"{_state(namespace)}/restore", wire.VersionDocument, asked)
+        return self._ask("POST", _in(namespace, "state/restore"), wire.VersionDocument, asked)
 
     def objects(self, namespace: str, prefix: str = "") -> Iterator[wire.ObjectLine]:
         """Every key, deleted ones and plain objects too, in key order, page by page."""
-        after = ""
-        while True:
-            query: Query = {"prefix": prefix, "after": after, "limit": _PAGE}
-            page = self._ask("GET", f"/namespaces/{_segment(namespace)}/objects", wire.Objects, query=query)
+        query: Query = {"prefix": prefix, "limit": PAGE}
+        for page in self._pages(_in(namespace, "objects"), wire.Objects, "after", query):
             yield from page.objects
-            if not page.next:
-                return
-            after = page.next
 
     def import_version(self, namespace: str, about: wire.ImportAsk, body: Iterable[bytes]) -> wire.ImportedDocument:
         """Add a version that was written elsewhere."""
-        target = _target(f"/namespaces/{_segment(namespace)}/import", {"about": msgspec.json.encode(about).decode()})
-        try:
-            answer = self._http.post(target, content=body, timeout=httpx.Timeout(None, connect=_CONNECT_SECONDS))
-        except httpx.HTTPError as wrong:
-            raise self._unreachable(wrong) from None
-        if answer.status_code >= 300:
-            raise self._refusal(answer)
-        return msgspec.json.decode(answer.content, type=wire.ImportedDocument)
+        path, query = _in(namespace, "import"), {"about": msgspec.json.encode(about).decode()}
+        return self._ask("POST", path, wire.ImportedDocument, body, query, patient=True)
 
     def delete_state(self, namespace: str, key: str, *, force: bool) -> wire.DeletedDocument:
-        return self._ask("DELETE", _state(namespace), wire.DeletedDocument, query={"key": key, "force": force})
+        return self._ask("DELETE", _in(namespace, "state"), wire.DeletedDocument, query={"key": key, "force": force})
 
     def undelete(self, namespace: str, key: str, version: str = "") -> wire.VersionDocument:
         asked = wire_history.UndeleteAsk(key=key, version=version)
-        return self._ask("POST", f"{_state(namespace)}/undelete", wire.VersionDocument, asked)
+        return self._ask("POST", _in(namespace, "state/undelete"), wire.VersionDocument, asked)
 
     def set_tags(self, namespace: str, key: str, version: str, tags: Mapping[str, str]) -> wire.VersionDocument:
         asked = wire_history.TagsAsk(key=key, version=version, tags=dict(tags))
-        return self._ask("PUT", f"{_state(namespace)}/tags", wire.VersionDocument, asked)
+        return self._ask("PUT", _in(namespace, "state/tags"), wire.VersionDocument, asked)
 
     def trash(self, namespace: str, key: str) -> list[wire_history.TrashedDocument]:
-        found: list[wire_history.TrashedDocument] = []
-        before = 0
-        while True:
-            query: Query = {"key": key, "before": before, "limit": _PAGE}
-            page = self._ask("GET", f"{_state(namespace)}/trash", wire_history.TrashDocument, query=query)
-            found += page.trash
-            if not page.next:
-                return found
-            before = page.next
+        query: Query = {"key": key, "limit": PAGE}
+        pages = self._pages(_in(namespace, "state/trash"), wire_history.TrashDocument, "before", query)
+        return [each for page in pages for each in page.trash]
 
     def purge(self, namespace: str, key: str, version: str) -> wire_history.TrashedDocument:
         query: Query = {"key": key, "version": version}
-        return self._ask("DELETE", f"{_state(namespace)}/trash", wire_history.TrashedDocument, query=query)
+        return self._ask("DELETE", _in(namespace, "state/trash"), wire_history.TrashedDocument, query=query)
 
     def pack(self) -> wire_history.PackedDocument:
         """Returns when everything that is due is packed, however long that takes."""
@@ -309,13 +242,14 @@ class Client:
         return self._ask("DELETE", f"/encryption/keys/{_segment(key)}", wire_encryption.EncryptionDocument)
 
     def retention(self, namespace: str) -> wire_history.RetentionDocument:
-        return self._ask("GET", _retention(namespace), wire_history.RetentionDocument)
+        return self._ask("GET", _in(namespace, "retention"), wire_history.RetentionDocument)
 
     def set_retention(self, namespace: str, rule: wire_history.RuleAsk) -> wire_history.RetentionDocument:
-        return self._ask("PUT", _retention(namespace), wire_history.RetentionDocument, rule)
+        return self._ask("PUT", _in(namespace, "retention"), wire_history.RetentionDocument, rule)
 
     def remove_retention(self, namespace: str, prefix: str) -> wire_history.RetentionDocument:
-        return self._ask("DELETE", _retention(namespace), wire_history.RetentionDocument, query={"prefix": prefix})
+        path = _in(namespace, "retention")
+        return self._ask("DELETE", path, wire_history.RetentionDocument, query={"prefix": prefix})
 
     def preview_retention(
         self, namespace: str, rule: wire_history.RuleAsk | None = None
@@ -324,7 +258,7 @@ class Client:
         after = ""
         while True:
             asked = wire_history.PreviewAsk(rule=rule, after=after)
-            page = self._ask("POST", f"{_retention(namespace)}/preview", wire_history.PreviewDocument, asked)
+            page = self._ask("POST", _in(namespace, "retention/preview"), wire_history.PreviewDocument, asked)
             found += page.due
             if not page.next:
                 return found
@@ -333,15 +267,9 @@ class Client:
     # Parked writes ----------------------------------------------------------------------------------------------------
 
     def parked_writes(self, namespace: str = "", key: str = "") -> list[wire.ParkedDocument]:
-        found: list[wire.ParkedDocument] = []
-        after = ""
         where = {"namespace": namespace, "key": key} if key else {}
-        while True:
-            page = self._ask("GET", "/parked", wire.ParkedList, query={**where, "after": after, "limit": _PAGE})
-            found += page.parked
-            if not page.next:
-                return found
-            after = page.next
+        pages = self._pages("/parked", wire.ParkedList, "after", {**where, "limit": PAGE})
+        return [each for page in pages for each in page.parked]
 
     def parked(self, parked: str) -> wire.ParkedDocument:
         return self._ask("GET", f"/parked/{_segment(parked)}", wire.ParkedDocument)
@@ -361,7 +289,7 @@ class Client:
 
     def locks(self, namespace: str = "", prefix: str = "", *, stale: bool = False) -> list[wire.HolderDocument]:
         found: list[wire.HolderDocument] = []
-        query: dict[str, str | int | bool] = {"namespace": namespace, "prefix": prefix, "limit": _PAGE, "stale": stale}
+        query: dict[str, str | int | bool] = {"namespace": namespace, "prefix": prefix, "limit": PAGE, "stale": stale}
         while True:
             page = self._ask("GET", "/locks", wire.Locks, query=query)
             found += page.locks
@@ -370,33 +298,33 @@ class Client:
             query |= {"after_namespace": page.next_namespace, "after_key": page.next_key}
 
     def lock(self, namespace: str, key: str) -> wire.LockDocumentView:
-        return self._ask("GET", f"/namespaces/{_segment(namespace)}/lock", wire.LockDocumentView, query={"key": key})
+        return self._ask("GET", _in(namespace, "lock"), wire.LockDocumentView, query={"key": key})
 
     def release_stale(self, namespace: str, key: str, lock_id: str = "") -> wire_locks.ReleasedStale:
         asked = wire_locks.ReleaseStaleAsk(key=key, id=lock_id)
-        return self._ask("POST", f"/namespaces/{_segment(namespace)}/release-stale", wire_locks.ReleasedStale, asked)
+        return self._ask("POST", _in(namespace, "release-stale"), wire_locks.ReleasedStale, asked)
 
     def stale_policy(self, namespace: str) -> wire_locks.StalePolicyDocument:
-        return self._ask("GET", _stale_locks(namespace), wire_locks.StalePolicyDocument)
+        return self._ask("GET", _in(namespace, "stale-locks"), wire_locks.StalePolicyDocument)
 
     def set_stale_rule(self, namespace: str, prefix: str, act: Act) -> wire_locks.StalePolicyDocument:
         asked = wire_locks.StaleRuleAsk(prefix=prefix, act=act)
-        return self._ask("PUT", _stale_locks(namespace), wire_locks.StalePolicyDocument, asked)
+        return self._ask("PUT", _in(namespace, "stale-locks"), wire_locks.StalePolicyDocument, asked)
 
     def remove_stale_rule(self, namespace: str, prefix: str) -> wire_locks.StalePolicyDocument:
-        path = _stale_locks(namespace)
+        path = _in(namespace, "stale-locks")
         return self._ask("DELETE", path, wire_locks.StalePolicyDocument, query={"prefix": prefix})
 
     def force_unlock(self, namespace: str, key: str, reason: str, lock_id: str = "") -> wire.ForceUnlocked:
         asked = wire.ForceUnlockAsk(key=key, reason=reason, id=lock_id)
-        return self._ask("POST", f"/namespaces/{_segment(namespace)}/force-unlock", wire.ForceUnlocked, asked)
+        return self._ask("POST", _in(namespace, "force-unlock"), wire.ForceUnlocked, asked)
 
     # Maintenance ------------------------------------------------------------------------------------------------------
 
     def start_maintenance(
         self, namespace: str, asked: wire_maintenance.MaintenanceAsk
     ) -> wire_maintenance.StartedMaintenance:
-        path = f"/namespaces/{_segment(namespace)}/maintenance"
+        path = _in(namespace, "maintenance")
         return self._ask("PUT", path, wire_maintenance.StartedMaintenance, asked)
 
     def maintenances(self, namespace: str = "") -> list[wire.MaintenanceDocument]:
@@ -404,23 +332,15 @@ class Client:
         return list(found.maintenances)
 
     def end_maintenance(self, namespace: str, prefix: str = "", *, exact: bool = False) -> wire.MaintenanceDocument:
-        path = f"/namespaces/{_segment(namespace)}/maintenance"
+        path = _in(namespace, "maintenance")
         return self._ask("DELETE", path, wire.MaintenanceDocument, query={"prefix": prefix, "exact": exact})
 
     # Reviews and traffic ----------------------------------------------------------------------------------------------
 
     def reviews(self, root: str = "") -> list[wire_reviews.ReviewLine]:
         """The newest review of every root; with a root all of its reviews. Newest first."""
-        found: list[wire_reviews.ReviewLine] = []
-        before = 0
-        while True:
-            page = self._ask(
-                "GET", "/reviews", wire_reviews.Reviews, query={"root": root, "before": before, "limit": _PAGE}
-            )
-            found += page.reviews
-            if not page.next:
-                return found
-            before = page.next
+        pages = self._pages("/reviews", wire_reviews.Reviews, "before", {"root": root, "limit": PAGE})
+        return [each for page in pages for each in page.reviews]
 
     def review(self, review: str) -> wire_reviews.ReviewDocument:
         return self._ask("GET", f"/reviews/{_segment(review)}", wire_reviews.ReviewDocument)
@@ -439,27 +359,14 @@ class Client:
 
     def audit(self, query: Query, limit: int) -> list[wire_audit.EntryDocument]:
         """The newest `limit` entries that match."""
-        found: list[wire_audit.EntryDocument] = []
-        before = 0
-        while len(found) < limit:
-            asked: Query = {**query, "before": before, "limit": min(_PAGE, limit - len(found))}
-            page = self._ask("GET", "/audit", wire_audit.Entries, query=asked)
-            found += page.entries
-            if not page.next:
-                break
-            before = page.next
-        return found[:limit]
+        pages = self._pages("/audit", wire_audit.Entries, "before", {**query, "limit": min(PAGE, limit)})
+        return list(islice((each for page in pages for each in page.entries), limit))
 
     def audit_segments(self) -> Iterator[tuple[Segment, bytes]]:
         """(sealed segment, the server's public key), oldest first."""
-        after = 0
-        while True:
-            page = self._ask("GET", "/audit/segments", wire_audit.Segments, query={"after": after})
+        for page in self._pages("/audit/segments", wire_audit.Segments, "after", {}):
             for each in page.segments:
                 yield each, bytes.fromhex(page.public_key)
-            if not page.next:
-                return
-            after = page.next
 
     def audit_checkpoint(self) -> wire_audit.CheckpointDocument:
         return self._ask("GET", "/audit/checkpoint", wire_audit.CheckpointDocument)
@@ -489,97 +396,10 @@ class Client:
     def delete_webhook(self, name: str) -> None:
         self._do("DELETE", f"/webhooks/{_segment(name)}")
 
-    # The wire ---------------------------------------------------------------------------------------------------------
-
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        kind: type[D],
-        body: wire.Ask | Review | None = None,
-        query: Query | None = None,
-        *,
-        patient: bool = False,
-    ) -> D:
-        answer = self._send(method, path, body, query or {}, patient=patient)
-        try:
-            return msgspec.json.decode(answer.content, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as wrong:
-            raise ServerUnreachable(
-                f"cannot read the answer of {self.endpoint}: {wrong}",
-                hint="is it a Lockhouse of the same version? lockhouse version",
-            ) from None
-
-    def _do(self, method: str, path: str) -> None:
-        self._send(method, path, None, {})
-
-    def _send(
-        self, method: str, path: str, body: wire.Ask | Review | None, query: Query, *, patient: bool = False
-    ) -> httpx.Response:
-        content = msgspec.json.encode(body) if body is not None else None
-        timeout = httpx.Timeout(None, connect=_CONNECT_SECONDS) if patient else _TIMEOUT
-        try:
-            answer = self._http.request(method, _target(path, query), content=content, timeout=timeout)
-        except httpx.HTTPError as wrong:
-            raise self._unreachable(wrong) from None
-        if answer.status_code >= 300:
-            raise self._refusal(answer)
-        return answer
-
-    @contextmanager
-    def _download(self, method: str, path: str, query: Query) -> Iterator[tuple[int, Iterator[bytes]]]:
-        try:
-            with self._http.stream(method, _target(path, query)) as answer:
-                if answer.status_code >= 300:
-                    answer.read()
-                    raise self._refusal(answer)
-                yield int(answer.headers.get("content-length", 0)), answer.iter_raw()
-        except httpx.HTTPError as wrong:
-            raise self._unreachable(wrong) from None
-
-    def _refusal(self, answer: httpx.Response) -> Exception:
-        try:
-            problem = msgspec.json.decode(answer.content, type=wire.ErrorDocument).error
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return ServerUnreachable(
-                f"cannot use {self.endpoint}: it answered {answer.status_code}, and not as Lockhouse does",
-                hint="check the endpoint",
-            )
-        return Refusal(problem.code, problem.message, problem.hint)
-
-    def _unreachable(self, wrong: httpx.HTTPError) -> ServerUnreachable:
-        hint = "is it running? lockhouse serve"
-        if "CERTIFICATE_VERIFY_FAILED" in str(wrong):
-            hint = "name its certificate: --ca-file FILE"
-        return ServerUnreachable(f"cannot reach {self.endpoint}: {wrong}", hint=hint)
-
-
-def _trust(ca_file: str) -> Any:  # noqa: ANN401 - what httpx takes
-    import ssl  # noqa: PLC0415 - only https needs it
-
-    return ssl.create_default_context(cafile=ca_file or None)
-
 
 def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _state(namespace: str) -> str:
-    return f"/namespaces/{_segment(namespace)}/state"
-
-
-def _stale_locks(namespace: str) -> str:
-    return f"/namespaces/{_segment(namespace)}/stale-locks"
-
-
-def _retention(namespace: str) -> str:
-    return f"/namespaces/{_segment(namespace)}/retention"
-
-
-def _target(path: str, query: Query) -> str:
-    pairs = [
-        f"{name}={quote(str(value).lower() if isinstance(value, bool) else str(value), safe='')}"
-        for name, value in query.items()
-        if value != ""
-    ]
-    return f"{_PREFIX}{path}{'?' if pairs else ''}{'&'.join(pairs)}"
+def _in(namespace: str, what: str) -> str:
+    return f"/namespaces/{_segment(namespace)}/{what}"
