@@ -24,6 +24,10 @@ class TerraformFile:
     body: Block
     lines: list[str]
 
+    def line(self, number: int) -> str:
+        """Its text; empty where there is no such line."""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+
 
 _RESOURCE = re.compile(r"^\s*(?:resource|data)\s+\"([a-z0-9]+_[a-z0-9_]+)\"")
 _TABLE = re.compile(r"^\s*(dynamodb_table|lock_table)\s*=\s*\"([^\"]+)\"")

@@ -13,12 +13,11 @@ from collections.abc import Iterable
 
 from lockhouse.review.backends import add_backend, read_backends
 from lockhouse.review.catalogue import catalogue
-from lockhouse.review.hcl import Block, Value, plain_text
+from lockhouse.review.hcl import Attribute, Block, plain_text
 from lockhouse.review.model import (
     PURPOSE_LOCK,
     PURPOSE_STATE,
     Certainty,
-    EnvLink,
     Fact,
     FileFacts,
     Place,
@@ -27,35 +26,12 @@ from lockhouse.review.model import (
     User,
 )
 from lockhouse.review.modules import ModuleSource, read_source
-from lockhouse.review.policies import add_grant, add_managed, add_policy_text, is_action
 from lockhouse.review.redaction import redact
-from lockhouse.review.shell import read_shell
 from lockhouse.review.terraform import TerraformFile
-from lockhouse.review.terraform_values import MAX_DEPTH, Folder, Scope, absent, member, resolve, resolve_reference
+from lockhouse.review.terraform_uses import Uses
+from lockhouse.review.terraform_values import MAX_DEPTH, Folder, Scope, absent, resolve
 
-# Services that infrastructure passes an application but that the application does not itself talk to by the value.
-_NOT_LINKED = frozenset(
-    {
-        "aws/iam",
-        "aws/ec2",
-        "aws/logs",
-        "aws/ecr",
-        "aws/kms",
-        "aws/ssm",
-        "aws/secretsmanager",
-        "aws/sts",
-        "aws/ecs",
-        "aws/elb",
-        "aws/acm",
-        "aws/route53",
-        "aws/cloudfront",
-        "aws/lambda",
-        "aws/cloudwatch",
-        "aws/eks",
-    }
-)
 _BOOTSTRAP = frozenset({"aws/s3", "aws/dynamodb", "aws/kms", "aws/iam", "aws/sts"})
-_ENV_NAME = re.compile(r"^[A-Z][A-Z0-9_]{2,}$")
 
 
 class Joining:
@@ -68,6 +44,7 @@ class Joining:
         for file in sorted(files, key=lambda f: f.file):
             self.by_file[file.file] = file
             self._place(file)
+        self._uses = Uses(facts, self.folders)
 
     def _place(self, file: TerraformFile) -> None:
         path = posixpath.dirname(file.file)
@@ -97,10 +74,8 @@ class Joining:
             self._backends(folder)
         for file in self.by_file.values():
             self._loose(file)
-        named = [t for f in self.facts.values() for t in f.tables if t.where == "backend"]
-        self.lock_names = {t.name for t in named if t.kind == "table"} | {
-            t.name for t in extra_tables if t.kind == "table"
-        }
+        named = [t for f in self.facts.values() for t in f.tables if t.where == "backend" and t.name]
+        self.lock_names = {t.name for t in [*named, *extra_tables] if t.kind == "table" and t.name}
         self.state_buckets = {t.name for t in named if t.kind == "bucket"}
         for folder in self.folders.values():
             self._folder(folder)
@@ -119,11 +94,8 @@ class Joining:
         text = plain_text(source.value) if source is not None else ""
         found = read_source(text)
         if found.local:
-            target = self.folders.get(
-                posixpath.normpath(posixpath.join(folder.path, found.local)).lstrip("./") if found.local else ""
-            )
-            if target is None:
-                target = self.folders.get(posixpath.normpath(posixpath.join(folder.path, found.local)))
+            path = posixpath.normpath(posixpath.join(folder.path, found.local))
+            target = self.folders.get(path.lstrip("./"), self.folders.get(path))
             if target is not None and target is not folder:
                 target.calls.append((folder, block))
                 return
@@ -132,7 +104,7 @@ class Joining:
 
     def _remote(self, file: TerraformFile, line: int, source: ModuleSource, block: Block, folder: Folder) -> None:
         facts = self.facts[file.file]
-        snippet = _line(file, line)
+        snippet = file.line(line)
         if not source.services:
             if source.scope:
                 reason = "the module is not in the repository" if source.text else "the module's source is computed"
@@ -156,22 +128,20 @@ class Joining:
         key = resolve(block.value("hash_key"), scope)
         name = resolve(block.value("name"), scope) or ""
         for service in source.services:
-            locks = source.tooling or (service == "aws/dynamodb" and key == "LockID")
-            purpose = ""
-            if locks:
-                purpose = PURPOSE_LOCK if service == "aws/dynamodb" else PURPOSE_STATE
+            is_table = service == "aws/dynamodb"
+            tooling = source.tooling or (is_table and key == "LockID")
             facts.facts.append(
                 Fact(
                     service,
-                    Role.LOCK if locks and service == "aws/dynamodb" else Role.MODULE,
+                    Role.LOCK if tooling and is_table else Role.MODULE,
                     "terraform.module",
                     file.file,
                     block.line,
                     block.column,
-                    User.TOOLING if locks else User.PLATFORM,
-                    redact(_line(file, block.line)),
+                    User.TOOLING if tooling else User.PLATFORM,
+                    redact(file.line(block.line)),
                     name=name,
-                    purpose=purpose,
+                    purpose="" if not tooling else PURPOSE_LOCK if is_table else PURPOSE_STATE,
                     certainty=Certainty.PROBABLE,
                 )
             )
@@ -216,8 +186,6 @@ class Joining:
                 inputs = next((a.value for a in file.body.attributes if a.name == "inputs"), None)
                 call = Block("module", ("terragrunt",), block.line)
                 if inputs is not None:
-                    from lockhouse.review.hcl import Attribute  # noqa: PLC0415 - only here
-
                     call.attributes = [Attribute(k, v, v.line, 1) for k, v in inputs.items]
                 target.calls.append((folder, call))
                 return
@@ -250,7 +218,7 @@ class Joining:
             "file",
             file.body.attributes[0].line,
             settings,
-            _line(file, file.body.attributes[0].line),
+            file.line(file.body.attributes[0].line),
         )
 
     # Resources
@@ -267,26 +235,19 @@ class Joining:
         for file, block in folder.blocks:
             if block.kind in {"resource", "data"} and len(block.labels) == 2:
                 self._resource(folder, file, block, scopes, owners)
-            self._values(folder, file, block, scopes)
+            self._uses.read(folder, file, block, scopes)
 
     def _owner(self, block: Block, scopes: list[Scope]) -> tuple[User, str] | None:
         """Tooling, when this resource is a lock table or a state bucket; None: the platform's."""
         kind = block.labels[0]
         if kind in {"aws_dynamodb_table", "aws_dynamodb_global_table"}:
             for scope in scopes:
-                if (
-                    self._key(block, scope) == "LockID"
-                    or (resolve(block.value("name"), scope) or "\0") in self.lock_names
-                ):
+                name = resolve(block.value("name"), scope)
+                if resolve(block.value("hash_key"), scope) == "LockID" or name in self.lock_names:
                     return User.TOOLING, PURPOSE_LOCK
-        if kind == "aws_s3_bucket" and any(
-            (resolve(block.value("bucket"), s) or "\0") in self.state_buckets for s in scopes
-        ):
+        if kind == "aws_s3_bucket" and any(resolve(block.value("bucket"), s) in self.state_buckets for s in scopes):
             return User.TOOLING, PURPOSE_STATE
         return None
-
-    def _key(self, block: Block, scope: Scope) -> str | None:
-        return resolve(block.value("hash_key"), scope)
 
     def _bootstrap(
         self,
@@ -321,10 +282,6 @@ class Joining:
     ) -> None:
         kind = block.labels[0]
         service = catalogue().terraform(kind)
-        if kind == "aws_vpc_endpoint":
-            self._endpoint(file, block)
-        if kind == "aws_appsync_datasource":
-            self._datasource(file, block)
         if not service or kind == "terraform_remote_state":
             return
         user, purpose = owners.get(".".join(block.labels), (User.PLATFORM, ""))
@@ -333,9 +290,9 @@ class Joining:
         name = ""
         for scope in scopes:
             name = name or resolve(block.value("bucket" if service == "aws/s3" else "name"), scope) or ""
-        if block.kind == "data" and service == "aws/dynamodb" and name in self.lock_names and name:
+        if block.kind == "data" and service == "aws/dynamodb" and name in self.lock_names:
             user, purpose = User.TOOLING, PURPOSE_LOCK
-        if block.kind == "data" and service == "aws/s3" and name in self.state_buckets and name:
+        if block.kind == "data" and service == "aws/s3" and name in self.state_buckets:
             user, purpose = User.TOOLING, PURPOSE_STATE
         role = Role.LOCK if purpose == PURPOSE_LOCK else Role.RESOURCE
         rule = "terraform.data" if block.kind == "data" else "terraform.resource"
@@ -357,7 +314,7 @@ class Joining:
                 block.line,
                 block.column,
                 user if role is not Role.UNUSED_RESOURCE else None,
-                redact(_line(file, block.line)),
+                redact(file.line(block.line)),
                 name=name,
                 purpose=purpose,
                 link=".".join(block.labels),
@@ -375,195 +332,6 @@ class Joining:
                 if owner:
                     return owner
         return User.PLATFORM, ""
-
-    def _endpoint(self, file: TerraformFile, block: Block) -> None:
-        value = block.value("service_name")
-        match = re.search(r"\.([a-z0-9.-]+)$", plain_text(value)) if value is not None else None
-        service = catalogue().boto_like(match[1].rpartition(".")[2]) if match else None
-        if service:
-            facts = self.facts[file.file]
-            facts.facts.append(
-                Fact(
-                    service,
-                    Role.PERMISSION,
-                    "network.endpoint",
-                    file.file,
-                    block.line,
-                    1,
-                    None,
-                    redact(_line(file, block.line)),
-                )
-            )
-
-    def _datasource(self, file: TerraformFile, block: Block) -> None:
-        value = block.value("type")
-        match = re.match(r"AMAZON_(\w+)", value.text) if value is not None else None
-        service = catalogue().boto_like(match[1].lower()) if match else None
-        if service and value is not None:
-            self._integration(file, service, value.line, "integration.appsync")
-
-    def _integration(self, file: TerraformFile, service: str, line: int, rule: str) -> None:
-        self.facts[file.file].facts.append(
-            Fact(service, Role.INTEGRATION, rule, file.file, line, 1, User.APPLICATION, redact(_line(file, line)))
-        )
-
-    # Values: policies, integrations, environment, commands
-
-    def _values(self, folder: Folder, file: TerraformFile, block: Block, scopes: list[Scope]) -> None:
-        if block.kind in {"variable", "terraform", "remote_state", "locals"} and block.kind != "locals":
-            return
-        facts = self.facts[file.file]
-        if block.kind == "data" and block.labels[:1] == ("aws_iam_policy_document",):
-            for statement in block.children("statement") + [
-                b for d in block.children("dynamic") for b in d.children("content")
-            ]:
-                self._statement(file, statement, scopes)
-        for name, value in block.values():
-            for item in value.walk():
-                self._value(folder, file, item, scopes)
-            if name in {"command", "user_data", "user_data_base64"}:
-                text = plain_text(value)
-                if text:
-                    read_shell(facts, text, value.line, User.PLATFORM)
-        if block.kind == "data" and block.labels[:1] == ("archive_file",):
-            for name in ("source_dir", "source_file"):
-                self._pull(folder, file, block.value(name))
-        if block.kind == "resource" and block.labels[:1] == ("aws_lambda_function",):
-            self._pull(folder, file, block.value("filename"))
-        if block.kind == "module":
-            for name in ("source_path", "source_dir", "lambda_source_dir"):
-                self._pull(folder, file, block.value(name))
-
-    def _pull(self, folder: Folder, file: TerraformFile, value: Value | None) -> None:
-        if value is None:
-            return
-        text = (
-            "".join(v.text if v.kind == "text" else "." for _, v in value.items)
-            if value.kind == "template"
-            else value.text
-        )
-        if value.kind in {"text", "template"} and text:
-            path = posixpath.normpath(
-                posixpath.join(folder.path, text.lstrip("/") if text.startswith("./") is False else text)
-            )
-            self.facts[file.file].runs.append(("lambda", path))
-
-    def _statement(self, file: TerraformFile, statement: Block, scopes: list[Scope]) -> None:
-        effect = statement.value("effect")
-        if effect is not None and effect.text == "Deny":
-            return
-        resources = self._texts(statement.value("resources"), scopes)
-        actions = statement.value("actions")
-        for item in actions.walk() if actions is not None else []:
-            text = resolve(item, scopes[0]) if item.kind in {"text", "ref", "template"} else None
-            if text and is_action(text):
-                for resource in resources or [""]:
-                    add_grant(self.facts[file.file], text, resource, item.line, _line(file, item.line))
-
-    def _texts(self, value: Value | None, scopes: list[Scope]) -> list[str]:
-        if value is None:
-            return []
-        out = []
-        for item in value.walk():
-            if item.kind == "ref":
-                out.append(self._arn(item, scopes))
-            elif item.kind == "text" and item.text:
-                out.append(item.text)
-            elif item.kind == "template":
-                out.append("".join(self._arn(v, scopes) if v.kind == "ref" else v.text for _, v in item.items))
-        return out
-
-    def _arn(self, value: Value, scopes: list[Scope]) -> str:
-        parts = value.text.split(".")
-        if parts[0] == "aws_dynamodb_table" and len(parts) > 1:
-            name = resolve_reference(".".join([*parts[:2], "name"]), scopes[0], 0)
-            return f"arn:aws:dynamodb:*:*:table/{name}" if name else value.text
-        return resolve(value, scopes[0]) or value.text
-
-    def _value(self, folder: Folder, file: TerraformFile, item: Value, scopes: list[Scope]) -> None:
-        facts = self.facts[file.file]
-        if item.kind == "object":
-            self._object(folder, file, item, scopes)
-            return
-        text = plain_text(item)
-        if not text:
-            return
-        if "states:::" in text:
-            for found in re.finditer(r"states:::(?:aws-sdk:)?([a-z0-9-]+)", text):
-                service = catalogue().boto_like(found[1])
-                if service:
-                    self._integration(file, service, item.line, "integration.step_functions")
-        if ":apigateway:" in text and (match := re.search(r":apigateway:[^:]*:([a-z0-9-]+):(?:action|path)", text)):
-            service = catalogue().boto_like(match[1])
-            if service and service != "aws/lambda":
-                self._integration(file, service, item.line, "integration.api_gateway")
-        add_managed(facts, text, item.line, _line(file, item.line))
-        add_policy_text(facts, text, item.line)
-
-    def _object(self, folder: Folder, file: TerraformFile, item: Value, scopes: list[Scope]) -> None:
-        action = item.get("Action")
-        effect = item.get("Effect")
-        if action is not None and (effect is None or effect.text != "Deny"):
-            resources = self._texts(item.get("Resource"), scopes)
-            for part in action.walk():
-                text = resolve(part, scopes[0]) if part.kind in {"text", "ref", "template"} else None
-                if text and is_action(text):
-                    for resource in resources or [""]:
-                        add_grant(self.facts[file.file], text, resource, part.line, _line(file, part.line))
-        named, valued = item.get("name"), item.get("value")
-        if named is not None and valued is not None and _ENV_NAME.match(named.text):
-            self._env(folder, file, named.text, valued)
-        for key, value in item.items:
-            if _ENV_NAME.match(key):
-                self._env(folder, file, key, value)
-
-    def _env(self, folder: Folder, file: TerraformFile, variable: str, value: Value) -> None:
-        for item in value.walk():
-            if item.kind != "ref":
-                continue
-            target = self._target(folder, item.text)
-            service = catalogue().terraform(target.split(".")[0]) if target else None
-            if service and service not in _NOT_LINKED:
-                self.facts[file.file].env_links.append(EnvLink(variable, service, target, file.file, value.line))
-
-    def _target(self, folder: Folder, path: str, depth: int = 0) -> str:
-        """The resource address that a reference leads to, through locals and the outputs of local modules."""
-        parts = (
-            path.split("[", maxsplit=1)[0].split(".") if "[" not in path.split(".", maxsplit=1)[0] else path.split(".")
-        )
-        parts = [p.split("[")[0] for p in path.split(".")]
-        if depth > MAX_DEPTH or len(parts) < 2:
-            return ""
-        if parts[0] == "data" and len(parts) > 2:
-            return ".".join(parts[1:3])
-        if parts[0] == "local":
-            value = member(folder.locals.get(parts[1]), parts[2:]) or folder.locals.get(parts[1])
-            inner = next((v.text for v in value.walk() if v.kind == "ref"), "") if value is not None else ""
-            return self._target(folder, inner, depth + 1) if inner else ""
-        if parts[0] == "module" and len(parts) > 2:
-            for child in self.folders.values():
-                if any(c is folder and b.labels[:1] == (parts[1],) for c, b in child.calls):
-                    for _, block in child.blocks:
-                        if (
-                            block.kind == "output"
-                            and block.labels[:1] == (parts[2],)
-                            and (value := block.value("value"))
-                        ):
-                            inner = next((v.text for v in value.walk() if v.kind == "ref"), "")
-                            return self._target(child, inner, depth + 1) if inner else ""
-            return ""
-        if parts[0] == "var":
-            for caller, block in folder.calls:
-                value = block.value(parts[1])
-                inner = next((v.text for v in value.walk() if v.kind == "ref"), "") if value is not None else ""
-                if inner:
-                    return self._target(caller, inner, depth + 1)
-            return ""
-        return ".".join(parts[:2])
-
-
-def _line(file: TerraformFile, line: int) -> str:
-    return file.lines[line - 1] if 0 < line <= len(file.lines) else ""
 
 
 def join(files: list[TerraformFile], facts: dict[str, FileFacts], extra_tables: list[TableName]) -> Joining:
