@@ -4,7 +4,10 @@ on which scripts rely (docs/reference/commands.md)."""
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from enum import IntEnum
+
+from lockhouse.errors import Problem, Refusal
 
 
 class Exit(IntEnum):
@@ -120,6 +123,21 @@ EXIT_CODES: dict[str, Exit] = {
 def exit_code(code: str) -> Exit:
     """The exit code for a problem's code; what a newer server says that we do not know is a failure."""
     return EXIT_CODES.get(code, Exit.FAILED)
+
+
+def run(act: Callable[[], None]) -> Exit:
+    """How it ended, after `error:` and `hint:` where it ended with a problem."""
+    try:
+        act()
+    except (Problem, Refusal) as problem:
+        say_problem(problem.message, problem.hint)
+        return exit_code(problem.code)
+    except KeyboardInterrupt:
+        say_problem("interrupted", "")
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone (`| head`): nothing is wrong, nobody is to be told
+    return Exit.OK
 
 
 def say_problem(message: str, hint: str) -> None:

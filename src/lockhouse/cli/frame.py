@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lockhouse.cli.exits import Exit, exit_code, say_problem
-from lockhouse.errors import Problem, Refusal
+from lockhouse.cli import exits
+from lockhouse.cli.exits import Exit
 
 if TYPE_CHECKING:
     from lockhouse.clients.client import Client
@@ -114,7 +114,12 @@ def command(
         @functools.wraps(function)
         def wrapper(**given: Any) -> None:  # noqa: ANN401 - the arguments are the command's own
             run = Run(given.pop("as_json"), {option: given.pop(option) for option in _CONNECTION if option in added})
-            _end(run, lambda: function(run, **given))
+            try:
+                code = exits.run(lambda: function(run, **given))
+            finally:
+                run.close()
+            if code is not Exit.OK:
+                raise typer.Exit(code)
 
         parameters = [*list(own.parameters.values())[1:], *added.values()]
         signature = inspect.Signature(parameters, return_annotation=None)
@@ -125,26 +130,6 @@ def command(
         return function
 
     return declare
-
-
-def _end(run: Run, act: Callable[[], None]) -> None:
-    try:
-        act()
-    except Problem as problem:
-        say_problem(problem.message, problem.hint)
-        raise typer.Exit(exit_code(problem.code)) from None
-    except Refusal as refusal:
-        say_problem(refusal.message, refusal.hint)
-        raise typer.Exit(exit_code(refusal.code)) from None
-    except KeyboardInterrupt:
-        say_problem("interrupted", "")
-        raise typer.Exit(Exit.INTERRUPTED) from None
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`): nothing is wrong, and there is nobody to tell.
-        sys.stderr.close()
-        raise typer.Exit(Exit.OK) from None
-    finally:
-        run.close()
 
 
 def data_directory(text: str) -> Path:

@@ -10,9 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lockhouse.cli import logs
-from lockhouse.cli.exits import Exit, exit_code, say_problem
 from lockhouse.config import SETTINGS, Settings, load
-from lockhouse.errors import Problem, Refusal
 
 
 def read_plain(words: Sequence[str]) -> tuple[dict[str, str | bool], bool] | None:
@@ -38,21 +36,6 @@ def read_plain(words: Sequence[str]) -> tuple[dict[str, str | bool], bool] | Non
                 return None
         flags[name] = value if switch is None else switch
     return flags, as_json
-
-
-def run(flags: Mapping[str, str | bool], as_json: bool) -> int:
-    """Serve; the exit code, after `error:` and `hint:` where it ended with a problem."""
-    try:
-        serve(flags, as_json=as_json)
-    except (Problem, Refusal) as problem:
-        say_problem(problem.message, problem.hint)
-        return exit_code(problem.code)
-    except KeyboardInterrupt:
-        say_problem("interrupted", "")
-        return Exit.INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone: nobody is there to be told
-    return Exit.OK
 
 
 def serve(flags: Mapping[str, str | bool | None], *, as_json: bool) -> None:
