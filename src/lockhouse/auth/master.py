@@ -12,6 +12,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from lockhouse.durable import replace_durably
 from lockhouse.errors import DataInvalid
 
 MASTER_KEY_FILE = "master.key"
@@ -61,26 +62,6 @@ def read_master_key(path: Path) -> bytes:
 def fingerprint(key: bytes) -> bytes:
     """What tells two master keys apart and nothing of either."""
     return hmac.digest(key, b"lockhouse/v1/fingerprint", "sha256")
-
-
-def replace_durably(path: Path, content: bytes) -> None:
-    """Write a private file (mode 0600) whole or not at all, and make it outlive a power cut."""
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        scratch.replace(path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _create(directory: Path, path: Path) -> bytes:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from lockhouse.auth.master import replace_durably
+from lockhouse.durable import replace_durably
 
 CERTIFICATE_FILE = "development-certificate.pem"
 KEY_FILE = "development-key.pem"

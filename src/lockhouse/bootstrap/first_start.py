@@ -13,11 +13,11 @@ from pathlib import Path
 import msgspec
 
 from lockhouse.auth import keys
-from lockhouse.auth.master import replace_durably
 from lockhouse.core.attributes import Kind
 from lockhouse.core.items import KeyAttribute, Schema, Table
 from lockhouse.core.ports import Reader, Store, Transaction
 from lockhouse.core.principals import Credential, Grant, Right
+from lockhouse.durable import replace_durably
 from lockhouse.errors import DataInvalid
 from lockhouse.service import access, namespaces, tables
 from lockhouse.service.access import HOUSE, NewPrincipal

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
-from lockhouse.auth.master import replace_durably
 from lockhouse.bootstrap.certificates import CERTIFICATE_FILE
 from lockhouse.bootstrap.first_start import read_credentials
 from lockhouse.clients.client import Client
 from lockhouse.config import SETTINGS
+from lockhouse.durable import replace_durably
 from lockhouse.errors import ServerUnreachable
 
 

@@ -24,6 +24,7 @@ from urllib.parse import parse_qsl
 
 from lockhouse.core.data_keys import KeyRecord
 from lockhouse.core.ports import Store, Transaction
+from lockhouse.durable import replace_durably
 from lockhouse.errors import DataInvalid, SettingInvalid
 from lockhouse.sealing.ring import KEK_BYTES, Ring, key_id, key_text, read_keys
 
@@ -82,7 +83,7 @@ class KeyFile:
         """Write the file with these keys, oldest first."""
         lines = [key_text(each) + "\n" for each in keys]
         try:
-            _replace_durably(self.path, (_HEAD + "".join(lines)).encode())
+            replace_durably(self.path, (_HEAD + "".join(lines)).encode())
         except OSError as wrong:
             raise DataInvalid(f"cannot write {self.path}: {wrong.strerror}") from None
 
@@ -228,23 +229,3 @@ def _read(text: str, where: str) -> list[bytes]:
         return read_keys(text)
     except ValueError as wrong:
         raise DataInvalid(f"cannot read the key-encryption keys in {where}: {wrong}") from None
-
-
-def _replace_durably(path: Path, content: bytes) -> None:
-    """As `auth.master.replace_durably`: a room beside this one, which it may not know."""
-    scratch = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(descriptor)
-        scratch.replace(path)
-    except BaseException:
-        scratch.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

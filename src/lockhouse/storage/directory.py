@@ -18,8 +18,9 @@ from pathlib import Path
 
 import apsw
 
+from lockhouse.durable import sync_directory
 from lockhouse.errors import StorageUnavailable
-from lockhouse.storage.blobs.files import FileBlobs, sync_directory
+from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.reserve import RESERVE_BYTES, Reserve
 from lockhouse.storage.sql.sqlite import LOG_BOUND, SqliteStore, end_process
 

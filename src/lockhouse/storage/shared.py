@@ -13,8 +13,9 @@ import hmac
 from dataclasses import dataclass
 from pathlib import Path
 
+from lockhouse.durable import sync_directory
 from lockhouse.errors import DataInvalid, StorageUnavailable
-from lockhouse.storage.blobs.files import FileBlobs, sync_directory
+from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.sql.postgres import PostgresStore
 from lockhouse.storage.sql.postgres_marks import MARKS_FILE
 

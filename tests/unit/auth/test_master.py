@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.auth.master import MASTER_KEY_FILE, open_master_key, replace_durably
+from lockhouse.auth.master import MASTER_KEY_FILE, open_master_key
+from lockhouse.durable import replace_durably
 from lockhouse.errors import DataInvalid
 
 

@@ -10,13 +10,13 @@ import contextlib
 import errno
 import os
 import secrets
-import sys
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from lockhouse.durable import sync_directory, sync_file
 from lockhouse.errors import StorageFull, StorageUnavailable
+from lockhouse.storage.blobs.given import Given
 from lockhouse.storage.reserve import Reserve
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -38,8 +38,7 @@ class FileBlobs:
         self._reserve = reserve
         self._durable = durable
         self._incoming = root / _INCOMING
-        self._noting = threading.Lock()
-        self._finished: dict[str, float] = {}
+        self._given = Given()
         self.sweeping = threading.Lock()
         """Held by whoever removes blobs, and by whoever copies them and must find all that a snapshot refers to."""
         if read_only:
@@ -74,8 +73,7 @@ class FileBlobs:
     def delete(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
             self._place(name).unlink()
-        with self._noting:
-            self._finished.pop(name, None)
+        self._given.forget(name)
 
     def names(self) -> Iterator[tuple[str, float]]:
         for directory in sorted(self._root.iterdir()):
@@ -88,14 +86,7 @@ class FileBlobs:
     def finished_within(self, name: str, seconds: float) -> bool:
         """Whether this process gave the name out so recently, by a clock that never jumps: its version may not be
         committed yet, whatever the file's date says."""
-        with self._noting:
-            at = self._finished.get(name)
-            if at is None:
-                return False
-            if time.monotonic() - at < seconds:
-                return True
-            del self._finished[name]
-            return False
+        return self._given.within(name, seconds)
 
     def _place(self, name: str) -> Path:
         if len(name) != 32 or not _HEX.issuperset(name):
@@ -108,8 +99,7 @@ class FileBlobs:
 
     def _keep(self, incoming: Path, name: str) -> str:
         place = self._place(name)
-        with self._noting:
-            self._finished[name] = time.monotonic()
+        self._given.note(name)
         try:
             incoming.rename(place)
         except FileNotFoundError:
@@ -224,25 +214,6 @@ class FileBlobReader:
 
     def __del__(self) -> None:
         self.close()
-
-
-def sync_file(file: int) -> None:
-    """Until the device has it. On macOS fsync alone does not ask the device."""
-    if sys.platform == "darwin":
-        import fcntl  # noqa: PLC0415 - only there
-
-        fcntl.fcntl(file, fcntl.F_FULLFSYNC)
-    else:
-        os.fsync(file)
-
-
-def sync_directory(path: Path) -> None:
-    """Until the entries of the directory are durable."""
-    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
 
 
 @contextlib.contextmanager

@@ -20,8 +20,9 @@ from typing import IO
 import msgspec
 import zstandard
 
+from lockhouse.durable import sync_file
 from lockhouse.errors import RequestInvalid, StorageUnavailable
-from lockhouse.storage.blobs.files import FileBlobs, sync_file
+from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.carry.layout import Column, Kind, Table, layout, newest_schema
 from lockhouse.storage.carry.rows import Digester, TableFacts, decoder, encode_row
 from lockhouse.storage.sql.records import Row

@@ -23,10 +23,10 @@ import apsw
 import msgspec
 
 import lockhouse
+from lockhouse.durable import sync_directory, sync_file
 from lockhouse.errors import RequestInvalid, StorageFull, StorageUnavailable
 from lockhouse.sealing.ring import Ring, read_keys
 from lockhouse.sealing.sources import KEY_FILE
-from lockhouse.storage.blobs.files import sync_directory, sync_file
 from lockhouse.storage.carry import archive
 from lockhouse.storage.carry.archive import FORMAT, Archive, BlobFacts, FileFacts, Manifest, private
 from lockhouse.storage.carry.carrying import (

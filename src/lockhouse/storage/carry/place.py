@@ -18,10 +18,11 @@ from typing import Protocol
 
 from lockhouse.core.blobs import BlobReader, Blobs
 from lockhouse.core.ports import Store
+from lockhouse.durable import sync_directory
 from lockhouse.errors import RequestInvalid, StorageUnavailable
 from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import KEY_FILE, KeyFile
-from lockhouse.storage.blobs.files import FileBlobs, sync_directory
+from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.blobs.opening import EMBEDDED, KeptBlobs, open_blobs
 from lockhouse.storage.carry.rows import Loader, Snapshot
 from lockhouse.storage.carry.sqlite_rows import SqliteLoader, SqliteSnapshot
