@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from lockhouse.review.hcl import Block, Value, plain_text, read_hcl
-from lockhouse.review.model import PURPOSE_LOCK, PURPOSE_STATE, Backend, Fact, FileFacts, Role, TableName, User
+from lockhouse.review.model import PURPOSE_LOCK, PURPOSE_STATE, Backend, FileFacts, Role, TableName, User
 from lockhouse.review.redaction import redact
 
 Setting = tuple[str, str, int]
@@ -36,20 +36,7 @@ def add_backend(facts: FileFacts, kind: str, form: str, line: int, settings: Seq
     values = {key: (value, at) for key, value, at in settings}
 
     def fact(service: str, role: Role, at: int, name: str, purpose: str, rule: str) -> None:
-        facts.facts.append(
-            Fact(
-                service,
-                role,
-                rule,
-                facts.file,
-                at,
-                1,
-                User.TOOLING,
-                redact(snippet),
-                name="" if name == "?" else name,
-                purpose=purpose,
-            )
-        )
+        facts.add(service, role, rule, at, snippet, User.TOOLING, name="" if name == "?" else name, purpose=purpose)
 
     rule = f"terraform.backend.{form}"
     if kind == "s3":

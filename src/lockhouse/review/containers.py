@@ -11,8 +11,7 @@ import posixpath
 import re
 
 from lockhouse.review.catalogue import catalogue
-from lockhouse.review.model import PURPOSE_LOCK, Certainty, Fact, FileFacts, Role, User
-from lockhouse.review.redaction import redact
+from lockhouse.review.model import PURPOSE_LOCK, Certainty, FileFacts, Role, User
 from lockhouse.review.shell import comment_facts, logical_lines, read_shell, url_service
 from lockhouse.review.yamltext import Node
 
@@ -38,9 +37,7 @@ def _add(
     certainty: Certainty = Certainty.CERTAIN,
 ) -> None:
     snippet = lines[line - 1] if 0 < line <= len(lines) else ""
-    facts.facts.append(
-        Fact(service, role, rule, facts.file, line, 1, user, redact(snippet), purpose=purpose, certainty=certainty)
-    )
+    facts.add(service, role, rule, line, snippet, user, purpose=purpose, certainty=certainty)
 
 
 def is_compose(path: str, document: Node) -> bool:
@@ -229,9 +226,7 @@ def read_dockerfile(facts: FileFacts, text: str) -> None:
                 if found:
                     role = Role.EMULATOR if found[1] else Role.IMAGE
                     user = None if found[1] else User.PLATFORM
-                    facts.facts.append(
-                        Fact(found[0], role, "container.image", facts.file, line.number, 1, user, redact(line.text))
-                    )
+                    facts.add(found[0], role, "container.image", line.number, line.text, user)
             case "RUN":
                 read_shell(
                     facts, rest + (f" <<EOF\n{line.heredoc}\nEOF" if line.heredoc else ""), line.number, User.DELIVERY
@@ -250,18 +245,14 @@ def read_dockerfile(facts: FileFacts, text: str) -> None:
                 for match in re.finditer(r"[a-z0-9+]+://[^\s\"']+", rest):
                     service = url_service(match[0])
                     if service:
-                        facts.facts.append(
-                            Fact(
-                                service,
-                                Role.CONNECTION,
-                                "configuration.url",
-                                facts.file,
-                                line.number,
-                                1,
-                                User.APPLICATION,
-                                redact(line.text),
-                                certainty=Certainty.PROBABLE,
-                            )
+                        facts.add(
+                            service,
+                            Role.CONNECTION,
+                            "configuration.url",
+                            line.number,
+                            line.text,
+                            User.APPLICATION,
+                            certainty=Certainty.PROBABLE,
                         )
             case _:
                 pass

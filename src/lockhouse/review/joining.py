@@ -128,7 +128,7 @@ def _evidence(fact: Fact, life: Life, component: str) -> Evidence:
         fact.column,
         fact.snippet,
         fact.rule,
-        fact.component or component,
+        component,
         fact.link,
         fact.certainty,
         fact.purpose,

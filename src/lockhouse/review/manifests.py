@@ -12,8 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 
 from lockhouse.review.catalogue import catalogue
-from lockhouse.review.model import Fact, FileFacts, Role, User
-from lockhouse.review.redaction import redact
+from lockhouse.review.model import FileFacts, Role, User
 from lockhouse.review.shell import read_shell
 
 Declared = tuple[str, str]  # (service, package name to find the line by)
@@ -229,4 +228,4 @@ def _add(facts: FileFacts, service: str, role: Role, rule: str, package: str, li
     number = next(
         (i for i, line in enumerate(lines, 1) if package in line and not line.lstrip().startswith(("#", "//"))), 1
     )
-    facts.facts.append(Fact(service, role, rule, facts.file, number, 1, None, redact(lines[number - 1]), name=package))
+    facts.add(service, role, rule, number, lines[number - 1], name=package)

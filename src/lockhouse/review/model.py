@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from lockhouse.review.redaction import redact
+
 SCHEMA = "lockhouse.review/1"
 
 
@@ -137,7 +139,6 @@ class Fact(NamedTuple):
     purpose: str = ""
     certainty: Certainty = Certainty.CERTAIN
     link: str = ""
-    component: str = ""
     operations: tuple[str, ...] = ()
 
 
@@ -257,6 +258,28 @@ class FileFacts:
     notes: list[tuple[str, int, str]] = field(default_factory=list)
     """(rule, line, message) for findings that one file alone proves."""
     problem: str = ""
+
+    def add(
+        self,
+        service: str,
+        role: Role,
+        rule: str,
+        line: int,
+        text: str,
+        user: User | None = None,
+        *,
+        column: int = 1,
+        name: str = "",
+        purpose: str = "",
+        certainty: Certainty = Certainty.CERTAIN,
+        link: str = "",
+        operations: tuple[str, ...] = (),
+    ) -> None:
+        """A fact of this file. `text`: of the line that shows it; nothing of a secret in it is kept."""
+        shown = redact(text)
+        self.facts.append(
+            Fact(service, role, rule, self.file, line, column, user, shown, name, purpose, certainty, link, operations)
+        )
 
 
 class Evidence(NamedTuple):

@@ -11,10 +11,9 @@ import re
 from collections.abc import Callable
 
 from lockhouse.review.catalogue import catalogue
-from lockhouse.review.model import Certainty, Fact, FileFacts, Role, User
+from lockhouse.review.model import Certainty, FileFacts, Role, User
 from lockhouse.review.policies import add_policy_text
 from lockhouse.review.prefilter import HOST, SCHEME, TEXT, WORD, Hit
-from lockhouse.review.redaction import redact
 from lockhouse.review.sdk import host_use, services_in_text, string_use
 
 _PER_SERVICE = 40
@@ -60,7 +59,7 @@ def mentions(facts: FileFacts, data: bytes, hits: list[Hit], role: Role) -> None
             return
         seen.add((service, line))
         counts[service] = counts.get(service, 0) + 1
-        facts.facts.append(Fact(service, role, role.value, facts.file, line, column, None, redact(lines.text(line))))
+        facts.add(service, role, role.value, line, lines.text(line), column=column)
 
     for hit in hits:
         line, column = lines.of(hit.start)
@@ -84,9 +83,7 @@ def comments_by_line(facts: FileFacts, data: bytes, hits: list[Hit], hash_commen
             continue
         seen.add((hit.service, number))
         if sum(1 for f in facts.facts if f.service == hit.service) < 8:
-            facts.facts.append(
-                Fact(hit.service, Role.COMMENT, "comment", facts.file, number, column, None, redact(text))
-            )
+            facts.add(hit.service, Role.COMMENT, "comment", number, text, column=column)
 
 
 def in_comment(text: str, column: int, *, hash_comments: bool) -> bool:
@@ -173,18 +170,8 @@ def read_other_source(facts: FileFacts, data: bytes, hits: list[Hit]) -> None:
             used = facts.file.endswith((".cs", ".rs")) or len(re.findall(rf"\b{re.escape(last)}\b", text)) > 1
             role = Role.CLIENT if used else Role.IMPORT
             rule = "import.pattern" if used else "import.unused"
-            facts.facts.append(
-                Fact(
-                    service,
-                    role,
-                    rule,
-                    facts.file,
-                    number,
-                    1,
-                    User.APPLICATION if used else None,
-                    redact(line),
-                    certainty=Certainty.PROBABLE,
-                )
+            facts.add(
+                service, role, rule, number, line, User.APPLICATION if used else None, certainty=Certainty.PROBABLE
             )
     for hit in hits:
         number, column = lines.of(hit.start)
@@ -193,19 +180,7 @@ def read_other_source(facts: FileFacts, data: bytes, hits: list[Hit]) -> None:
             continue
         use = string_use(line[max(0, column - 120) : column + 200], hit)
         if use and not any(f.service == use[0] and f.line == number for f in facts.facts):
-            facts.facts.append(
-                Fact(
-                    use[0],
-                    use[1],
-                    use[2],
-                    facts.file,
-                    number,
-                    column,
-                    User.APPLICATION,
-                    redact(line),
-                    certainty=Certainty.PROBABLE,
-                )
-            )
+            facts.add(*use, number, line, User.APPLICATION, column=column, certainty=Certainty.PROBABLE)
     comments_by_line(facts, data, hits, hash_comments=facts.file.endswith((".ex", ".exs", ".php")))
 
 
@@ -229,19 +204,7 @@ def markup_hosts(facts: FileFacts, data: bytes, hits: list[Hit]) -> None:
         if re.search(r"(?:src|action|url|fetch|endpoint)\s*[=:(]", line, re.IGNORECASE):
             use = host_use(line)
             if use and not any(f.service == use[0] and f.line == number for f in facts.facts):
-                facts.facts.append(
-                    Fact(
-                        use[0],
-                        use[1],
-                        use[2],
-                        facts.file,
-                        number,
-                        column,
-                        User.APPLICATION,
-                        redact(line),
-                        certainty=Certainty.PROBABLE,
-                    )
-                )
+                facts.add(*use, number, line, User.APPLICATION, column=column, certainty=Certainty.PROBABLE)
 
 
 def notebook_code(text: str) -> str:

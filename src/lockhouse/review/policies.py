@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterable
 
 from lockhouse.review.catalogue import catalogue
-from lockhouse.review.model import Fact, FileFacts, Grant, Role
-from lockhouse.review.redaction import redact
+from lockhouse.review.model import FileFacts, Grant, Role
 
 _ACTION = re.compile(r"^([a-z0-9-]+|\*):([A-Za-z0-9*?]+)$")
 _QUOTED = re.compile(r"\"(?!arn:)([a-z0-9-]+):([A-Z*][A-Za-z0-9*?]*)\"")
@@ -31,19 +30,7 @@ def add_grant(facts: FileFacts, action: str, resource: str, line: int, snippet: 
         return
     service = catalogue().iam(match[1])
     if service and not any(f.service == service and f.line == line and f.role is Role.PERMISSION for f in facts.facts):
-        facts.facts.append(
-            Fact(
-                service,
-                Role.PERMISSION,
-                "iam.grant",
-                facts.file,
-                line,
-                column,
-                None,
-                redact(snippet),
-                name=_table(resource),
-            )
-        )
+        facts.add(service, Role.PERMISSION, "iam.grant", line, snippet, column=column, name=_table(resource))
 
 
 def _table(resource: str) -> str:
@@ -56,9 +43,7 @@ def add_managed(facts: FileFacts, text: str, line: int, snippet: str) -> None:
     for match in _MANAGED.finditer(text):
         service = catalogue().managed_policy(match[1])
         if service:
-            facts.facts.append(
-                Fact(service, Role.PERMISSION, "iam.managed_policy", facts.file, line, 1, None, redact(snippet))
-            )
+            facts.add(service, Role.PERMISSION, "iam.managed_policy", line, snippet)
 
 
 def _strings(item: object) -> list[str]:

@@ -27,10 +27,10 @@ from lockhouse.review.containers import (
 )
 from lockhouse.review.files import read_regular
 from lockhouse.review.manifests import read_lock, read_manifest
-from lockhouse.review.model import EnvRead, Fact, FactoryCall, FileFacts, Role, User
+from lockhouse.review.model import EnvRead, FactoryCall, FileFacts, Role, User
 from lockhouse.review.paths import Life, PathKind, classify
 from lockhouse.review.policies import add_grant, add_policy_text
-from lockhouse.review.redaction import redact, shown
+from lockhouse.review.redaction import shown
 from lockhouse.review.shell import comment_facts, read_shell
 from lockhouse.review.terraform import read_terraform
 from lockhouse.review.tree import SourceTree, Spot
@@ -153,8 +153,7 @@ def _platform_file(facts: FileFacts, text: str) -> None:
     if name == "config.toml" and folder.rpartition("/")[2] == "supabase":
         service = "supabase"
     if service:
-        first = redact(text.split("\n", 1)[0])
-        facts.facts.append(Fact(service, Role.CONFIGURATION, "platform.file", facts.file, 1, 1, User.PLATFORM, first))
+        facts.add(service, Role.CONFIGURATION, "platform.file", 1, text.split("\n", 1)[0], User.PLATFORM)
 
 
 def _source(facts: FileFacts, language: str, data: bytes, layout: Layout) -> None:
@@ -283,18 +282,14 @@ def _pulumi(facts: FileFacts, document: Node, lines: list[str]) -> None:
         service = pulumi_service(parts[0], parts[1].split("/")[0]) if len(parts) > 1 else None
         if service and kind is not None:
             locks = service == "aws/dynamodb" and any(n.text == "LockID" for _, n in node.walk())
-            facts.facts.append(
-                Fact(
-                    service,
-                    Role.LOCK if locks else Role.RESOURCE,
-                    "pulumi.construct",
-                    facts.file,
-                    kind.line,
-                    1,
-                    User.TOOLING if locks else User.PLATFORM,
-                    redact(lines[kind.line - 1]),
-                    purpose="state lock table" if locks else "",
-                )
+            facts.add(
+                service,
+                Role.LOCK if locks else Role.RESOURCE,
+                "pulumi.construct",
+                kind.line,
+                lines[kind.line - 1],
+                User.TOOLING if locks else User.PLATFORM,
+                purpose="state lock table" if locks else "",
             )
 
 
@@ -309,13 +304,9 @@ def _broken_yaml(facts: FileFacts, lines: list[str]) -> None:
         found = catalogue().image(image[1]) if image else None
         service = catalogue().cloudformation(kind[1]) if kind else None
         if found and not found[1]:
-            facts.facts.append(
-                Fact(found[0], Role.IMAGE, "container.image", facts.file, number, 1, User.PLATFORM, redact(line))
-            )
+            facts.add(found[0], Role.IMAGE, "container.image", number, line, User.PLATFORM)
         elif service:
-            facts.facts.append(
-                Fact(service, Role.RESOURCE, "cloudformation.line", facts.file, number, 1, User.PLATFORM, redact(line))
-            )
+            facts.add(service, Role.RESOURCE, "cloudformation.line", number, line, User.PLATFORM)
 
 
 # The second look: names that other files taught

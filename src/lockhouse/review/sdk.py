@@ -14,7 +14,7 @@ from tree_sitter import Node
 from lockhouse.review import constructs, dynamic, operations
 from lockhouse.review.catalogue import catalogue
 from lockhouse.review.languages import go, java, javascript, python, ruby
-from lockhouse.review.model import PURPOSE_LOCK, PURPOSE_STATE, Certainty, Fact, FileFacts, Place, Role, User
+from lockhouse.review.model import PURPOSE_LOCK, PURPOSE_STATE, Certainty, FileFacts, Place, Role, User
 from lockhouse.review.prefilter import HOST, SCHEME, TEXT, Hit
 from lockhouse.review.redaction import redact
 from lockhouse.review.tree import Form, Import, SourceTree, Spot
@@ -98,21 +98,18 @@ class _Reader:
         if self.counts[key] > _PER_SERVICE:
             return
         line, column = self.tree.line(offset)
-        self.facts.facts.append(
-            Fact(
-                service,
-                role,
-                rule,
-                self.facts.file,
-                line,
-                column,
-                user,
-                redact(self.tree.line_text(line)),
-                name=name,
-                certainty=certainty,
-                link=link,
-                purpose=purpose,
-            )
+        self.facts.add(
+            service,
+            role,
+            rule,
+            line,
+            self.tree.line_text(line),
+            user,
+            column=column,
+            name=name,
+            purpose=purpose,
+            certainty=certainty,
+            link=link,
         )
 
     # Imports and their references

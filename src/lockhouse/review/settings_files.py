@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 
 from lockhouse.review.catalogue import catalogue
-from lockhouse.review.model import Certainty, Fact, FileFacts, Role, User
-from lockhouse.review.redaction import redact
+from lockhouse.review.model import Certainty, FileFacts, Role, User
 from lockhouse.review.shell import comment_facts, url_service
 
 _ENV = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][\w.-]*)\s*[=:]\s*(.*)$")
@@ -20,7 +19,7 @@ _URL = re.compile(r"(?:jdbc:)?[a-z][a-z0-9+]*://[^\s\"'`<>)]+", re.IGNORECASE)
 def _add(facts: FileFacts, service: str, role: Role, rule: str, line: int, text: str, user: User | None) -> None:
     certainty = Certainty.PROBABLE if user else Certainty.CERTAIN
     if not any(f.service == service and f.line == line and f.role is role for f in facts.facts):
-        facts.facts.append(Fact(service, role, rule, facts.file, line, 1, user, redact(text), certainty=certainty))
+        facts.add(service, role, rule, line, text, user, certainty=certainty)
 
 
 def read_env(facts: FileFacts, text: str) -> None:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from lockhouse.review.backends import add_backend, read_backends
 from lockhouse.review.catalogue import catalogue
 from lockhouse.review.hcl import read_hcl
-from lockhouse.review.model import PURPOSE_LOCK, Certainty, Fact, FileFacts, Role, TableName, User
+from lockhouse.review.model import PURPOSE_LOCK, Certainty, FileFacts, Role, TableName, User
 from lockhouse.review.policies import add_policy_text
-from lockhouse.review.redaction import redact
 
 _HEREDOC = re.compile(r"<<-?\s*([\"']?)([A-Za-z_][\w]*)\1")
 _AWS = re.compile(
@@ -221,7 +220,7 @@ def comment_facts(facts: FileFacts, number: int, text: str) -> None:
         names.add(found[0])
     for service in sorted(names):
         if sum(1 for f in facts.facts if f.service == service and f.role is Role.COMMENT) < 8:
-            facts.facts.append(Fact(service, Role.COMMENT, "comment", facts.file, number, 1, None, redact(text)))
+            facts.add(service, Role.COMMENT, "comment", number, text)
 
 
 def _fact(
@@ -237,19 +236,15 @@ def _fact(
     operation: str = "",
     certainty: Certainty = Certainty.CERTAIN,
 ) -> None:
-    facts.facts.append(
-        Fact(
-            service,
-            role,
-            rule,
-            facts.file,
-            line.number,
-            1,
-            user,
-            redact(line.text),
-            name=name,
-            purpose=purpose,
-            certainty=certainty,
-            operations=(operation,) if operation else (),
-        )
+    facts.add(
+        service,
+        role,
+        rule,
+        line.number,
+        line.text,
+        user,
+        name=name,
+        purpose=purpose,
+        certainty=certainty,
+        operations=(operation,) if operation else (),
     )

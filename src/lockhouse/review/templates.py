@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 
 from lockhouse.review.catalogue import catalogue
-from lockhouse.review.model import PURPOSE_LOCK, PURPOSE_STATE, EnvLink, Fact, FileFacts, Role, TableName, User
+from lockhouse.review.model import PURPOSE_LOCK, PURPOSE_STATE, EnvLink, FileFacts, Role, TableName, User
 from lockhouse.review.policies import add_grant, add_managed, is_action
-from lockhouse.review.redaction import redact
 from lockhouse.review.yamltext import Node
 
 _ENV_NAME = re.compile(r"^[A-Z][A-Z0-9_]{2,}$")
@@ -66,11 +65,7 @@ class _Reader:
     def add(
         self, service: str, role: Role, rule: str, line: int, user: User | None, *, name: str = "", purpose: str = ""
     ) -> None:
-        self.facts.facts.append(
-            Fact(
-                service, role, rule, self.facts.file, line, 1, user, redact(self.line(line)), name=name, purpose=purpose
-            )
-        )
+        self.facts.add(service, role, rule, line, self.line(line), user, name=name, purpose=purpose)
 
 
 def read_template(facts: FileFacts, document: Node, lines: list[str]) -> None:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 from lockhouse.review.catalogue import catalogue
 from lockhouse.review.hcl import Block, HclFile, read_hcl, read_json
-from lockhouse.review.model import PURPOSE_LOCK, PURPOSE_STATE, Fact, FileFacts, Role, User
-from lockhouse.review.redaction import redact
+from lockhouse.review.model import PURPOSE_LOCK, PURPOSE_STATE, FileFacts, Role, User
 from lockhouse.review.shell import comment_facts
 
 
@@ -90,6 +89,4 @@ def _top_level_meaning(body: Block) -> set[int]:
 def _add(
     facts: FileFacts, service: str, role: Role, line: int, text: str, user: User, purpose: str, name: str = ""
 ) -> None:
-    facts.facts.append(
-        Fact(service, role, "terraform.line", facts.file, line, 1, user, redact(text), name=name, purpose=purpose)
-    )
+    facts.add(service, role, "terraform.line", line, text, user, name=name, purpose=purpose)

@@ -18,7 +18,6 @@ from lockhouse.review.model import (
     PURPOSE_LOCK,
     PURPOSE_STATE,
     Certainty,
-    Fact,
     FileFacts,
     Place,
     Role,
@@ -110,19 +109,7 @@ class Joining:
                 reason = "the module is not in the repository" if source.text else "the module's source is computed"
                 facts.places.append(Place(source.scope, file.file, line, "module.remote", reason, redact(snippet)))
             for service in source.hints:
-                facts.facts.append(
-                    Fact(
-                        service,
-                        Role.UNKNOWN,
-                        "module.remote",
-                        file.file,
-                        line,
-                        1,
-                        None,
-                        redact(snippet),
-                        certainty=Certainty.UNKNOWN,
-                    )
-                )
+                facts.add(service, Role.UNKNOWN, "module.remote", line, snippet, certainty=Certainty.UNKNOWN)
             return
         scope = Scope(folder)
         key = resolve(block.value("hash_key"), scope)
@@ -130,20 +117,17 @@ class Joining:
         for service in source.services:
             is_table = service == "aws/dynamodb"
             tooling = source.tooling or (is_table and key == "LockID")
-            facts.facts.append(
-                Fact(
-                    service,
-                    Role.LOCK if tooling and is_table else Role.MODULE,
-                    "terraform.module",
-                    file.file,
-                    block.line,
-                    block.column,
-                    User.TOOLING if tooling else User.PLATFORM,
-                    redact(file.line(block.line)),
-                    name=name,
-                    purpose="" if not tooling else PURPOSE_LOCK if is_table else PURPOSE_STATE,
-                    certainty=Certainty.PROBABLE,
-                )
+            facts.add(
+                service,
+                Role.LOCK if tooling and is_table else Role.MODULE,
+                "terraform.module",
+                block.line,
+                file.line(block.line),
+                User.TOOLING if tooling else User.PLATFORM,
+                column=block.column,
+                name=name,
+                purpose="" if not tooling else PURPOSE_LOCK if is_table else PURPOSE_STATE,
+                certainty=Certainty.PROBABLE,
             )
 
     def _reach(self) -> None:
@@ -305,20 +289,17 @@ class Joining:
         ):
             role, rule = Role.UNUSED_RESOURCE, "terraform.module_count_zero"
         facts = self.facts[file.file]
-        facts.facts.append(
-            Fact(
-                service,
-                role,
-                rule,
-                file.file,
-                block.line,
-                block.column,
-                user if role is not Role.UNUSED_RESOURCE else None,
-                redact(file.line(block.line)),
-                name=name,
-                purpose=purpose,
-                link=".".join(block.labels),
-            )
+        facts.add(
+            service,
+            role,
+            rule,
+            block.line,
+            file.line(block.line),
+            user if role is not Role.UNUSED_RESOURCE else None,
+            column=block.column,
+            name=name,
+            purpose=purpose,
+            link=".".join(block.labels),
         )
         if kind == "aws_dynamodb_table" and name and purpose == PURPOSE_LOCK:
             facts.tables.append(TableName("table", name, "resource", file.file, block.line))

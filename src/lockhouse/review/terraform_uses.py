@@ -11,9 +11,8 @@ from collections.abc import Mapping
 
 from lockhouse.review.catalogue import catalogue
 from lockhouse.review.hcl import Block, Value, plain_text
-from lockhouse.review.model import EnvLink, Fact, FileFacts, Role, User
+from lockhouse.review.model import EnvLink, FileFacts, Role, User
 from lockhouse.review.policies import add_grant, add_managed, add_policy_text, is_action
-from lockhouse.review.redaction import redact
 from lockhouse.review.shell import read_shell
 from lockhouse.review.terraform import TerraformFile
 from lockhouse.review.terraform_values import MAX_DEPTH, Folder, Scope, member, resolve, resolve_reference
@@ -84,18 +83,7 @@ class Uses:
         service = catalogue().boto_like(match[1].rpartition(".")[2]) if match else None
         if service:
             facts = self.facts[file.file]
-            facts.facts.append(
-                Fact(
-                    service,
-                    Role.PERMISSION,
-                    "network.endpoint",
-                    file.file,
-                    block.line,
-                    1,
-                    None,
-                    redact(file.line(block.line)),
-                )
-            )
+            facts.add(service, Role.PERMISSION, "network.endpoint", block.line, file.line(block.line))
 
     def _datasource(self, file: TerraformFile, block: Block) -> None:
         value = block.value("type")
@@ -105,9 +93,7 @@ class Uses:
             self._integration(file, service, value.line, "integration.appsync")
 
     def _integration(self, file: TerraformFile, service: str, line: int, rule: str) -> None:
-        self.facts[file.file].facts.append(
-            Fact(service, Role.INTEGRATION, rule, file.file, line, 1, User.APPLICATION, redact(file.line(line)))
-        )
+        self.facts[file.file].add(service, Role.INTEGRATION, rule, line, file.line(line), User.APPLICATION)
 
     def _pull(self, folder: Folder, file: TerraformFile, value: Value | None) -> None:
         if value is None:

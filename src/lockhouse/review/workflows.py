@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 
 from lockhouse.review.catalogue import catalogue
-from lockhouse.review.model import Fact, FileFacts, Role, User
-from lockhouse.review.redaction import redact
+from lockhouse.review.model import FileFacts, Role, User
 from lockhouse.review.shell import read_shell
 from lockhouse.review.yamltext import Node
 
@@ -92,4 +91,4 @@ def _inputs(facts: FileFacts, node: Node) -> None:
 
 def _add(facts: FileFacts, service: str, role: Role, rule: str, line: int, lines: list[str], user: User | None) -> None:
     snippet = lines[line - 1] if 0 < line <= len(lines) else ""
-    facts.facts.append(Fact(service, role, rule, facts.file, line, 1, user, redact(snippet)))
+    facts.add(service, role, rule, line, snippet, user)
