@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from lockhouse.bootstrap.certificates import CERTIFICATE_FILE
@@ -58,7 +59,7 @@ def page(credentials: FirstCredentials, region: str, program: str, directory: st
         "or, from Terraform 1.10 on:\n\n"
         f"{_indented(with_lockfile(credentials.namespace, region))}\n"
         "In the shell that runs Terraform:\n\n"
-        f'  eval "$({program} env --data {directory})"\n'
+        f'  eval "$({shlex.quote(program)} env --data {shlex.quote(directory)})"\n'
     )
 
 

@@ -135,8 +135,16 @@ def run(act: Callable[[], None]) -> Exit:
     except KeyboardInterrupt:
         say_problem("interrupted", "")
         return Exit.INTERRUPTED
+    except UnicodeEncodeError as wrong:
+        # Bytes of the command line that no text has; or text that this terminal's encoding has not.
+        say_problem(f"cannot write {wrong.object[wrong.start : wrong.end]!a} as {wrong.encoding}", "use UTF-8")
+        return Exit.USAGE
     except BrokenPipeError:
         sys.stderr.close()  # whoever read our output has gone (`| head`): nothing is wrong, nobody is to be told
+    except OSError as error:
+        named = f"cannot use {error.filename}" if error.filename else "cannot go on"
+        say_problem(f"{named}: {error.strerror or error}", "")
+        return Exit.FAILED
     return Exit.OK
 
 

@@ -12,13 +12,22 @@ import sys
 
 def main() -> None:
     """Run the command line; never returns."""
-    if sys.argv[1:2] == ["serve"]:
-        from lockhouse.cli import exits, serving
+    try:
+        if sys.argv[1:2] == ["serve"]:
+            from lockhouse.cli import exits, serving
 
-        asked = serving.read_plain(sys.argv[2:])
-        if asked is not None:
-            flags, as_json = asked
-            sys.exit(exits.run(lambda: serving.serve(flags, as_json=as_json)))
-    from lockhouse.cli.tree import app
+            asked = serving.read_plain(sys.argv[2:])
+            if asked is not None:
+                flags, as_json = asked
+                sys.exit(exits.run(lambda: serving.serve(flags, as_json=as_json)))
+        if sys.argv[1:] in (["--version"], ["-V"]):
+            sys.argv[1] = "version"
+        from lockhouse.cli.tree import app
 
-    app()
+        app()
+    except KeyboardInterrupt:
+        # Before the command began: modules are still being read.
+        from lockhouse.cli.exits import Exit, say_problem
+
+        say_problem("interrupted", "")
+        sys.exit(Exit.INTERRUPTED)

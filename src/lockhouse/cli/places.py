@@ -23,7 +23,12 @@ Database = Annotated[
     typer.Option("--database-url", metavar="URL", help="The database that has the records, instead of SQLite."),
 ]
 Blobs = Annotated[
-    str, typer.Option("--blobs", metavar="URL", help="Where the large bodies are, instead of the data directory.")
+    str,
+    typer.Option(
+        "--blobs",
+        metavar="URL",
+        help="Where the large bodies are; without it, in the database, or with SQLite in the data directory.",
+    ),
 ]
 
 EncryptionKey = Annotated[

@@ -31,16 +31,23 @@ class SharedStorage:
     blobs: FileBlobs
 
     def check_master_key(self, fingerprint: bytes) -> None:
-        """DataInvalid (`data.invalid`) unless all replicas have this master key; the first one tells the database."""
-        kept = self.store.claim_fact(_FINGERPRINT, fingerprint)
-        if not hmac.compare_digest(kept, fingerprint):
-            raise DataInvalid(
-                "cannot serve this database: its other servers use another master key",
-                hint="give every server the same file: --master-key-file FILE",
-            )
+        """See below."""
+        check_master_key(self.store, fingerprint)
 
     def close(self) -> None:
         self.store.close()
+
+
+def check_master_key(store: PostgresStore, fingerprint: bytes, *, replace: bool = False) -> None:
+    """DataInvalid (`data.invalid`) unless all replicas have this master key; the first one tells the database.
+
+    `replace`: the other one is lost, and all replicas are to have this one from now on."""
+    kept = store.claim_fact(_FINGERPRINT, fingerprint, replace=replace)
+    if not hmac.compare_digest(kept, fingerprint):
+        raise DataInvalid(
+            "cannot serve this database: its other servers use another master key",
+            hint="give every server the same file: --master-key-file FILE",
+        )
 
 
 def open_shared(path: Path, url: str, *, connections: int, password_file: Path | None = None) -> SharedStorage:

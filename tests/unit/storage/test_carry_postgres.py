@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from lockhouse.auth.authenticator import Authenticator
+from lockhouse.auth.master import fingerprint
+from lockhouse.cli.tree import app
 from lockhouse.core.addresses import Address
 from lockhouse.core.ports import Transaction
 from lockhouse.errors import DataInvalid
+from lockhouse.storage.blobs.rows import RowBlobs
 from lockhouse.storage.carry.backup import create, restore, restore_directory
 from lockhouse.storage.carry.carrying import Progress, check_served
 from lockhouse.storage.carry.database_place import open_database_place
@@ -19,6 +26,7 @@ from lockhouse.storage.carry.moving import move
 from lockhouse.storage.carry.place import Place, open_directory_place
 from lockhouse.storage.carry.rows import TableFacts
 from lockhouse.storage.directory import open_directory
+from lockhouse.storage.shared import open_shared
 from lockhouse.storage.sql.postgres import PostgresStore
 from tests.contract.samples import event
 from tests.postgres import Cluster, running_cluster
@@ -91,6 +99,22 @@ def test_there_and_back_all_rows_and_bodies_are_equal(tmp_path: Path, url: str):
     again = open_directory(tmp_path / "back")
     assert again.store.read(lambda tx: tx.state(Address("acme", ODD))) is not None
     again.close()
+
+
+def test_bodies_are_put_where_a_server_of_that_database_looks_for_them(tmp_path: Path, url: str):
+    used(tmp_path / "data")
+    with (
+        open_directory_place(tmp_path / "data") as source,
+        database(url, tmp_path / "with-database") as target,
+    ):
+        wanted = {name for name, _ in source.blobs.names()}
+        move(source, target)
+    assert len(wanted) == 4
+    storage = open_shared(tmp_path / "with-database", url, connections=2)
+    try:
+        assert {name for name, _ in RowBlobs(storage.store).names()} == wanted
+    finally:
+        storage.close()
 
 
 def test_a_move_into_a_database_that_is_cut_is_completed_by_the_next(tmp_path: Path, url: str):
@@ -184,3 +208,51 @@ def test_every_table_of_a_store_is_carried_or_known_to_belong_to_its_place(clust
     own = {"schema_steps", "house", "house_facts", "marks", "notices", "blobs", "blob_pieces"}
     of_replicas = {"waiters", "replicas", "recollections"}
     assert found == {table.name for table in layout(newest_schema())} | own | of_replicas
+
+
+def reset(*arguments: str | Path) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["admin", "reset-credentials", *map(str, arguments)])
+    return done.exit_code, done.output
+
+
+def test_the_administrator_of_a_database_is_reset_and_that_of_the_place_it_was_moved_from_is_not(
+    tmp_path: Path, url: str
+):
+    data = tmp_path / "data"
+    used(data)
+    (data / "master.key").write_bytes(b"k" * 32)
+    (data / "master.key").chmod(0o600)
+    with open_directory_place(data) as source, database(url, data) as target:
+        move(source, target)
+    (data / "credentials.json").write_text(told := '{"those": "of the database"}')
+    code, said = reset("--data", data)
+    assert (code, "it was moved to postgresql://" in said) == (1, True)
+    assert (data / "credentials.json").read_text() == told
+    (data / "credentials.json").unlink()
+
+    assert reset("--data", data, "--database-url", url)[0] == 0
+    token = json.loads((data / "credentials.json").read_text())["token"]
+    storage = open_shared(data, url, connections=2)
+    try:
+        storage.check_master_key(fingerprint(b"k" * 32))
+        assert Authenticator(storage.store, b"k" * 32, time.time).token(token).name == "administrator"
+    finally:
+        storage.close()
+
+
+def test_a_lost_master_key_of_a_database_is_replaced_only_when_that_is_asked_for(tmp_path: Path, url: str):
+    storage = open_shared(tmp_path / "replica", url, connections=2)
+    try:
+        storage.check_master_key(fingerprint(b"lost" * 8))
+        code, said = reset("--data", tmp_path, "--database-url", url)
+        assert (code, "--master-key-file" in said) == (1, True)
+        other = tmp_path / "other.key"
+        other.write_bytes(b"k" * 32)
+        other.chmod(0o600)
+        named = ("--data", tmp_path, "--database-url", url, "--master-key-file", other)
+        code, said = reset(*named)
+        assert (code, "use another master key" in said) == (1, True)
+        assert reset(*named, "--new-master-key")[0] == 0
+        storage.check_master_key(fingerprint(b"k" * 32))
+    finally:
+        storage.close()

@@ -55,6 +55,28 @@ def test_a_mark_is_taken_back_by_undo(tmp_path: Path):
     served(tmp_path / "data")
 
 
+def test_a_mark_names_the_same_place_from_wherever_the_command_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    filled(tmp_path / "data").close()
+    monkeypatch.chdir(tmp_path)
+    moved(Path())
+    with pytest.raises(DataInvalid, match=str(tmp_path / "new")):
+        served(tmp_path / "data")
+    with pytest.raises(DataInvalid, match="data in it already"):  # and not: moved elsewhere
+        moved(tmp_path)
+
+
+def test_what_is_only_partly_here_is_not_given_back_by_undo(tmp_path: Path):
+    filled(tmp_path / "data").close()
+
+    def stop(told: Progress) -> None:
+        raise Cut(told.what)
+
+    with pytest.raises(Cut):
+        moved(tmp_path, stop)
+    with open_directory_place(tmp_path / "new") as place, pytest.raises(DataInvalid, match="only partly here"):
+        undo(place)
+
+
 class Cut(Exception):
     """Stands for the end of the process."""
 

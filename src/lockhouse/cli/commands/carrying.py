@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -177,13 +178,18 @@ def decrypt(
         digest = hashlib.sha256()
         target = open(output, "xb", opener=private) if output else sys.stdout.buffer  # noqa: SIM115 - closed below
         try:
-            for piece in plain.pieces:
-                digest.update(piece)
-                target.write(piece)
-            target.flush()
-        finally:
+            with target if output else contextlib.nullcontext():
+                for piece in plain.pieces:
+                    digest.update(piece)
+                    target.write(piece)
+                target.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # A part of a state must not be taken for one: the file was made here, and goes.
             if output:
-                target.close()
+                Path(output).unlink()
+            raise StorageUnavailable(f"cannot write {output or 'the bytes'}: {error.strerror}") from error
     body = plain.version.body
     if body is None or digest.digest() != body.sha256:
         raise StorageUnavailable(

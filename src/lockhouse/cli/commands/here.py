@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Annotated
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +15,9 @@ import lockhouse
 from lockhouse.cli.frame import Run, command, data_directory
 from lockhouse.cli.printing import facts
 from lockhouse.errors import RequestInvalid, ServerUnreachable
+
+if TYPE_CHECKING:
+    from lockhouse.core.ports import Store
 
 admin = typer.Typer(no_args_is_help=True, help="For whoever owns the data directory, while no server runs.")
 
@@ -57,6 +63,11 @@ def env(run: Run, *, data: Data = "") -> None:
     if credentials is None:
         raise ServerUnreachable(
             f"cannot read {directory}/credentials.json", hint="name the server's data directory: --data DIR"
+        )
+    if not credentials.endpoint:
+        raise ServerUnreachable(
+            f"cannot tell where the server of {directory}/credentials.json is: none was started on it yet",
+            hint="start one; or write its address into the file, as endpoint",
         )
     values = environment(credentials, str(SETTINGS["region"].default), directory)
     run.show(values, export(values))
@@ -111,32 +122,97 @@ def reset_credentials(
     run: Run,
     *,
     data: Data = "",
+    database_url: Annotated[
+        str,
+        typer.Option(
+            "--database-url",
+            metavar="URL",
+            envvar="LOCKHOUSE_DATABASE_URL",
+            help="The database that has the records, instead of SQLite; the password in it, in PGPASSWORD, or in the "
+            "file of PGPASSFILE.",
+        ),
+    ] = "",
+    master_key_file: Annotated[
+        str,
+        typer.Option(
+            "--master-key-file",
+            metavar="FILE",
+            envvar="LOCKHOUSE_MASTER_KEY_FILE",
+            help="The master key that the servers are given; without it, the one in the data directory.",
+        ),
+    ] = "",
     new_master_key: Annotated[
-        bool, typer.Option("--new-master-key", help="When master.key is lost: make another. All access keys end.")
+        bool, typer.Option("--new-master-key", help="When the master key is lost: use another. All access keys end.")
     ] = False,
 ) -> None:
-    """Make new credentials for the administrator and end the old ones. Stop the server first.
+    """Make new credentials for the administrator and end the old ones.
+
+    Stop the server first. Servers that share a database may run, unless their master key is replaced.
 
     Example: lockhouse admin reset-credentials --data /var/lib/lockhouse
+    Example: lockhouse admin reset-credentials --data . --database-url postgresql://lockhouse@db/lockhouse
+    --master-key-file master.key
     """
-    from lockhouse.auth.master import open_master_key
     from lockhouse.bootstrap import first_start
-    from lockhouse.errors import DataInvalid
-    from lockhouse.storage.directory import DATABASE, open_directory
 
     directory = data_directory(data)
-    if not (directory / DATABASE).is_file():
-        raise DataInvalid(f"cannot find a Lockhouse in {directory}", hint="name its data directory: --data DIR")
-    opened = open_directory(directory)
-    try:
-        master = open_master_key(directory, create=new_master_key)
-        made = first_start.reset(opened.store, master, directory, now=time.time())
-    finally:
-        opened.close()
+    with _records(directory, database_url) as store:
+        master = _master_key(directory, master_key_file, create=new_master_key, shared=bool(database_url))
+        if database_url:
+            _agree(store, master, replace=new_master_key)
+        made = first_start.reset(store, master, directory, now=time.time())
     run.show(
         {"file": str(directory / first_start.CREDENTIALS_FILE), "access_key_id": made.access_key_id},
         f"new credentials are in {directory / first_start.CREDENTIALS_FILE}",
     )
+
+
+@contextmanager
+def _records(directory: Path, database_url: str) -> Iterator[Store]:
+    """What is served, there: credentials of a place that was moved away open nothing, and those of the place that it
+    was moved to are in the same directory. Errors: `data.invalid`, `storage.unavailable`."""
+    from lockhouse.errors import DataInvalid
+    from lockhouse.storage.carry.carrying import check_served
+    from lockhouse.storage.directory import DATABASE, open_directory
+
+    if database_url:
+        from lockhouse.storage.sql.postgres import PostgresStore
+
+        with closing(PostgresStore(database_url, connections=2)) as store:
+            store.read(check_served)
+            yield store
+        return
+    if not (directory / DATABASE).is_file():
+        raise DataInvalid(
+            f"cannot find a Lockhouse in {directory}",
+            hint="name its data directory (--data DIR), or its database (--database-url URL)",
+        )
+    with closing(open_directory(directory)) as opened:
+        opened.store.read(check_served)
+        yield opened.store
+
+
+def _master_key(directory: Path, file: str, *, create: bool, shared: bool) -> bytes:
+    from lockhouse.auth.master import MASTER_KEY_FILE, open_master_key, read_master_key
+    from lockhouse.errors import DataInvalid
+
+    if file:
+        return read_master_key(Path(file).expanduser())
+    if shared and not create and not (directory / MASTER_KEY_FILE).exists():
+        raise DataInvalid(
+            f"cannot find the master key in {directory}",
+            hint="name the file that the servers of this database are given: --master-key-file FILE",
+        )
+    return open_master_key(directory, create=create)
+
+
+def _agree(store: Store, master: bytes, *, replace: bool) -> None:
+    from lockhouse.auth.master import fingerprint
+    from lockhouse.storage.shared import check_master_key
+    from lockhouse.storage.sql.postgres import PostgresStore
+
+    assert isinstance(store, PostgresStore)
+    check_master_key(store, fingerprint(master), replace=replace)
 
 
 def register(app: typer.Typer) -> None:

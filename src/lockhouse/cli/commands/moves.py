@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lockhouse.storage.carry.place import Place
 
 _PLACE = "a data directory, or postgresql://…"
+_BLOBS = "in the data directory, or in the database of postgresql://…"
 
 
 def move(
@@ -27,14 +28,19 @@ def move(
     *,
     source: Annotated[str, typer.Option("--from", metavar="PLACE", help=f"Where everything is: {_PLACE}")] = "",
     target: Annotated[str, typer.Option("--to", metavar="PLACE", help=f"Where it is to be: {_PLACE}")] = "",
-    from_blobs: Annotated[str, typer.Option("--from-blobs", metavar="URL", help="Where the large bodies are.")] = "",
-    to_blobs: Annotated[str, typer.Option("--to-blobs", metavar="URL", help="Where they are to be.")] = "",
+    from_blobs: Annotated[
+        str,
+        typer.Option("--from-blobs", metavar="URL", help=f"Where the large bodies are; without it, {_BLOBS}"),
+    ] = "",
+    to_blobs: Annotated[
+        str, typer.Option("--to-blobs", metavar="URL", help=f"Where they are to be; without it, {_BLOBS}")
+    ] = "",
     data: Annotated[
         str,
         typer.Option(
             "--data",
             envvar="LOCKHOUSE_DATA",
-            help="The data directory with the keys, where neither PLACE is one; large bodies without a URL are in it.",
+            help="The data directory with the keys, where neither PLACE is one.",
         ),
     ] = "",
     undo: Annotated[
@@ -57,16 +63,18 @@ def move(
             raise RequestInvalid("cannot move and undo a move at once")
         with _place(undo, from_blobs, data, None) as place:
             was = moving.undo(place)
-        run.done(place=place.name, moved_to=was, text=f"{place.name} may be served again")
+        said = f"{place.name} may be served again" if was else f"{place.name} was not moved: nothing to give up"
+        run.done(place=place.name, moved_to=was, text=said)
         return
     if not source or not target:
         raise RequestInvalid("cannot tell what to move where", hint="lockhouse move --from PLACE --to PLACE")
-    # Where one of them is a directory, the other finds its key file there, and its bodies unless they are elsewhere.
+    # Where one of them is a directory, the other finds its key file there.
     data = data or next((each for each in (source, target) if "://" not in each), "")
     ring = ring_of(encryption_key)
     with (
         _place(source, from_blobs, data, ring) as old,
-        _place(target, to_blobs, data, ring, create=True) as new,
+        # A new directory has no key file yet: its bodies are opened by what opens those of the source.
+        _place(target, to_blobs, data, ring or old.ring, create=True) as new,
         Meter() as meter,
     ):
         made = moving.move(old, new, progress=meter.progress)
@@ -87,7 +95,7 @@ def move(
                 ("from", f"{old.name} (it is kept, and no server will serve it)"),
                 ("to", new.name),
                 ("bodies moved", str(made.blobs)),
-                ("versions read", f"{found.versions} ({size(found.bytes)})" if found else ""),
+                ("versions read", f"{found.versions} ({size(found.bytes)})" if found else "none: no key"),
             )
         ),
     )

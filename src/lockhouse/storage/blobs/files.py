@@ -37,6 +37,8 @@ class FileBlobs:
         self._root = root
         self._reserve = reserve
         self._durable = durable
+        self.where = "the data directory" if reserve is not None else str(root)
+        """For people. Clients of a server (which has a reserve) are told no path."""
         self._incoming = root / _INCOMING
         self._given = Given()
         self.sweeping = threading.Lock()
@@ -95,7 +97,7 @@ class FileBlobs:
 
     def _check_room(self) -> None:
         if self._reserve is not None and self._reserve.given_up:
-            raise _full()
+            raise _full(self.where)
 
     def _keep(self, incoming: Path, name: str) -> str:
         place = self._place(name)
@@ -124,18 +126,18 @@ class FileBlobWriter:
         self._path = blobs._incoming / secrets.token_hex(16)  # noqa: SLF001 - as above
         self._file = -1
         self._using = threading.RLock()
-        with _refusals():
+        with _refusals(self._blobs.where):
             self._file = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
 
     def write(self, data: bytes | memoryview) -> None:
         self._blobs._check_room()  # noqa: SLF001 - as above
         rest = memoryview(data)
-        with self._using, self._undone(), _refusals():
+        with self._using, self._undone(), _refusals(self._blobs.where):
             while rest:
                 rest = rest[os.write(self._file, rest) :]
 
     def finish(self, name: str = "") -> str:
-        with self._using, self._undone(), _refusals():
+        with self._using, self._undone(), _refusals(self._blobs.where):
             if self._blobs._durable:  # noqa: SLF001 - as above
                 sync_file(self._file)
             self._close()
@@ -217,19 +219,19 @@ class FileBlobReader:
 
 
 @contextlib.contextmanager
-def _refusals() -> Iterator[None]:
+def _refusals(where: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise _full() from error
+            raise _full(where) from error
         raise StorageUnavailable(f"cannot store a body: {os.strerror(error.errno or 0)}") from error
 
 
-def _full() -> StorageFull:
+def _full(where: str) -> StorageFull:
     return StorageFull(
-        "cannot store a body: the disk of the data directory is full; nothing was changed",
-        hint="free some space: reads and unlocks still work, and writes resume by themselves",
+        f"cannot store a body: the disk of {where} is full; nothing was changed",
+        hint="free some space there: a server goes on with reads and unlocks, and its writes resume by themselves",
     )
 
 

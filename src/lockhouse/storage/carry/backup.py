@@ -161,7 +161,9 @@ def drill(
     progress: Tell = bool,
 ) -> Drill:
     """Restore into a scratch directory, compare every row with the backup, read every version back, and throw the
-    scratch away. Errors: as `check`."""
+    scratch away. Errors: as `check`; `storage.full`."""
+    if scratch is not None:
+        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="lockhouse-drill-", dir=scratch) as made:
         began = clock()
         opened = Archive(path)

@@ -162,7 +162,7 @@ def check_served(tx: Reader) -> None:
     if MOVED in notices:
         raise DataInvalid(
             f"cannot serve this data: it was moved to {notices[MOVED].decode()}",
-            hint="serve it there; or give this copy up to be served again: lockhouse move --undo PLACE",
+            hint="use it there; or, to give that move up: lockhouse move --undo PLACE, and PLACE is this one",
         )
 
 

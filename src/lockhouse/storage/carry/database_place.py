@@ -7,33 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lockhouse.errors import RequestInvalid
 from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import KEY_FILE, KeyFile
-from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.blobs.opening import EMBEDDED, KeptBlobs, open_blobs
+from lockhouse.storage.blobs.rows import RowBlobs
 from lockhouse.storage.carry.place import Place
 from lockhouse.storage.carry.postgres_rows import PostgresLoader, PostgresSnapshot, name_of
-from lockhouse.storage.directory import BLOBS
 from lockhouse.storage.sql.postgres import PostgresStore
 from lockhouse.storage.sql.postgres_session import options_of
 
 
 @contextmanager
 def open_database_place(url: str, blobs: str, directory: Path | None, *, ring: Ring | None = None) -> Iterator[Place]:
-    """A database that servers may use meanwhile, unless it is written to. `blobs` as the setting of that name says;
-    `directory` has those that are files, and the key file.
+    """A database that servers may use meanwhile, unless it is written to. `blobs` as the setting of that name says, and
+    by default in the database, where servers look for them then; `directory` has the key file.
 
     Errors: `storage.unavailable`, `setting.invalid`, `data.invalid`."""
-    if blobs in ("", EMBEDDED) and directory is None:
-        raise RequestInvalid(
-            "cannot tell where the large bodies are",
-            hint="name their store (--blobs URL), or the directory: --data DIR",
-        )
     store = PostgresStore(url)
     try:
-        embedded = FileBlobs((directory or Path()) / BLOBS, read_only=directory is None)
-        yield _place(store, url, open_blobs(blobs or EMBEDDED, embedded, store), directory, ring)
+        yield _place(store, url, open_blobs(blobs or EMBEDDED, RowBlobs(store), store), directory, ring)
     finally:
         store.close()
 

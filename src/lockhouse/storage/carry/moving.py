@@ -7,7 +7,7 @@ mark is a switch: `undo` takes it back.
 from __future__ import annotations
 
 from lockhouse.errors import DataInvalid
-from lockhouse.storage.carry.carrying import MOVED, Carried, FromPlace, Tell, carry
+from lockhouse.storage.carry.carrying import ARRIVING, MOVED, Carried, FromPlace, Tell, carry
 from lockhouse.storage.carry.place import Place
 
 
@@ -34,8 +34,16 @@ def move(source: Place, target: Place, *, opens: bool = True, progress: Tell = b
 
 
 def undo(place: Place) -> str:
-    """Let the place be served again; where it had been moved to (empty: nowhere)."""
+    """Let the place be served again; where it had been moved to (empty: nowhere).
+
+    Errors: `data.invalid` when it is only partly here: the mark to take back is that of its source."""
     with place.store() as store:
-        moved = dict(store.read(lambda tx: tx.notices(MOVED))).get(MOVED)
+        notices = dict(store.read(lambda tx: tx.notices()))
+        if arriving := notices.get(ARRIVING):
+            raise DataInvalid(
+                f"cannot serve {place.name}: it is only partly here, it was being carried from {arriving.decode()}",
+                hint="run that restore or move again; or give it up at its source: lockhouse move --undo SOURCE",
+            )
+        moved = notices.get(MOVED)
         store.write(lambda tx: tx.set_notice(MOVED, None))
     return moved.decode() if moved is not None else ""

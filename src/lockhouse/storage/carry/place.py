@@ -137,7 +137,8 @@ def directory_place(
             opened.close()
 
     return Place(
-        str(path),
+        # Marks name it: from wherever the command is run again, it is the same place.
+        os.path.abspath(path),  # noqa: PTH100 - resolve() would follow a link to somewhere else
         kept,
         kept,
         lambda: SqliteSnapshot(path / DATABASE),

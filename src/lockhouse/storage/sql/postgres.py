@@ -185,12 +185,13 @@ class PostgresStore:
         """StorageUnavailable unless the database answered a moment ago and has not gone back in time."""
         self._health.check()
 
-    def claim_fact(self, name: str, value: bytes) -> bytes:
-        """A fact about the house that whoever asks first decides; answers what was decided."""
+    def claim_fact(self, name: str, value: bytes, *, replace: bool = False) -> bytes:
+        """A fact about the house that whoever asks first decides, or who replaces it; answers what was decided."""
         session = Session(self._options)
         try:
             session.begin(READ_WRITE)
-            session.send("INSERT INTO house_facts (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, value))
+            then = "(name) DO UPDATE SET value = excluded.value" if replace else "DO NOTHING"
+            session.send(f"INSERT INTO house_facts (name, value) VALUES (?, ?) ON CONFLICT {then}", (name, value))  # noqa: S608
             rows = session.fetch("SELECT value FROM house_facts WHERE name = ?", (name,))
             session.commit()
         except (psycopg.Error, Lost) as error:

@@ -64,7 +64,9 @@ class Marks:
         with self._guard:
             if era > self._kept.era:
                 if self._kept.era or self._kept.marks:
-                    _log.warning("Accepted that the database went back in time era=%d", era)
+                    _log.warning(
+                        "Took the database as it is: a rollback was accepted, or it was filled anew era=%d", era
+                    )
                 self._kept, self.lost, self._changed = _File(era), "", True
                 expected = {}
             elif era < self._kept.era:

@@ -1,0 +1,71 @@
+"""However a command ends, it says so in one line and an exit code, never with a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from lockhouse.bootstrap import backends, first_start
+from tests.unit.storage.test_backup import HOME, filled, put
+
+
+def run(*words: str | bytes | Path, **more: object) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-c", "from lockhouse.cli.main import main; main()"]
+    return subprocess.run(  # type: ignore[call-overload,no-any-return]
+        [*program, *words], capture_output=True, text=True, errors="replace", timeout=60, check=False, **more
+    )
+
+
+def told(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr.partition("\n")[0]
+
+
+def test_the_version_is_told_as_other_programs_tell_theirs():
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, run("version").stdout)
+
+
+def test_bytes_that_are_no_text_are_a_mistake_in_the_command_line():
+    code, line = told(run("state", "list", b"\xe4", "--endpoint", "http://127.0.0.1:9", "--token", "t"))
+    assert (code, line.startswith("error: cannot write ")) == (2, True)
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    code, line = told(run("backup", "drill", tmp_path, "--scratch", tmp_path / "file" / "scratch"))
+    assert (code, line) == (1, f"error: cannot use {tmp_path / 'file' / 'scratch'}: Not a directory")
+
+
+def test_a_state_that_does_not_fit_leaves_no_part_of_it(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+    put(directory, HOME, 9, os.urandom(200_000), as_blob=True)
+    directory.close()
+    where = ("decrypt", HOME.namespace, HOME.key, "--data", tmp_path / "data", "-o")
+    assert told(run(*where, tmp_path / "whole"))[0] == 0
+    limit = lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # noqa: E731
+    assert told(run(*where, tmp_path / "part", preexec_fn=limit)) == (
+        1,
+        f"error: cannot write {tmp_path / 'part'}: File too large",
+    )
+    assert not (tmp_path / "part").exists()
+
+
+def test_what_is_to_be_pasted_survives_a_shell():
+    known = first_start.FirstCredentials("http://127.0.0.1:1", "id", "secret", "token", "acme-states")
+    program, directory = "/opt/my tools/lockhouse", "/var/lib/$HOME's"
+    line = backends.page(known, "us-east-1", program, directory).splitlines()[-1].strip()
+    inner = line.removeprefix('eval "$(').removesuffix(')"')
+    assert shlex.split(inner) == [program, "env", "--data", directory]
+
+
+def test_credentials_without_an_endpoint_do_not_lead_to_somebody_elses(tmp_path: Path):
+    document = {"endpoint": "", "access_key_id": "i", "secret_access_key": "s", "token": "t", "namespace": "n"}
+    (tmp_path / "credentials.json").write_text(json.dumps(document))
+    code, line = told(run("env", "--data", tmp_path, env=dict(os.environ)))
+    assert (code, "cannot tell where the server" in line) == (1, True)
