@@ -178,7 +178,12 @@ def test_locks_that_are_held_at_the_source_are_told_and_not_held_here(moto: Clou
         {"LockID": {"S": "another/app.tfstate"}, "Info": {"S": json.dumps(INFO)}},
     ):
         dynamodb.put_item(TableName=table, Item=item)
+    for number in range(5):  # more than fits one page of a Scan, which is 1 MB
+        dynamodb.put_item(TableName=table, Item={"LockID": {"S": f"pad-{number}"}, "pad": {"S": "x" * 300_000}})
+    assert "LastEvaluatedKey" in dynamodb.scan(TableName=table)
     server = start_lockhouse()
+    missing = bring(server, moto, bucket, "--lock-table", "no-such-table")
+    assert (missing.code, "cannot find the lock table no-such-table" in missing.stderr) == (3, True)
     done = json.loads(bring(server, moto, bucket, "--lock-table", table).ok().stdout)
     assert sorted((each["key"], each["id"], each["who"], each["through"]) for each in done["held_locks"]) == [
         ("app/terraform.tfstate", "7d1c", "bo@desk", "table"),

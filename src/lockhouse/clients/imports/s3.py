@@ -46,7 +46,8 @@ class _Page(msgspec.Struct):
     """What a Scan answers, as far as it is about locks."""
 
     Items: list[_Item] = []
-    LastEvaluatedKey: msgspec.Raw | None = None
+    LastEvaluatedKey: msgspec.Raw = msgspec.Raw()
+    """Empty on the last page."""
 
 
 class S3Source:
@@ -168,10 +169,10 @@ class S3Source:
 
     def _table_locks(self) -> list[HeldLock]:
         found: list[HeldLock] = []
-        start: msgspec.Raw | None = None
+        start = msgspec.Raw()
         while True:
             asked: dict[str, object] = {"TableName": self._table, "ConsistentRead": True}
-            if start is not None:
+            if start:
                 asked["ExclusiveStartKey"] = start
             page = self._scan(msgspec.json.encode(asked))
             for item in page.Items:
@@ -179,7 +180,7 @@ class S3Source:
                 if item.Info is not None and bucket == self._bucket and key.startswith(self._prefix):
                     found.append(_lock(key, item.Info.S.encode(), "table"))
             start = page.LastEvaluatedKey
-            if start is None:
+            if not start:
                 return found
 
     def _scan(self, body: bytes) -> _Page:
@@ -199,7 +200,20 @@ class S3Source:
             )
             answer = self._http.post(f"{self._table_endpoint}/", content=body, headers=signed)
             if answer.status_code == 200:
-                return msgspec.json.decode(answer.content, type=_Page)
+                try:
+                    return msgspec.json.decode(answer.content, type=_Page)
+                except msgspec.ValidationError as wrong:
+                    raise Refusal(
+                        "request.invalid",
+                        f"cannot use {self._table}: it is not a lock table of Terraform ({wrong})",
+                        "",
+                    ) from None
+            if answer.status_code == 400 and b"ResourceNotFoundException" in answer.content:
+                raise Refusal(
+                    "table.not_found",
+                    f"cannot find the lock table {self._table} at {self._table_endpoint}",
+                    "name it as it is: --lock-table NAME",
+                )
             if answer.status_code not in _AGAIN or not left:
                 raise Refusal(
                     "access.denied" if answer.status_code in (400, 403) else "storage.unavailable",
