@@ -150,6 +150,11 @@ def run(act: Callable[[], None]) -> Exit:
 
 def say_problem(message: str, hint: str) -> None:
     """`error:` and `hint:` on standard error."""
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {_shown(message)}\n")
     if hint:
-        sys.stderr.write(f"hint: {hint}\n")
+        sys.stderr.write(f"hint: {_shown(hint)}\n")
+
+
+def _shown(text: str) -> str:
+    """No control character of somebody's key or reason reaches the terminal."""
+    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)

@@ -7,6 +7,7 @@ bytes (the limit of S3 object keys); dots, slashes, `env:/`, case and leading or
 from __future__ import annotations
 
 import re
+import shlex
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -30,6 +31,11 @@ class Address(NamedTuple):
     def lock_id(self) -> str:
         """The DynamoDB LockID and the `Path` of lock documents: only for display and that wire, never an identity."""
         return f"{self.namespace}/{self.key}"
+
+    @property
+    def words(self) -> str:
+        """The arguments of a command about it, for hints: they can be pasted into a shell whatever the key is."""
+        return f"{self.namespace} {shlex.quote(self.key)}"
 
 
 @lru_cache(maxsize=4096)

@@ -181,8 +181,7 @@ class House:
             raise RequestInvalid(
                 f"cannot restore version {version_id} of {address.lock_id}: it has {version.size} bytes, more than "
                 f"{RESTORE_BYTES}",
-                hint=f"lockhouse state download {address.namespace} {address.key} --version {version_id}, then "
-                "terraform state push",
+                hint=f"lockhouse state download {address.words} --version {version_id}, then terraform state push",
             )
         intake = await self._with_serial(version.body, found.state.highest_serial + 1)
         command = self.with_body(

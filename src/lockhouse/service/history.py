@@ -116,7 +116,7 @@ def find_serial(tx: Reader, caller: Caller, address: Address, serial: int) -> st
         before = page[-1].seq
     raise VersionNotFound(
         f"cannot find serial {serial} of {address.lock_id}",
-        hint=f"lockhouse state versions {address.namespace} {address.key}",
+        hint=f"lockhouse state versions {address.words}",
     )
 
 
@@ -218,6 +218,6 @@ def refuse_while_locked(tx: Reader, state: StateRecord, now: float) -> None:
         address = state.address
         raise WriteLocked(
             f"cannot write {address.lock_id}: {lock.holder} holds its lock",
-            hint=f"lockhouse lock show {address.namespace} {address.key}",
+            hint=f"lockhouse lock show {address.words}",
         )
     maintenance.refuse_write(tx, state.address, now)

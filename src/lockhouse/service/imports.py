@@ -64,7 +64,7 @@ def add(tx: Transaction, caller: Caller, command: Import) -> Written:
     if (newest.id if newest is not None else "") != command.after:
         raise ConditionFailed(
             f"cannot import into {address.lock_id}: somebody has written to it since",
-            hint=f"lockhouse state versions {address.namespace} {address.key}",
+            hint=f"lockhouse state versions {address.words}",
             when="match",
             condition="after",
             etag=newest.etag if newest is not None else "",

@@ -199,7 +199,7 @@ def release(
             raise LockMismatch(
                 f"cannot unlock {address.lock_id}: it is held with lock id {lock.id!r}, not the one you name",
                 info=document_of(address, lock, lock.holds[0]),
-                hint=f"lockhouse lock show {address.namespace} {address.key}",
+                hint=f"lockhouse lock show {address.words}",
             )
         case Verdict.FORBIDDEN:
             assert lock is not None
@@ -319,7 +319,7 @@ def held(address: Address, lock: Lock, *, last_seen: float = 0.0) -> LockHeld:
     return LockHeld(
         f"cannot lock {address.lock_id}: {holder_words(lock)}{evidence}",
         info=document_of(address, lock, lock.holds[0]),
-        hint=f"wait, or: lockhouse lock {way} {address.namespace} {address.key}{end}",
+        hint=f"wait, or: lockhouse lock {way} {address.words}{end}",
         holder=lock.name,
         job=lock.link,
         stale=stale.why if stale is not None else "",

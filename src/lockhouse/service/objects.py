@@ -261,7 +261,7 @@ def read(
         if version.is_delete_marker:
             raise StateDeleted(
                 f"cannot find {address.lock_id}: it was deleted",
-                hint=f"lockhouse state versions {address.namespace} {address.key}",
+                hint=f"lockhouse state versions {address.words}",
                 version_id=version.id,
             )
     if conditions is not None:
@@ -322,7 +322,7 @@ def delete(
     if record.lock is not None:
         raise DeleteLocked(
             f"cannot delete {address.lock_id}: {record.lock.holder} holds its lock since {timestamp(record.lock.at)}",
-            hint=f"unlock first: lockhouse lock show {address.namespace} {address.key}",
+            hint=f"unlock first: lockhouse lock show {address.words}",
         )
     if state.is_state:
         refuse_delete(tx, address, caller.now)
@@ -557,5 +557,5 @@ def _no_state(address: Address) -> StateNotFound:
 def _no_version(address: Address, version_id: str) -> VersionNotFound:
     return VersionNotFound(
         f"cannot find version {version_id!r} of {address.lock_id}",
-        hint=f"lockhouse state versions {address.namespace} {address.key}",
+        hint=f"lockhouse state versions {address.words}",
     )

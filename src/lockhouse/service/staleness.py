@@ -74,7 +74,7 @@ def mark(tx: Transaction, caller: Caller, address: Address, epoch: int, evidence
     verb = "seen-again" if evidence is None else "stale"
     reason = "" if evidence is None else evidence.why
     if evidence is not None and evidence.asks:
-        reason = f"{reason}; if that is so: lockhouse lock release --stale {address.namespace} {address.key}"
+        reason = f"{reason}; if that is so: lockhouse lock release --stale {address.words}"
     told = locks.event(caller, lock, lock.holds[0], verb, reason)
     locks.change(tx, caller, state, record, msgspec.structs.replace(record, lock=lock), told, lock)
     return True
@@ -94,7 +94,7 @@ def release(
     if found is None or lock is None:
         raise LockNotFound(
             f"cannot release {address.lock_id}: it is not locked",
-            hint=f"lockhouse lock show {address.namespace} {address.key}",
+            hint=f"lockhouse lock show {address.words}",
         )
     seen = max(seen, locks.last_seen(tx, lock))
     other = (lock_id and not lock.has_id(lock_id)) or (expected is not None and lock != expected)
@@ -104,8 +104,8 @@ def release(
         raise LockMismatch(
             f"cannot release {address.lock_id} as stale: {why}",
             info=document_of(address, lock, lock.holds[0]),
-            hint=f"lockhouse lock show {address.namespace} {address.key}; to take it away nevertheless: lockhouse lock "
-            f"force-unlock {address.namespace} {address.key} --reason TEXT",
+            hint=f"lockhouse lock show {address.words}; to take it away nevertheless: lockhouse lock "
+            f"force-unlock {address.words} --reason TEXT",
         )
     unlock = Unlock(address, lock.holds[0].facet, id=lock.id, force=True, reason=f"stale: {evidence.why}")
     locks.release(tx, caller, unlock, found)

@@ -92,7 +92,7 @@ def _without_markers(tx: Transaction, state: StateRecord) -> tuple[StateRecord, 
     if current is not None and not current.is_delete_marker:
         raise RequestInvalid(
             f"cannot undelete {address.lock_id}: it is not deleted",
-            hint=f"to go back to an older version: lockhouse state versions {address.namespace} {address.key}",
+            hint=f"to go back to an older version: lockhouse state versions {address.words}",
         )
     markers: list[Version] = []
     while current is not None and current.is_delete_marker:
@@ -102,7 +102,7 @@ def _without_markers(tx: Transaction, state: StateRecord) -> tuple[StateRecord, 
     if current is None:
         raise StateNotFound(
             f"cannot undelete {address.lock_id}: it has no versions",
-            hint=f"look into its trash: lockhouse state trash {address.namespace} {address.key}",
+            hint=f"look into its trash: lockhouse state trash {address.words}",
         )
     for marker in markers:
         tx.delete_version(state, marker.seq)
@@ -128,6 +128,6 @@ def _find(tx: Reader, state: StateRecord, version_id: str) -> Discarded:
     if found is None or parsed is None or found.version.nonce != parsed[1]:
         raise VersionNotFound(
             f"cannot find version {version_id!r} in the trash of {address.lock_id}",
-            hint=f"lockhouse state trash {address.namespace} {address.key}",
+            hint=f"lockhouse state trash {address.words}",
         )
     return found

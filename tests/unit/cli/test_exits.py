@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 import lockhouse
-from lockhouse.cli.exits import EXIT_CODES, MEANINGS, Exit, exit_code
+from lockhouse.cli.exits import EXIT_CODES, MEANINGS, Exit, exit_code, say_problem
+from lockhouse.core.addresses import Address
 from lockhouse.errors import ALL_PROBLEMS, LOCAL_PROBLEMS
 from tests.unit.cli.tree import COMMANDS, help_of, is_command, names
 
 SOURCE = Path(lockhouse.__file__).parent
+
+
+def test_a_hint_can_be_pasted_whatever_the_key_is():
+    for key in ("a b", "it's", "$(id)", "é/ö", "x;y", "*", "plain/terraform.tfstate"):
+        assert shlex.split(f"lockhouse lock show {Address('acme', key).words}") == [
+            "lockhouse",
+            "lock",
+            "show",
+            "acme",
+            key,
+        ]
+    said = "".join(path.read_text() for path in SOURCE.rglob("*.py"))
+    assert not re.search(r"lockhouse [^\n]*\{(address\.)?namespace\} \{(address\.)?key\}", said)
+
+
+def test_what_a_key_contains_does_not_reach_the_terminal_as_a_command(capsys: pytest.CaptureFixture[str]):
+    say_problem("cannot find a/\x1b[2Jb", "lockhouse state list 'a\rb'")
+    assert capsys.readouterr().err == "error: cannot find a/?[2Jb\nhint: lockhouse state list 'a?b'\n"
 
 
 def test_every_problem_has_an_exit_code_and_nothing_else_has():

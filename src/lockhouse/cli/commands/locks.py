@@ -10,6 +10,7 @@ from lockhouse.cli.arguments import Key, Namespace
 from lockhouse.cli.commands import maintenance
 from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, facts, short
+from lockhouse.core.addresses import Address
 from lockhouse.errors import RequestInvalid
 
 if TYPE_CHECKING:
@@ -102,8 +103,8 @@ def release(
     if not stale:
         raise RequestInvalid(
             "cannot release a lock without a reason",
-            hint=f"lockhouse lock release --stale {namespace} {key}, or lockhouse lock force-unlock {namespace} {key} "
-            "--reason TEXT",
+            hint=f"lockhouse lock release --stale {Address(namespace, key).words}, or lockhouse lock force-unlock "
+            f"{Address(namespace, key).words} --reason TEXT",
         )
     done = run.client.release_stale(namespace, key, lock_id)
     run.show(done, f"unlocked {namespace}/{key}: {done.holder} held it with lock id {done.id}; stale: {done.why}")

@@ -15,6 +15,7 @@ import typer
 from lockhouse.cli.arguments import Key, Namespace, Output, ParkedId, Yes, confirm
 from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, facts, optional, progress, short, size
+from lockhouse.core.addresses import Address
 from lockhouse.errors import RequestInvalid
 
 if TYPE_CHECKING:
@@ -177,7 +178,8 @@ def delete(
 ) -> None:
     """Delete a state. Its versions stay: `state undelete` brings it back."""
     deleted = run.client.delete_state(namespace, key, force=force)
-    run.show(deleted, f"deleted {namespace}/{key}; to have it back: lockhouse state undelete {namespace} {key}")
+    back = f"lockhouse state undelete {Address(namespace, key).words}"
+    run.show(deleted, f"deleted {namespace}/{key}; to have it back: {back}")
 
 
 @command(parked_group, "list")

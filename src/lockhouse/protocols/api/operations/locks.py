@@ -64,7 +64,7 @@ async def force_unlock(call: Call) -> wire.ForceUnlocked:
     if lock is None:
         raise LockNotFound(
             f"cannot force-unlock {address.lock_id}: it is not locked",
-            hint=f"lockhouse lock show {address.namespace} {address.key}",
+            hint=f"lockhouse lock show {address.words}",
         )
     unlock = Unlock(address=address, facet=lock.holds[0].facet, id=asked.id or lock.id, force=True, reason=asked.reason)
     await call.house.release_lock(call.caller, unlock)

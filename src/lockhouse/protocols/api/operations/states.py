@@ -61,7 +61,7 @@ async def download(call: Call) -> Download:
     if found.version.is_delete_marker:
         raise VersionNotFound(
             f"cannot download version {found.version.id} of {address.lock_id}: it is a delete marker",
-            hint=f"lockhouse state versions {address.namespace} {address.key}",
+            hint=f"lockhouse state versions {address.words}",
         )
     body = await call.house.give_out(found.version)
     return Download(body, _file_name(address), found.version.content_type or "application/json")
