@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -380,10 +381,20 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
 def _serve(server: Server, listener: socket.socket, announce: Announce) -> None:
     settings = server.settings
     certificate, key = settings.tls_cert, settings.tls_key
-    if settings.tls_self_signed:
-        from lockhouse.bootstrap.certificates import development_certificate  # noqa: PLC0415 - as in `_redis`
+    if settings.tls_self_signed or (certificate and key):
+        from lockhouse.bootstrap import certificates  # noqa: PLC0415 - as in `_redis`
 
-        certificate, key = development_certificate(server.directory.path, settings.listen.host, dt.datetime.now(dt.UTC))
+        now = dt.datetime.now(dt.UTC)
+        if settings.tls_self_signed:
+            public = urlsplit(settings.public_url).hostname or ""
+            directory = server.directory.path
+            certificate, key = certificates.development_certificate(directory, settings.listen.host, now, public=public)
+        assert certificate is not None
+        assert key is not None
+        if (ends := certificates.check_certificate(certificate, key)) <= now:
+            _log.warning(
+                "Serving with a certificate that has ended: clients refuse it file=%s end=%s", certificate, ends
+            )
     config = uvicorn.Config(
         server.handler,
         http=connection_class(

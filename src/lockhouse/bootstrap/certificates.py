@@ -1,4 +1,6 @@
-"""A self-signed certificate for development, made at the first start that asks for it and kept in the data directory.
+"""Certificates for https: what is wrong with one that was given, and a self-signed one for development.
+
+The latter is made at the first start that asks for it and kept in the data directory.
 
 It names localhost, the loopback addresses and the host that the server listens on, so clients that are given the file
 (`AWS_CA_BUNDLE`, `SSL_CERT_FILE`) verify it like any other. Source of the profile: RFC 5280; one year, P-256.
@@ -8,6 +10,9 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+import os
+import ssl
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
@@ -16,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lockhouse.durable import replace_durably
+from lockhouse.errors import SettingInvalid
 
 CERTIFICATE_FILE = "development-certificate.pem"
 KEY_FILE = "development-key.pem"
@@ -23,35 +29,61 @@ _DAYS = 365
 _SPARE_DAYS = 30
 
 
-def development_certificate(directory: Path, host: str, now: dt.datetime) -> tuple[Path, Path]:
-    """(certificate, key) files, made anew when there are none, when they do not name `host`, or in their last month."""
+def check_certificate(certificate: Path, key: Path) -> dt.datetime:
+    """When the certificate (the first of the chain) ends. Errors: `setting.invalid` when the two cannot be used."""
+    for path, name in ((certificate, "tls_cert"), (key, "tls_key")):
+        try:
+            path.open("rb").close()
+        except OSError as wrong:
+            raise SettingInvalid(f"cannot read {path}: {os.strerror(wrong.errno or 0)}", setting=name) from None
+    try:
+        # An empty password, so that nobody is asked for one in a place where nobody sits.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
+        return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
+    except (ssl.SSLError, ValueError) as wrong:
+        said = str(getattr(wrong, "reason", None) or "")
+        reason = said.lower().replace("_", " ") or "one of them is not what it should be"
+        raise SettingInvalid(
+            f"cannot serve https with {certificate} and {key}: {reason}",
+            hint="tls_cert is a PEM chain, the server's certificate first; tls_key is its key, without a password",
+            setting="tls_cert",
+        ) from None
+
+
+def development_certificate(directory: Path, host: str, now: dt.datetime, *, public: str = "") -> tuple[Path, Path]:
+    """(certificate, key) files, made anew when there are none, when they do not name `host` and `public` (where clients
+    are told to come), or in their last month."""
     certificate, key = directory / CERTIFICATE_FILE, directory / KEY_FILE
-    if not (_serves(certificate, host, now) and key.is_file()):
-        _make(certificate, key, host, now)
+    hosts = [each for each in (host, public) if each]
+    if not (_serves(certificate, hosts, now) and key.is_file()):
+        _make(certificate, key, hosts, now)
     return certificate, key
 
 
-def _names(host: str) -> list[x509.GeneralName]:
+def _names(hosts: Sequence[str]) -> list[x509.GeneralName]:
     found: list[x509.GeneralName] = [x509.DNSName("localhost")]
     found += [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "::1")]
-    try:
-        wanted: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        wanted = x509.DNSName(host)
-    return found if wanted in found else [*found, wanted]
+    for host in hosts:
+        try:
+            wanted: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
+        except ValueError:
+            wanted = x509.DNSName(host)
+        if wanted not in found:
+            found.append(wanted)
+    return found
 
 
-def _serves(path: Path, host: str, now: dt.datetime) -> bool:
+def _serves(path: Path, hosts: Sequence[str], now: dt.datetime) -> bool:
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except (OSError, ValueError, x509.ExtensionNotFound):
         return False
     lasts = certificate.not_valid_after_utc > now + dt.timedelta(days=_SPARE_DAYS)
-    return lasts and all(name in list(names) for name in _names(host))
+    return lasts and all(name in list(names) for name in _names(hosts))
 
 
-def _make(certificate_path: Path, key_path: Path, host: str, now: dt.datetime) -> None:
+def _make(certificate_path: Path, key_path: Path, hosts: Sequence[str], now: dt.datetime) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Lockhouse development certificate")])
     certificate = (
@@ -62,7 +94,7 @@ def _make(certificate_path: Path, key_path: Path, host: str, now: dt.datetime) -
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(days=_DAYS))
-        .add_extension(x509.SubjectAlternativeName(_names(host)), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_names(hosts)), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

@@ -10,8 +10,11 @@ import threading
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
-from lockhouse.bootstrap.certificates import development_certificate
+from lockhouse.bootstrap.certificates import check_certificate, development_certificate
+from lockhouse.errors import SettingInvalid
 
 NOW = dt.datetime.now(dt.UTC)
 
@@ -34,6 +37,36 @@ def test_it_is_made_anew_for_another_host_before_it_ends_and_when_it_is_broken(t
     certificate.write_text("nonsense")
     development_certificate(tmp_path, "states.example", NOW)
     assert len({first, second, third, certificate.read_bytes()}) == 4
+
+
+def test_what_is_wrong_with_a_given_pair_is_said_before_anything_is_served(tmp_path: Path):
+    certificate, key = development_certificate(tmp_path, "127.0.0.1", NOW)
+    assert check_certificate(certificate, key) > NOW + dt.timedelta(days=300)
+    (tmp_path / "other").mkdir()
+    _, another = development_certificate(tmp_path / "other", "127.0.0.1", NOW)
+    (garbage := tmp_path / "garbage.pem").write_text("garbage")
+    locked = serialization.BestAvailableEncryption(b"word")
+    private = serialization.load_pem_private_key(key.read_bytes(), None)
+    (secret := tmp_path / "locked.pem").write_bytes(
+        private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
+    )
+    for pair, said in (
+        ((tmp_path / "missing.pem", key), "missing.pem: No such file"),
+        ((certificate, tmp_path / "missing.pem"), "missing.pem: No such file"),
+        ((certificate, another), "key values mismatch"),
+        ((garbage, key), "cannot serve https with"),
+        ((certificate, garbage), "cannot serve https with"),
+        ((certificate, secret), "cannot serve https with"),
+    ):
+        with pytest.raises(SettingInvalid, match=said):
+            check_certificate(*pair)
+
+
+def test_it_names_the_host_that_clients_are_told(tmp_path: Path):
+    certificate, _ = development_certificate(tmp_path, "0.0.0.0", NOW, public="states.example")
+    named = x509.load_pem_x509_certificate(certificate.read_bytes()).extensions
+    names = named.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert "states.example" in names.get_values_for_type(x509.DNSName)
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost", "states.example"])
