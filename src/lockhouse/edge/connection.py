@@ -29,6 +29,7 @@ from uvicorn.server import ServerState
 
 from lockhouse.edge.addresses import Network, client_of, counted, is_trusted
 from lockhouse.edge.exchange import Exchange, new_request_id
+from lockhouse.edge.pushing import Push
 from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
 from lockhouse.runtime.streams import Piece
 
@@ -387,19 +388,21 @@ class Connection(HttpToolsProtocol):
                 await flow.drain()
             if exchange.gone:
                 return
-            transport.write(head)
-            if exchange.method == "HEAD":
+            if exchange.method == "HEAD" or not left:
+                transport.write(head)
                 return
-            async with aclosing(_generator(stream)) as pieces:
-                async for piece in pieces:
-                    if flow.write_paused:
-                        await flow.drain()
-                    if exchange.gone or transport.is_closing():
-                        return
-                    left -= len(piece)
-                    if left < 0:
-                        break
-                    transport.write(piece)
+            with Push(transport) as push:
+                async with aclosing(_generator(stream)) as pieces:
+                    async for piece in pieces:
+                        if flow.write_paused:
+                            await flow.drain()
+                        if exchange.gone or transport.is_closing():
+                            return
+                        left -= len(piece)
+                        if left < 0:
+                            break
+                        await push.send(head, piece)
+                        head = b""
             if left:
                 raise ValueError("a stream has another length than it said")
         finally:

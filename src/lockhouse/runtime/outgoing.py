@@ -69,7 +69,7 @@ async def whole(body: Body, bodies: Bodies) -> bytes:
 
 async def _pieces(reader: BlobReader, start: int, stop: int, wanted: bytes) -> AsyncIterator[Piece]:
     """With a `wanted` digest the last piece is given only when the whole has it: sealed bytes need none."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256() if wanted else None
     ahead: asyncio.Future[memoryview] | None = None
     try:
         while start < stop:
@@ -77,16 +77,14 @@ async def _pieces(reader: BlobReader, start: int, stop: int, wanted: bytes) -> A
             if ahead is not None:
                 piece = await asyncio.shield(ahead)
             elif reader.at_hand(start, size):
-                piece = _fill(reader, start, memoryview(_rooms.take())[:size])
+                piece = _fill(reader, start, memoryview(_rooms.take())[:size], digest)
             else:
-                ahead = _begin(reader, start, size)
+                ahead = _begin(reader, start, size, digest)
                 piece = await asyncio.shield(ahead)
             start += size
-            ahead = _begin(reader, start, min(PIECE_BYTES, stop - start)) if start < stop else None
-            if wanted:
-                digest.update(piece)
-                if start == stop and digest.digest() != wanted:
-                    raise _changed()
+            ahead = _begin(reader, start, min(PIECE_BYTES, stop - start), digest) if start < stop else None
+            if digest is not None and start == stop and digest.digest() != wanted:
+                raise _changed()
             yield piece
     finally:
         if ahead is not None:
@@ -94,15 +92,17 @@ async def _pieces(reader: BlobReader, start: int, stop: int, wanted: bytes) -> A
         reader.close()
 
 
-def _begin(reader: BlobReader, start: int, size: int) -> asyncio.Future[memoryview]:
+def _begin(reader: BlobReader, start: int, size: int, digest: hashlib._Hash | None) -> asyncio.Future[memoryview]:
     """Read the next piece in a thread, while this one is sent."""
     room = memoryview(_rooms.take())[:size]
-    return asyncio.get_running_loop().run_in_executor(None, _fill, reader, start, room)
+    return asyncio.get_running_loop().run_in_executor(None, _fill, reader, start, room, digest)
 
 
-def _fill(reader: BlobReader, start: int, room: memoryview) -> memoryview:
+def _fill(reader: BlobReader, start: int, room: memoryview, digest: hashlib._Hash | None) -> memoryview:
     if reader.read_into(start, room) != len(room):
         raise StorageUnavailable("cannot read a version: its blob is cut off", hint="restore from a backup")
+    if digest is not None:
+        digest.update(room)
     return room
 
 
@@ -123,8 +123,7 @@ class _Rooms:
             room.append(0)
             return room
         fresh = bytearray(PIECE_BYTES)
-        if len(self._kept) < self._most:
-            self._kept.append(fresh)
+        self._kept = [*self._kept[1 - self._most :], fresh]  # who holds the oldest may hold it for long
         return fresh
 
 

@@ -13,7 +13,7 @@ from lockhouse.edge.connection import Deadlines, connection_class
 class Server:
     """Serves one handler in a thread; `stop` ends it."""
 
-    def __init__(self, handler, *, max_body=1 << 20, deadlines=None):
+    def __init__(self, handler, *, max_body=1 << 20, deadlines=None, run=asyncio.run):
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(128)
@@ -30,11 +30,12 @@ class Server:
             server_header=False,
         )
         self.server = uvicorn.Server(config)
+        self.run = run
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
     def _run(self):
-        asyncio.run(self.server.serve(sockets=[self.listener]))
+        self.run(self.server.serve(sockets=[self.listener]))
 
     def stop(self):
         self.server.should_exit = True

@@ -2,13 +2,19 @@
 
 import asyncio
 import contextlib
+import logging
+import random
+import socket
 import threading
 import time
+from pathlib import Path
 
 import pytest
+import uvloop
 
 from lockhouse.edge.connection import BadHead, Deadlines, read_target
 from lockhouse.edge.exchange import Exchange
+from lockhouse.edge.pushing import LARGE
 from lockhouse.errors import BodyIncomplete, BodyTooLarge
 from lockhouse.protocols.web import Response
 from lockhouse.runtime.streams import Stream
@@ -27,6 +33,23 @@ async def echo(request):
     body = b"".join([chunk async for chunk in request.chunks()])
     text = b"|".join([request.method.encode(), request.raw_path, request.raw_query, body])
     return Response(200, [(b"content-type", b"text/plain")], text)
+
+
+def eventually(holds, seconds=10):
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(0.02)
+    assert holds()
+
+
+def descriptors_of(server):
+    """How many files and sockets this process has open while the server runs and nobody is connected."""
+    server.talk(head(b"GET / HTTP/1.1", b"Expect: nothing"))
+    return descriptors()
+
+
+def descriptors():
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def said(answer):
@@ -271,6 +294,59 @@ def test_streams_are_sent_whole_and_closed(serve):
     answer = serve(handler).talk(head(b"GET /x HTTP/1.1", CLOSE.strip()))
     assert said(answer) == data
     assert closed == [True]
+
+
+@pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
+def test_large_pieces_reach_a_slow_client_in_their_order(serve, run):
+    sizes = [LARGE, LARGE - 1, 1, 5 * LARGE + 7, 3, 9 * LARGE, 2 * LARGE + 1]
+    pieces = [random.Random(size).randbytes(size) for size in sizes]
+    data = b"".join(pieces)
+
+    async def given():
+        for piece in pieces:
+            yield memoryview(piece)
+
+    async def handler(request):
+        if request.raw_path == b"/small":
+            return Response(200, [], b"small")
+        return Response(200, [], Stream(len(data), given))
+
+    server = serve(handler, run=run)
+    before = descriptors_of(server)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # so that the server's socket is full all the time
+        client.connect(("127.0.0.1", server.port))
+        for _ in range(2):
+            client.sendall(head(b"GET /small HTTP/1.1") + head(b"GET /large HTTP/1.1"))
+            answer = b""
+            while len(answer) < len(data) or not answer.endswith(data[-10:]):
+                answer += client.recv(50_000)
+            small, large = answer.split(b"HTTP/1.1 ", 2)[1:]
+            assert said(small) == b"small"
+            assert said(large) == data
+    eventually(lambda: descriptors() <= before)
+
+
+@pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
+def test_clients_that_leave_in_the_middle_of_large_pieces_leave_nothing_behind(serve, run, caplog):
+    closed = []
+
+    async def given():
+        for _ in range(1000):
+            yield bytes(1 << 20)
+
+    async def handler(request):
+        return Response(200, [], Stream(1000 << 20, given, lambda: closed.append(True)))
+
+    server = serve(handler, run=run)
+    before = descriptors_of(server)
+    for taken in range(0, 4 << 20, 100_000):
+        with server.connect() as client:
+            client.sendall(head(b"GET /x HTTP/1.1"))
+            while taken > 0:
+                taken -= len(client.recv(1 << 20))
+    eventually(lambda: len(closed) == 42 and descriptors() <= before)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 def test_a_stream_is_closed_when_its_client_leaves(serve):
