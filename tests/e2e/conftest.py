@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,6 +17,9 @@ from tests.e2e.clouds import Cloud, Lockhouse, Moto
 from tests.e2e.fault_proxy import FaultProxy
 from tests.e2e.holds import Gate, Hold
 from tests.e2e.terraform import Terraform
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +39,14 @@ def lockhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lockhouse]:
         server.stop()
     finally:
         server.abandon()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    from tests.e2e.browser import running_chromium  # noqa: PLC0415 - most tests need no browser
+
+    with running_chromium() as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,6 @@ class LockMode(StrEnum):
     TABLE = "table"
     LOCKFILE = "lockfile"
     BOTH = "both"
-    NONE = "none"
 
     @property
     def table(self) -> bool:
@@ -188,6 +187,16 @@ class Terraform:
 
     def start_apply(self, *arguments: str) -> Child:
         return self.start("apply", "-auto-approve", "-input=false", *arguments)
+
+    def start_login(self, host: str, certificate: Path) -> tuple[Child, str]:
+        """Begin to log in; the command, which goes on when a browser has been to this address."""
+        self.environment["BROWSER"] = "true"  # no browser is opened where one is installed
+        self.environment["SSL_CERT_FILE"] = str(certificate)
+        del self.environment["TF_CLI_CONFIG_FILE"]  # with it set, saved logins are not read
+        (self.directory.parent / "home" / ".terraform.d").mkdir(exist_ok=True)
+        login = self.start("login", host)
+        login.answer("yes")
+        return login, login.wait_for(r"(https://\S+/oauth/authorization\?[^\s'\"]+)[\s'\"]", seconds=30)[1]
 
     def state(self) -> dict[str, object]:
         """The state as `state pull` gives it; empty if there is none."""

@@ -29,14 +29,7 @@ def test_a_login_by_the_browser_page_gives_terraform_a_token_that_works_until_it
     port = urlsplit(server.endpoint).port
     host = f"localhost:{port}"
     ann = developer("ann")
-    ann.environment["BROWSER"] = "true"  # no browser is opened where one is installed
-    ann.environment["SSL_CERT_FILE"] = str(certificate)
-    del ann.environment["TF_CLI_CONFIG_FILE"]  # with it set, saved logins are not read
-    (ann.directory.parent / "home" / ".terraform.d").mkdir(exist_ok=True)
-
-    login = ann.start("login", host)
-    login.answer("yes")
-    url = login.wait_for(r"(https://localhost:\d+/oauth/authorization\?[^\s'\"]+)[\s'\"]", seconds=_SECONDS)[1]
+    login, url = ann.start_login(host, certificate)
     own = {"origin": f"https://{host}"}
     with httpx.Client(verify=context, timeout=_SECONDS, trust_env=False) as browser:
         form = browser.get(url, follow_redirects=True)

@@ -4,48 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from lockhouse.clients.client import Client
+from tests.e2e.browser import Visitor
 from tests.e2e.clouds import Lockhouse
 from tests.unit.console.test_pages import HOSTILE, hostile_review
 from tests.unit.protocols.api.test_reviews import review, service
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, which `.ci/run` installs."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert program, "Chromium is not installed: apt-get install --no-install-recommends chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program)
-        yield browser
-        browser.close()
-
-
-class Visitor:
-    """A browser window that notes every complaint."""
-
-    def __init__(self, browser: Browser, server: Lockhouse, **options) -> None:
-        self.server = server
-        self.complaints: list[str] = []
-        self.context: BrowserContext = browser.new_context(base_url=server.endpoint, **options)
-        self.page: Page = self.context.new_page()
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("requestfailed", lambda request: self.complaints.append(f"{request.url} {request.failure}"))
-
-    def sign_in(self) -> None:
-        self.page.get_by_label("API token").fill(self.server.token)
-        self.page.get_by_role("button", name="Sign in").click()
-        expect(self.page.get_by_role("heading", level=1)).to_be_visible()
 
 
 def send(server: Lockhouse, document: object) -> str:

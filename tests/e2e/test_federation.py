@@ -12,14 +12,6 @@ from tests.e2e.clouds import Lockhouse
 from tests.e2e.scenarios.configurations import resources
 from tests.e2e.terraform import Terraform
 from tests.wire.federation.test_exchange import created, exchange, mint
-from tests.wire.signin.providers import ProviderProcess
-
-
-@pytest.fixture(scope="module")
-def issuer(tmp_path_factory):
-    started = ProviderProcess(tmp_path_factory.mktemp("issuer"))
-    yield started
-    started.stop()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,33 +11,15 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
+from tests.e2e.browser import Visitor
 from tests.e2e.clouds import Lockhouse
-from tests.e2e.test_console import Visitor
 from tests.redis_server import RedisServer
 from tests.wire.signin.oidc_provider import CLIENT_ID, CLIENT_SECRET
 from tests.wire.signin.providers import ProviderProcess
 
 _SECONDS = 30
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """Debian's Chromium, which `.ci/run` installs."""
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    assert program, "Chromium is not installed: apt-get install --no-install-recommends chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProviderProcess]:
-    started = ProviderProcess(tmp_path_factory.mktemp("provider"))
-    yield started
-    started.stop()
 
 
 @pytest.fixture
@@ -198,14 +179,7 @@ def test_terraform_login_goes_through_the_provider_and_asks_for_consent(
     provider.put("client", [f"https://{host}/console/sign-in/callback"])
     provider.user("cat-1", email="cat@example.com", email_verified=True)
     cat = developer("cat")
-    cat.environment["BROWSER"] = "true"  # no browser is opened where one is installed
-    cat.environment["SSL_CERT_FILE"] = str(certificate)
-    del cat.environment["TF_CLI_CONFIG_FILE"]  # with it set, saved logins are not read
-    (cat.directory.parent / "home" / ".terraform.d").mkdir(exist_ok=True)
-
-    login = cat.start("login", host)
-    login.answer("yes")
-    url = login.wait_for(r"(https://localhost:\d+/oauth/authorization\?[^\s'\"]+)[\s'\"]", seconds=_SECONDS)[1]
+    login, url = cat.start_login(host, certificate)
     visitor = Visitor(chromium, server, ignore_https_errors=True)
     page = visitor.page
     page.goto(url)

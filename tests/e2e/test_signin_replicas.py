@@ -7,7 +7,6 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -64,12 +63,10 @@ class Replica:
 
 
 @pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProviderProcess]:
-    started = ProviderProcess(tmp_path_factory.mktemp("provider"))
-    started.put("client", [f"{_PUBLIC}/console/sign-in/callback"])
-    started.user("dora-1", email="dora@example.com", email_verified=True)
-    yield started
-    started.stop()
+def provider(provider: ProviderProcess) -> ProviderProcess:
+    provider.put("client", [f"{_PUBLIC}/console/sign-in/callback"])
+    provider.user("dora-1", email="dora@example.com", email_verified=True)
+    return provider
 
 
 @pytest.mark.parametrize("where", ["database", "redis"])

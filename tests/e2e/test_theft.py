@@ -34,13 +34,6 @@ SECONDS = 3.0
 
 
 @pytest.fixture(scope="module")
-def issuer(tmp_path_factory) -> Iterator[ProviderProcess]:
-    started = ProviderProcess(tmp_path_factory.mktemp("issuer"))
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
 def two(tmp_path_factory, issuer: ProviderProcess) -> Iterator[list[httpx.Client]]:
     """A client of each server, with the administrator's token."""
     settings = {"LOCKHOUSE_CI_ISSUERS": issuer.issuer, "LOCKHOUSE_LOCK_WAIT": "0"}

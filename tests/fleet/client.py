@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Mapping
 from enum import StrEnum
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -32,7 +32,6 @@ class LockClient(Client):
     def __init__(self, access: Mapping[str, str], protocol: Protocol) -> None:
         super().__init__(access)
         self.protocol = protocol
-        self._host = urlsplit(access["endpoint"]).netloc
         pair = f"{access['access_key_id']}:{access['secret_access_key']}".encode()
         self._basic = {"Authorization": "Basic " + base64.b64encode(pair).decode()}
 

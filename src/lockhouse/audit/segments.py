@@ -16,7 +16,6 @@ from lockhouse.audit.signing import Checkpoint, Signer, is_signature
 from lockhouse.core.audit import START, Break, Segment, chain, check, decode_time
 from lockhouse.errors import DataInvalid
 
-MAX_ENTRIES = 500
 MAX_BODY = 64 * 1024 * 1024
 """Bytes that a body may have when it is unpacked."""
 _HASH = 32

@@ -63,7 +63,6 @@ class Listing:
     paths: list[str] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     skipped_count: int = 0
-    by_git: bool = False
 
     def leave_out(self, path: str, reason: str) -> None:
         self.skipped_count += 1
@@ -156,7 +155,6 @@ def list_files(path: Path) -> Listing:
         head = git(root, "rev-parse", "--verify", "--quiet", "HEAD")
         output = git(root, "ls-files", "-co", "--exclude-standard", "-z")
         if output:
-            listing.by_git = True
             listing.commit = (head or b"").decode("ascii", "replace").strip()
             names = [os.fsdecode(name) for name in dict.fromkeys(output.split(b"\0")) if name]
     if not names:

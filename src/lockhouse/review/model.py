@@ -240,7 +240,6 @@ class FileFacts:
     places: list[Place] = field(default_factory=list)
     tables: list[TableName] = field(default_factory=list)
     env_links: list[EnvLink] = field(default_factory=list)
-    env_reads: list[EnvRead] = field(default_factory=list)
     backends: list[Backend] = field(default_factory=list)
     factories: list[Factory] = field(default_factory=list)
     factory_calls: list[FactoryCall] = field(default_factory=list)

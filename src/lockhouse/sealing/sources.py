@@ -29,7 +29,6 @@ from lockhouse.errors import DataInvalid, SettingInvalid
 from lockhouse.sealing.ring import KEK_BYTES, Ring, key_id, key_text, read_keys
 
 KEY_FILE = "encryption.key"
-OFF = "off"
 _HEAD = """\
 # Key-encryption keys of Lockhouse, oldest first: the last one seals what is new, the others open what they sealed.
 # Without this file no state of this server can be read, by anybody. Keep a copy of it apart from the backups.

@@ -13,7 +13,6 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from tests.e2e.clouds import Lockhouse
-from tests.wire.signin.providers import ProviderProcess
 
 ACCOUNT = "123456789012"
 AUDIENCE = "https://states.example.com"
@@ -29,13 +28,6 @@ RUN = {
     "run_attempt": "2",
 }
 NEEDED = ("repository_id=1001", "repository_owner_id=55", "ref=refs/heads/main")
-
-
-@pytest.fixture(scope="module")
-def issuer(tmp_path_factory):
-    started = ProviderProcess(tmp_path_factory.mktemp("issuer"))
-    yield started
-    started.stop()
 
 
 @pytest.fixture(scope="module")

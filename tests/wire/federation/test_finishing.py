@@ -62,13 +62,6 @@ class Runs:
         self.rig.store.write(lambda tx: locks.take(tx, caller, TakeLock(HELD, Facet.TABLE, b'{"ID":"l-1"}')))
 
 
-@pytest.fixture(scope="module")
-def issuer(tmp_path_factory):
-    started = ProviderProcess(tmp_path_factory.mktemp("issuer"))
-    yield started
-    started.stop()
-
-
 @pytest.fixture
 def runs(tmp_path, issuer):
     made = Runs(tmp_path, issuer)

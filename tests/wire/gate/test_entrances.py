@@ -40,13 +40,6 @@ FORM = ("content-type", visitors.FORM_TYPE)
 
 
 @pytest.fixture(scope="module")
-def issuer(tmp_path_factory) -> Iterator[ProviderProcess]:
-    started = ProviderProcess(tmp_path_factory.mktemp("issuer"))
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
 def world(tmp_path_factory, issuer) -> Iterator[World]:
     """With a CI job, and with the lock of its state held by the administrator over cloud."""
     made = World(tmp_path_factory.mktemp("entrances"), (issuer.issuer,))

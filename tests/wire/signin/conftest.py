@@ -1,4 +1,4 @@
-"""One provider process for all tests here, and fresh relying parties."""
+"""A provider process for the tests of each module, and fresh relying parties."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from tests.wire.signin.providers import BACK, ProviderProcess, SignIn
 
 
 @pytest.fixture(scope="module")
-def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ProviderProcess]:
-    started = ProviderProcess(tmp_path_factory.mktemp("provider"))
-    started.put("client", [BACK])
-    started.user("ann-1", email="ann@example.com", email_verified=True, name="Ann", groups=["devs", "ops"])
-    started.user("mallory", email="ann@example.com", email_verified=False, name="Mallory")
-    yield started
-    started.stop()
+def process(provider: ProviderProcess) -> ProviderProcess:
+    provider.put("client", [BACK])
+    provider.user("ann-1", email="ann@example.com", email_verified=True, name="Ann", groups=["devs", "ops"])
+    provider.user("mallory", email="ann@example.com", email_verified=False, name="Mallory")
+    return provider
 
 
 @pytest.fixture

@@ -14,8 +14,6 @@ import tomllib
 from dataclasses import dataclass, field
 from importlib import resources
 
-Columns = dict[str, list[str]]
-
 
 def _text(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
