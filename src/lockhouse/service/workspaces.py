@@ -1,4 +1,4 @@
-"""Workspaces and projects: find by name or id, list, create, change, delete.
+"""Workspaces: find by name or id, list, create, change, delete.
 
 A state that came over S3 or http is adopted when somebody first asks for the name that its key suggests: if no other
 state suggests the same, a workspace is made for it then. Access is that of the state behind the name. Somebody without
@@ -19,7 +19,6 @@ from lockhouse.core.principals import Right, allows, require
 from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Version
 from lockhouse.core.workspaces import (
-    DEFAULT_PROJECT,
     Project,
     Setting,
     Workspace,
@@ -33,7 +32,6 @@ from lockhouse.errors import (
     AccessDenied,
     DeleteGuarded,
     DeleteLocked,
-    ProjectExists,
     ProjectNotFound,
     RequestInvalid,
     StateNotFound,
@@ -176,7 +174,7 @@ def list_all(tx: Reader, caller: Caller, namespace: str) -> list[View]:
 def list_named(tx: Reader, caller: Caller, namespace: str) -> list[Workspace]:
     """As `list_all`, without what is shown of their states."""
     namespaces.get(tx, caller, namespace)
-    return [each for each in _named(tx, namespace) if _sees(caller, each.address)]
+    return [each for each in named(tx, namespace) if _sees(caller, each.address)]
 
 
 def list_page(tx: Reader, caller: Caller, namespace: str, skip: int, limit: int) -> tuple[list[View], int] | None:
@@ -187,6 +185,16 @@ def list_page(tx: Reader, caller: Caller, namespace: str, skip: int, limit: int)
         return None
     found = tx.workspaces(namespace, limit=limit, skip=skip)
     return views(tx, found), tx.count_workspaces(namespace)
+
+
+def named(tx: Reader, namespace: str) -> list[Workspace]:
+    """All of a namespace, in name order, whoever asks."""
+    found: list[Workspace] = []
+    after = ""
+    while page := tx.workspaces(namespace, after, _PAGE):
+        found.extend(page)
+        after = page[-1].name
+    return found
 
 
 def view(tx: Reader, workspace: Workspace) -> View:
@@ -267,17 +275,14 @@ def change(tx: Transaction, caller: Caller, workspace_id: str, wanted: Change) -
     project = workspace.project
     if wanted.project is not None:
         project = _known_project(tx, workspace.address.namespace, wanted.project)
-    workspace = msgspec.structs.replace(
+    changed = msgspec.structs.replace(
         workspace,
         name=workspace.name if wanted.name is None else wanted.name,
         project=project,
         bindings=workspace.bindings if wanted.bindings is None else _bindings(wanted.bindings),
         settings=workspace.settings | wanted.settings,
-        updated_at=caller.now,
     )
-    tx.save_workspace(workspace)
-    _tell(tx, caller, "workspace.change", workspace)
-    return view(tx, workspace)
+    return _save(tx, caller, changed)
 
 
 def name_state(tx: Transaction, caller: Caller, address: Address, name: str, new_id: str) -> View:
@@ -303,21 +308,14 @@ def name_state(tx: Transaction, caller: Caller, address: Address, name: str, new
 
 def set_tags(tx: Transaction, caller: Caller, workspace_id: str, tags: Sequence[str]) -> View:
     """Replace the tags. Needs `write` there."""
-    workspace = msgspec.structs.replace(_writable(tx, caller, workspace_id), tags=_tags(tags), updated_at=caller.now)
-    tx.save_workspace(workspace)
-    _tell(tx, caller, "workspace.change", workspace)
-    return view(tx, workspace)
+    workspace = _writable(tx, caller, workspace_id)
+    return _save(tx, caller, msgspec.structs.replace(workspace, tags=_tags(tags)))
 
 
 def add_bindings(tx: Transaction, caller: Caller, workspace_id: str, bindings: dict[str, str]) -> View:
     """Add key-value tags. Needs `write` there."""
     workspace = _writable(tx, caller, workspace_id)
-    workspace = msgspec.structs.replace(
-        workspace, bindings=_bindings(workspace.bindings | bindings), updated_at=caller.now
-    )
-    tx.save_workspace(workspace)
-    _tell(tx, caller, "workspace.change", workspace)
-    return view(tx, workspace)
+    return _save(tx, caller, msgspec.structs.replace(workspace, bindings=_bindings(workspace.bindings | bindings)))
 
 
 def set_consumers(tx: Transaction, caller: Caller, workspace_id: str, ids: Sequence[str]) -> View:
@@ -325,10 +323,7 @@ def set_consumers(tx: Transaction, caller: Caller, workspace_id: str, ids: Seque
     workspace = _writable(tx, caller, workspace_id)
     for each in ids:
         get_by_id(tx, caller, each)
-    workspace = msgspec.structs.replace(workspace, consumers=tuple(dict.fromkeys(ids)), updated_at=caller.now)
-    tx.save_workspace(workspace)
-    _tell(tx, caller, "workspace.change", workspace)
-    return view(tx, workspace)
+    return _save(tx, caller, msgspec.structs.replace(workspace, consumers=tuple(dict.fromkeys(ids))))
 
 
 def delete(tx: Transaction, caller: Caller, workspace_id: str, nonce: str, *, guarded: bool) -> None:
@@ -358,78 +353,15 @@ def delete(tx: Transaction, caller: Caller, workspace_id: str, nonce: str, *, gu
     _tell(tx, caller, "workspace.delete", workspace)
 
 
-def list_projects(tx: Reader, caller: Caller, namespace: str) -> list[Project]:
-    """The default project and all others, in name order."""
-    found = [default_project(namespace, namespaces.get(tx, caller, namespace).at)]
-    after = ""
-    while page := tx.projects(namespace, after):
-        found.extend(page)
-        after = page[-1].name
-    return sorted(found, key=lambda each: each.name)
-
-
-def get_project(tx: Reader, caller: Caller, project_id: str) -> Project:
-    """A project by its opaque id. Errors: `project.not_found` (also for who may not see its namespace)."""
-    project = tx.project(project_id)
-    if project is None:
-        for namespace in namespaces.list_all(tx, caller):
-            if default_project_id(namespace.name) == project_id:
-                return default_project(namespace.name, namespace.at)
-    try:
-        if project is not None:
-            namespaces.get(tx, caller, project.namespace)
-            return project
-    except AccessDenied:
-        pass
-    raise ProjectNotFound(f"cannot find the project {project_id!r}")
-
-
-def create_project(tx: Transaction, caller: Caller, project: Project) -> Project:
-    """A new project. Needs `write` on the namespace. Errors: `project.exists`, `request.invalid`, `access.denied`."""
-    namespaces.get(tx, caller, project.namespace)
-    require(caller.who, Right.WRITE, project.namespace)
-    _check_project_name(tx, caller, project)
-    tx.save_project(project)
-    audit.note(tx, caller, "project.create", namespace=project.namespace, subject=project.name)
-    return project
-
-
-def change_project(tx: Transaction, caller: Caller, project: Project) -> Project:
-    """Rename or describe. Needs `write` on the namespace."""
-    require(caller.who, Right.WRITE, project.namespace)
-    _refuse_default(project)
-    _check_project_name(tx, caller, project)
-    tx.save_project(project)
-    audit.note(tx, caller, "project.change", namespace=project.namespace, subject=project.name)
-    return project
-
-
-def delete_project(tx: Transaction, caller: Caller, project_id: str) -> None:
-    """Remove an empty project. Errors: `project.not_found`, `project.exists` while workspaces are in it."""
-    project = get_project(tx, caller, project_id)
-    require(caller.who, Right.WRITE, project.namespace)
-    _refuse_default(project)
-    if any(each.project == project_id for each in _named(tx, project.namespace)):
-        raise ProjectExists(f"cannot delete the project {project.name}: workspaces are in it")
-    tx.delete_project(project_id)
-    audit.note(tx, caller, "project.delete", namespace=project.namespace, subject=project.name)
+def _save(tx: Transaction, caller: Caller, changed: Workspace) -> View:
+    changed = msgspec.structs.replace(changed, updated_at=caller.now)
+    tx.save_workspace(changed)
+    _tell(tx, caller, "workspace.change", changed)
+    return view(tx, changed)
 
 
 def _tell(tx: Transaction, caller: Caller, action: str, workspace: Workspace) -> None:
     audit.note(tx, caller, action, workspace.address, subject=workspace.name)
-
-
-def _refuse_default(project: Project) -> None:
-    if project.id == default_project_id(project.namespace):
-        raise RequestInvalid(f"cannot change the project {DEFAULT_PROJECT}: it is always there", argument="id")
-
-
-def _check_project_name(tx: Reader, caller: Caller, project: Project) -> None:
-    if not 1 <= len(project.name) <= 90 or not project.name.isprintable():
-        raise RequestInvalid("cannot use this project name: 1 to 90 printable characters", argument="name")
-    for other in list_projects(tx, caller, project.namespace):
-        if other.name == project.name and other.id != project.id:
-            raise ProjectExists(f"cannot name a project {project.name}: Name has already been taken")
 
 
 def _known_project(tx: Reader, namespace: str, project_id: str) -> str:
@@ -473,15 +405,6 @@ def _bindings(bindings: dict[str, str]) -> dict[str, str]:
             argument="tag-bindings",
         )
     return dict(bindings)
-
-
-def _named(tx: Reader, namespace: str) -> list[Workspace]:
-    found: list[Workspace] = []
-    after = ""
-    while page := tx.workspaces(namespace, after, _PAGE):
-        found.extend(page)
-        after = page[-1].name
-    return found
 
 
 def _sees(caller: Caller, address: Address) -> bool:

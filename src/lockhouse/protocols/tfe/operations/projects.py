@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import msgspec
 
-from lockhouse.core.ports import Transaction
 from lockhouse.core.workspaces import Project
 from lockhouse.protocols.tfe import documents
 from lockhouse.protocols.tfe.call import Call, no_content, respond, respond_one
 from lockhouse.protocols.tfe.wire import bindings_of, page_of
 from lockhouse.protocols.web import Response
-from lockhouse.service import workspaces
+from lockhouse.service import projects
 
 
 async def list_all(call: Call) -> Response:
     caller, namespace, query = call.caller, call["org"], call.query
-    projects = await call.house.read(lambda tx: workspaces.list_projects(tx, caller, namespace))
+    found = await call.house.read(lambda tx: projects.list_all(tx, caller, namespace))
     names = query.words("filter[names]")
     chosen = [
-        each for each in projects if (not names or each.name in names) and query.get("q").lower() in each.name.lower()
+        each for each in found if (not names or each.name in names) and query.get("q").lower() in each.name.lower()
     ]
     number, size = query.page()
     page = [documents.project(each, caller.who) for each in chosen[(number - 1) * size : number * size]]
@@ -35,7 +34,7 @@ async def create(call: Call) -> Response:
         description=document.text("description"),
         bindings=bindings_of(document.related("tag-bindings") or []),
     )
-    await call.house.write(lambda tx: workspaces.create_project(tx, caller, project))
+    await call.house.write(lambda tx: projects.create(tx, caller, project))
     return respond_one(documents.project(project, caller.who), 201)
 
 
@@ -52,17 +51,13 @@ async def change(call: Call) -> Response:
         description=document.text("description", project.description),
         bindings=project.bindings if bindings is None else bindings_of(bindings),
     )
-    await call.house.write(lambda tx: workspaces.change_project(tx, caller, changed))
+    await call.house.write(lambda tx: projects.change(tx, caller, changed))
     return respond_one(documents.project(changed, caller.who))
 
 
 async def delete(call: Call) -> Response:
     caller, project_id = call.caller, call["id"]
-
-    def command(tx: Transaction) -> None:
-        workspaces.delete_project(tx, caller, project_id)
-
-    await call.house.write(command)
+    await call.house.write(lambda tx: projects.delete(tx, caller, project_id))
     return no_content()
 
 
@@ -73,10 +68,10 @@ async def list_bindings(call: Call) -> Response:
 async def add_bindings(call: Call) -> Response:
     caller, document, project = call.caller, await call.document(), await _get(call)
     changed = msgspec.structs.replace(project, bindings=project.bindings | bindings_of(document.items))
-    await call.house.write(lambda tx: workspaces.change_project(tx, caller, changed))
+    await call.house.write(lambda tx: projects.change(tx, caller, changed))
     return respond({"data": list(documents.tag_bindings(changed.bindings))})
 
 
 async def _get(call: Call) -> Project:
     caller, project_id = call.caller, call["id"]
-    return await call.house.read(lambda tx: workspaces.get_project(tx, caller, project_id))
+    return await call.house.read(lambda tx: projects.get(tx, caller, project_id))
