@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.records import StateRecord
 from lockhouse.core.sessions import Sessions
@@ -108,13 +109,9 @@ class Chores:
         old = self._engine.now() - UPLOAD_SECONDS
 
         def find(tx: Reader) -> list[str]:
-            found: list[str] = []
-            after = ""
-            while page := tx.namespaces(after, PAGE):
-                for namespace in page:
-                    found.extend(upload.id for upload in tx.uploads(namespace.name, limit=PAGE) if upload.at < old)
-                after = page[-1].name
-            return found
+            namespaces = paged(lambda after: tx.namespaces(after, PAGE), "", lambda each: each.name)
+            uploads = (upload for each in namespaces for upload in tx.uploads(each.name, limit=PAGE))
+            return [upload.id for upload in uploads if upload.at < old]
 
         def forget(upload_id: str) -> Callable[[Transaction], None]:
             return lambda tx: tx.delete_upload(upload_id)

@@ -17,6 +17,7 @@ import msgspec
 
 from lockhouse.core import packing
 from lockhouse.core.packing import Entry, Move
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Body, Version
@@ -232,15 +233,12 @@ def _entries(state: StateRecord) -> Callable[[Reader], tuple[list[Entry], float]
     def query(tx: Reader) -> tuple[list[Entry], float]:
         found: list[Entry] = []
         newest_at = 0.0
-        before = 0
-        while page := tx.versions(state, before, _PAGE):
-            newest_at = max(newest_at, page[0].at)
-            found.extend(_entry(each, trashed=False) for each in page if each.body is not None)
-            before = page[-1].seq
-        before = 0
-        while thrown := tx.trash(state.id, before, _PAGE):
-            found.extend(_entry(each.version, trashed=True) for each in thrown if each.version.body is not None)
-            before = thrown[-1].version.seq
+        for version in paged(lambda before: tx.versions(state, before, _PAGE), 0, lambda each: each.seq):
+            newest_at = max(newest_at, version.at)
+            if version.body is not None:
+                found.append(_entry(version, trashed=False))
+        thrown = paged(lambda before: tx.trash(state.id, before, _PAGE), 0, lambda each: each.version.seq)
+        found.extend(_entry(each.version, trashed=True) for each in thrown if each.version.body is not None)
         return found, newest_at
 
     return query

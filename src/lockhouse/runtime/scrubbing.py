@@ -12,10 +12,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.versions import Body
 from lockhouse.deltas.checking import damage
@@ -232,19 +234,16 @@ def _parts(after: str) -> Callable[[Reader], tuple[list[_Found], str]]:
         owners = tx.namespaces(after, 1)
         if not owners:
             return [], ""
-        page = []
-        place = ("", "")
-        while uploads := tx.uploads(owners[0].name, after=place, limit=_PAGE):
-            for upload in uploads:
-                number = 0
-                while parts := tx.parts(upload.id, number, _PAGE):
-                    number = parts[-1].number
-                    page += [
-                        _Found("part", upload.address, f"{upload.id}:{part.number}", again(upload.id, part.number), "")
-                        for part in parts
-                    ]
-            place = (uploads[-1].address.key, uploads[-1].id)
-        return page, f"parts/{owners[0].name}"
+        name = owners[0].name
+        uploads = paged(
+            lambda place: tx.uploads(name, after=place, limit=_PAGE), ("", ""), lambda each: (each.address.key, each.id)
+        )
+        page = [
+            _Found("part", upload.address, f"{upload.id}:{part.number}", again(upload.id, part.number), "")
+            for upload in uploads
+            for part in paged(partial(tx.parts, upload.id), 0, lambda each: each.number)
+        ]
+        return page, f"parts/{name}"
 
     return query
 

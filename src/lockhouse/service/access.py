@@ -16,6 +16,7 @@ import msgspec
 from lockhouse.core import grants as sums
 from lockhouse.core.federation import Trust
 from lockhouse.core.federation import check as check_trust
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import (
     Credential,
@@ -47,7 +48,6 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+=,.@_-]{0,63}")
 ACCOUNTS = (Kind.ADMINISTRATOR, Kind.KEY, Kind.SERVICE_ACCOUNT)
 _MAX_NAME = 64
 _PLACE = re.compile(r"[A-Za-z0-9_.-]{3,255}")
-_PAGE = 1000
 
 HOUSE = Identity(principal="house", name="lockhouse", credential="house", grants=(Grant("*", "", (Right.ADMIN,)),))
 """The house itself: the first start, and the offline commands of whoever owns the data directory."""
@@ -150,12 +150,8 @@ def list_members(tx: Reader, caller: Caller, kinds: Sequence[str] = ACCOUNTS) ->
 
 def living(tx: Reader, kinds: Sequence[str]) -> list[Principal]:
     """All living principals of these kinds, by id."""
-    found: list[Principal] = []
-    after = ""
-    while page := tx.principals(after, _PAGE):
-        found.extend(each for each in page if not each.revoked_at and each.kind in kinds)
-        after = page[-1].id
-    return found
+    everybody = paged(tx.principals, "", lambda each: each.id)
+    return [each for each in everybody if not each.revoked_at and each.kind in kinds]
 
 
 def reach(tx: Reader, principal: Principal, roles: Sequence[Principal] | None = None) -> tuple[Grant, ...]:

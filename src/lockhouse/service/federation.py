@@ -14,6 +14,7 @@ import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.federation import Run, Trust, refuse_others, run_of
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Credential, Identity, Kind, Principal
 from lockhouse.errors import AccessDenied, CredentialUnknown
@@ -100,12 +101,9 @@ def is_finishing(tx: Reader, credential_id: str, now: float) -> bool:
     kept = tx.credential(credential_id)
     if kept is None or kept.run is None or kept.expires_at > now:
         return False
-    after: Address | None = None
-    while page := tx.held_locks("", "", after, _PAGE):
-        if any(record.lock is not None and record.lock.is_held_by(credential_id) for _, record in page):
-            return True
-        after = page[-1][0].address
-    return False
+    start: Address | None = None
+    held = paged(lambda after: tx.held_locks("", "", after, _PAGE), start, lambda each: each[0].address)
+    return any(record.lock is not None and record.lock.is_held_by(credential_id) for _, record in held)
 
 
 def _forget(tx: Transaction, job: str, before: float) -> None:

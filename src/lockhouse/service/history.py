@@ -12,6 +12,7 @@ import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Lock
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, allows, require, require_below
 from lockhouse.core.records import Parked, StateRecord
@@ -108,12 +109,9 @@ def find_serial(tx: Reader, caller: Caller, address: Address, serial: int) -> st
     """The version id of the newest version with this serial. Needs `read`. Errors: `state.not_found`,
     `version.not_found`."""
     state, _ = show_state(tx, caller, address)
-    before = 0
-    while page := tx.versions(state, before):
-        for version in page:
-            if version.facts is not None and version.facts.serial == serial:
-                return version.id
-        before = page[-1].seq
+    for version in paged(lambda before: tx.versions(state, before), 0, lambda each: each.seq):
+        if version.facts is not None and version.facts.serial == serial:
+            return version.id
     raise VersionNotFound(
         f"cannot find serial {serial} of {address.lock_id}",
         hint=f"lockhouse state versions {address.words}",

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from lockhouse.core.addresses import LOCKFILE_SUFFIX, Address
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader
 from lockhouse.core.principals import Right, allows_below, require_below
 from lockhouse.core.records import StateRecord
@@ -132,10 +133,8 @@ def _is_common(place: str, prefix: str, delimiter: str) -> bool:
 
 
 def _history(tx: Reader, state: StateRecord, before: int, wanted: int) -> Iterator[tuple[str, Version, bool]]:
-    while page := tx.versions(state, before, wanted):
-        for version in page:
-            yield state.address.key, version, version.seq == state.current
-        before = page[-1].seq
+    for version in paged(lambda seq: tx.versions(state, seq, wanted), before, lambda each: each.seq):
+        yield state.address.key, version, version.seq == state.current
 
 
 class _Cursor(ABC):

@@ -15,6 +15,7 @@ from lockhouse.core.addresses import DIGEST_SUFFIX, Address, parse_lock_id
 from lockhouse.core.attributes import Item
 from lockhouse.core.items import Table
 from lockhouse.core.locks import Facet
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader
 from lockhouse.core.principals import Right, allows, require
 from lockhouse.core.records import StateRecord
@@ -109,10 +110,8 @@ def every(tx: Reader, caller: Caller, after: str = "") -> Iterator[Item]:
         if state is not None and _sees(caller, address):
             yield from _items_of(tx, caller, state, lock=False)
         yield from _in_namespace(tx, caller, namespace, address.key)
-    while page := tx.namespaces(namespace, _BATCH):
-        for each in page:
-            yield from _in_namespace(tx, caller, each.name, "")
-        namespace = page[-1].name
+    for each in paged(lambda name: tx.namespaces(name, _BATCH), namespace, lambda each: each.name):
+        yield from _in_namespace(tx, caller, each.name, "")
 
 
 def _resumed(tx: Reader, start: Address | None) -> tuple[Address, bool] | None:
@@ -126,11 +125,14 @@ def _resumed(tx: Reader, start: Address | None) -> tuple[Address, bool] | None:
 
 
 def _in_namespace(tx: Reader, caller: Caller, namespace: str, after: str) -> Iterator[Item]:
-    while page := tx.states(namespace, after=after, limit=_BATCH, live_only=False):
-        for state, _ in page:
-            if state.is_state and _sees(caller, state.address):
-                yield from _items_of(tx, caller, state, lock=True)
-        after = page[-1][0].address.key
+    states = paged(
+        lambda key: tx.states(namespace, after=key, limit=_BATCH, live_only=False),
+        after,
+        lambda each: each[0].address.key,
+    )
+    for state, _ in states:
+        if state.is_state and _sees(caller, state.address):
+            yield from _items_of(tx, caller, state, lock=True)
 
 
 def _items_of(tx: Reader, caller: Caller, state: StateRecord, *, lock: bool) -> Iterator[Item]:

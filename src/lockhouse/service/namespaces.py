@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from lockhouse.core.addresses import Address, check_namespace
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, require, sees_namespace
 from lockhouse.core.records import Namespace
@@ -83,15 +84,13 @@ def delete(tx: Transaction, caller: Caller, name: str) -> None:
     writes or unfinished uploads remain; `access.denied`; `namespace.not_found`."""
     get(tx, caller, name)
     require(caller.who, Right.ADMIN, name)
-    after = ""
-    while page := tx.states(name, after=after, live_only=False):
-        for state, version in page:
-            if version is not None or state.parked or tx.lock(state).lock is not None:
-                raise NamespaceNotEmpty(
-                    f"cannot delete {name}: {state.address.key} still has versions, a lock or parked writes",
-                    hint=f"lockhouse state list {name}",
-                )
-        after = page[-1][0].address.key
+    states = paged(lambda after: tx.states(name, after=after, live_only=False), "", lambda each: each[0].address.key)
+    for state, version in states:
+        if version is not None or state.parked or tx.lock(state).lock is not None:
+            raise NamespaceNotEmpty(
+                f"cannot delete {name}: {state.address.key} still has versions, a lock or parked writes",
+                hint=f"lockhouse state list {name}",
+            )
     if tx.uploads(name, limit=_UPLOADS_SHOWN):
         raise NamespaceNotEmpty(
             f"cannot delete {name}: a multipart upload is unfinished", hint="aws s3api list-multipart-uploads"
@@ -135,13 +134,9 @@ def address_in(tx: Reader, caller: Caller, address: Address) -> Namespace:
 
 def _refuse_if_items_match(tx: Reader, name: str) -> None:
     prefix = f"{name}/".encode()
-    after = ""
-    while tables := tx.tables(after):
-        for table in tables:
-            if tx.items(table.name, limit=1, hash_prefix=prefix):
-                raise NamespaceConflict(
-                    f"cannot create {name}: the table {table.name} holds ordinary items whose LockID starts with "
-                    f"{name}/",
-                    hint="choose another name, or delete those items first",
-                )
-        after = tables[-1].name
+    for table in paged(tx.tables, "", lambda each: each.name):
+        if tx.items(table.name, limit=1, hash_prefix=prefix):
+            raise NamespaceConflict(
+                f"cannot create {name}: the table {table.name} holds ordinary items whose LockID starts with {name}/",
+                hint="choose another name, or delete those items first",
+            )

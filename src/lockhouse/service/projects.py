@@ -5,6 +5,7 @@ A project groups workspaces and grants nothing. Whoever may not see its namespac
 
 from __future__ import annotations
 
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, require
 from lockhouse.core.workspaces import DEFAULT_PROJECT, Project, default_project, default_project_id
@@ -16,12 +17,9 @@ from lockhouse.service.workspaces import named
 
 def list_all(tx: Reader, caller: Caller, namespace: str) -> list[Project]:
     """The default project and all others, in name order."""
-    found = [default_project(namespace, namespaces.get(tx, caller, namespace).at)]
-    after = ""
-    while page := tx.projects(namespace, after):
-        found.extend(page)
-        after = page[-1].name
-    return sorted(found, key=lambda each: each.name)
+    default = default_project(namespace, namespaces.get(tx, caller, namespace).at)
+    others = paged(lambda after: tx.projects(namespace, after), "", lambda each: each.name)
+    return sorted([default, *others], key=lambda each: each.name)
 
 
 def get(tx: Reader, caller: Caller, project_id: str) -> Project:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from lockhouse.core.paging import paged
 from lockhouse.core.policies import Policy
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.records import StateRecord
@@ -57,12 +58,9 @@ def due(tx: Reader, state: StateRecord, policy: Policy[Rule], *, now: float, flo
     if not rules or state.versions <= max(1, *(rule.keep_versions for rule in rules)):
         return
     judge = Judge(rules, _claims(tx, state), now=now, floor=floor)
-    before = 0
-    while page := tx.versions(state, before, _PAGE):
-        for version in page:
-            if judge.lets_go(version):
-                yield version
-        before = page[-1].seq
+    for version in paged(lambda before: tx.versions(state, before, _PAGE), 0, lambda each: each.seq):
+        if judge.lets_go(version):
+            yield version
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -105,12 +103,8 @@ def apply(tx: Transaction, verdict: Verdict, *, now: float, limit: int) -> Verdi
 
 def with_policies(tx: Reader) -> Sequence[str]:
     """The namespaces that have a policy."""
-    found: list[str] = []
-    after = ""
-    while page := tx.namespaces(after, _SOME):
-        found.extend(each.name for each in page if tx.document(each.name, POLICIES.document) is not None)
-        after = page[-1].name
-    return found
+    namespaces = paged(lambda after: tx.namespaces(after, _SOME), "", lambda each: each.name)
+    return [each.name for each in namespaces if tx.document(each.name, POLICIES.document) is not None]
 
 
 def _claims(tx: Reader, state: StateRecord) -> Claims:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from lockhouse.core.addresses import Address, check_key
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, require, require_below
 from lockhouse.core.records import Part, Upload
@@ -114,11 +115,8 @@ def choose_parts(
 
     Errors: `upload.part_invalid` (details `why`: `order`, `missing`, `small`), `upload.not_found`."""
     upload = get(tx, caller, address, upload_id)
-    held: dict[int, Part] = {}
-    after = 0
-    while page := tx.parts(upload_id, after, 1000):
-        held.update((part.number, part) for part in page)
-        after = page[-1].number
+    parts = paged(lambda after: tx.parts(upload_id, after), 0, lambda each: each.number)
+    held = {part.number: part for part in parts}
     chosen: list[Part] = []
     for item in listed:
         if chosen and item.number <= chosen[-1].number:

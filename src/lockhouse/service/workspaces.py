@@ -14,6 +14,7 @@ import msgspec
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.maintenance import Maintenance, standing
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, allows, require
 from lockhouse.core.records import StateRecord
@@ -44,7 +45,6 @@ from lockhouse.service.callers import Caller
 
 MAX_TAGS = 200
 MAX_CANDIDATES = 10
-_PAGE = 1000
 _VIEWED = 500
 """Workspaces whose states are asked for at once."""
 _SIGHT = (Right.READ, Right.READ_OUTPUTS, Right.WRITE, Right.LOCK, Right.FORCE_UNLOCK)
@@ -189,12 +189,7 @@ def list_page(tx: Reader, caller: Caller, namespace: str, skip: int, limit: int)
 
 def named(tx: Reader, namespace: str) -> list[Workspace]:
     """All of a namespace, in name order, whoever asks."""
-    found: list[Workspace] = []
-    after = ""
-    while page := tx.workspaces(namespace, after, _PAGE):
-        found.extend(page)
-        after = page[-1].name
-    return found
+    return list(paged(lambda after: tx.workspaces(namespace, after), "", lambda each: each.name))
 
 
 def view(tx: Reader, workspace: Workspace) -> View:

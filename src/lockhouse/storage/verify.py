@@ -5,13 +5,15 @@ Used after a backup, before and after a restore, on demand, and by the crash tes
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.blobs import Blobs
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Store
+from lockhouse.core.records import Parked
 from lockhouse.core.versions import Body, Version
 from lockhouse.deltas.checking import damage
 from lockhouse.deltas.workers import Worker
@@ -57,24 +59,24 @@ def verify(
 
 
 def _bodies(store: Store, findings: Findings) -> Iterator[tuple[str, Body]]:
-    place = (0, 0)
-    while places := store.read(lambda reader, after=place: reader.kept_places(after, _PAGE)):  # type: ignore[misc]
-        for address, state_id, seq in places:
-            place = (state_id, seq)
-            version = store.read(_kept(address, seq))
-            if version is None:
-                continue
-            findings.versions += 1
-            if version.body is not None:
-                yield f"{address.lock_id} version {version.id}", version.body
-    after = ""
-    while parked_writes := store.read(lambda reader, after=after: reader.parked_writes(None, after, _PAGE)):  # type: ignore[misc]
-        for listed in parked_writes:
-            after = listed.id
-            parked = store.read(lambda reader, name=listed.id: reader.parked(name))  # type: ignore[misc]
-            if parked is not None:
-                findings.parked += 1
-                yield f"{parked.address.lock_id} parked write {parked.id}", parked.body
+    def places(after: tuple[int, int]) -> Sequence[tuple[Address, int, int]]:
+        return store.read(lambda reader: reader.kept_places(after, _PAGE))
+
+    def parked_writes(after: str) -> Sequence[Parked]:
+        return store.read(lambda reader: reader.parked_writes(None, after, _PAGE))
+
+    for address, _, seq in paged(places, (0, 0), lambda each: each[1:]):
+        version = store.read(_kept(address, seq))
+        if version is None:
+            continue
+        findings.versions += 1
+        if version.body is not None:
+            yield f"{address.lock_id} version {version.id}", version.body
+    for listed in paged(parked_writes, "", lambda each: each.id):
+        parked = store.read(lambda reader, name=listed.id: reader.parked(name))  # type: ignore[misc]
+        if parked is not None:
+            findings.parked += 1
+            yield f"{parked.address.lock_id} parked write {parked.id}", parked.body
 
 
 def _kept(address: Address, seq: int) -> Callable[[Reader], Version | None]:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Store
 from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.blobs.given import Given
@@ -59,12 +60,11 @@ class RowBlobs:
         self.given.forget(name)
 
     def names(self) -> Iterator[tuple[str, float]]:
-        after = ""
-        while page := self._store.read(lambda tx, after=after: tx.blobs(after, _PAGE)):  # type: ignore[misc]
-            for name, at, finished in page:
-                if finished or time.time() - at >= _UNFINISHED_SECONDS:
-                    yield name, at
-            after = page[-1][0]
+        store = self._store
+        rows = paged(lambda after: store.read(lambda tx: tx.blobs(after, _PAGE)), "", lambda each: each[0])
+        for name, at, finished in rows:
+            if finished or time.time() - at >= _UNFINISHED_SECONDS:
+                yield name, at
 
     def finished_within(self, name: str, seconds: float) -> bool:
         return self.given.within(name, seconds)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader
 from lockhouse.core.principals import Principal
 from lockhouse.core.times import timestamp
@@ -17,12 +20,9 @@ async def list_roles(call: Call) -> Element:
     mine = call.caller.who.principal
 
     def find(tx: Reader) -> list[Principal]:
-        found: list[Principal] = []
-        after = ""
-        while page := tx.principals(after, _PAGE):
-            found.extend(each for each in page if each.kind == "role" and not each.revoked_at and mine in each.trusted)
-            after = page[-1].id
-        return found[:wanted]
+        everybody = paged(lambda after: tx.principals(after, _PAGE), "", lambda each: each.id)
+        found = (each for each in everybody if each.kind == "role" and not each.revoked_at and mine in each.trusted)
+        return list(islice(found, wanted))
 
     roles = await call.house.read(find)
     return {"IsTruncated": "false", "Roles": [_element(call, role) for role in roles]}

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from lockhouse.core.grace import expired
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, require
 from lockhouse.core.versions import Body, Version
@@ -262,16 +263,13 @@ async def _list(call: Call, view: View) -> Response:
         if state is None or status not in ("", "finalized"):
             return [], 0
         found: list[Version] = []
-        before, skip = 0, (number - 1) * size
-        total = 0
-        while page := tx.versions(state, before):
-            for version in page:
-                if version.is_delete_marker:
-                    continue
-                if skip <= total < skip + size:
-                    found.append(version)
-                total += 1
-            before = page[-1].seq
+        total, skip = 0, (number - 1) * size
+        for version in paged(lambda before: tx.versions(state, before), 0, lambda each: each.seq):
+            if version.is_delete_marker:
+                continue
+            if skip <= total < skip + size:
+                found.append(version)
+            total += 1
         return found, total
 
     versions, total = await call.house.read(look)
