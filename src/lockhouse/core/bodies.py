@@ -62,29 +62,41 @@ def with_resources(facts: Facts | None, rest: bytes, count: int) -> Facts | None
 
 def stands_once(document: bytes, name: str) -> bool:
     """Whether a name (lower case) stands once in the top level of a valid document, in any case and however escaped."""
-    quoted = b'"%b"' % name.encode()
-    if document.lower().count(quoted) == 1 and b"\\u" not in document:
-        return True
-    return _top_level(document).get(name, 0) == 1
+    return _written_once(document, b'"%b"' % name.encode()) or _top_level(document).get(name, 0) == 1
+
+
+def _written_once(document: bytes, quoted: bytes) -> bool:
+    """Whether these letters (lower case) stand once in the whole document, in any case, and none is escaped."""
+    return document.lower().count(quoted) == 1 and b"\\u" not in document
 
 
 def _around_resources(body: Any) -> tuple[bytes, int] | None:  # noqa: ANN401 - as read_facts
     """(the document with an empty array for its resources, how many these were): each byte is decoded once. None where
     the array does not end as Terraform's do. Raises when what is taken for the array is none."""
     found = _RESOURCES.search(body, 0, _NEAR)
-    if found is None:
+    end = _array_end(body, found.end()) if found is not None else 0
+    if found is None or not end:
         return None
     start = found.end()
-    last = None
-    for last in _ARRAY_END.finditer(body, max(start, len(body) - _TAIL)):  # noqa: B007 - the last one counts
-        pass
-    if last is None:
-        return None
-    end = last.start() + 1
     head = body[:start]
-    if bytes(_decode_document(head + b"[]}").get("resources", b"")) != b"[]":
-        return None
-    return head + b"[]" + body[end:], len(_decode_array(memoryview(body)[start:end]))
+    rest = head + b"[]" + body[end:]
+    # Where the name stands more than once, only what is before the array tells whether it is that of the top level.
+    if _written_once(rest, b'"resources"') or bytes(_decode_document(head + b"[]}").get("resources", b"")) == b"[]":
+        return rest, len(_decode_array(memoryview(body)[start:end]))
+    return None
+
+
+def _array_end(body: Any, start: int) -> int:  # noqa: ANN401 - as read_facts
+    """Where the array of resources that begins at `start` ends if it ends as Terraform's do, before `check_results` or
+    the end of the document; else 0. A guess: decoding proves it."""
+    first = max(start, len(body) - _TAIL)
+    tail = body[first:]
+    for mark, comma in ((b'"check_results"', b","), (b"}", b"")):
+        before = tail.rpartition(mark)[0].rstrip(_SPACE)
+        array = before.removesuffix(comma).rstrip(_SPACE)
+        if before.endswith(comma) and array.endswith(b"]"):
+            return first + len(array)
+    return 0
 
 
 def _read(body: Any) -> Facts | None:  # noqa: ANN401 - as read_facts
@@ -129,10 +141,13 @@ def _is_ambiguous(top: dict[str, msgspec.Raw], body: Any) -> bool:  # noqa: ANN4
     lowered = [name.lower() for name in top]
     if lowered.count("serial") > 1 or lowered.count("lineage") > 1:
         return True
-    text = _without_resources(top, body)
-    twice = any(text.find(name, text.find(name) + 1) > 0 for name in (b'"serial"', b'"lineage"'))
-    if not twice and _ESCAPED_NAME.search(text) is None:
-        return False
+    text = _without_resources(top, body) if len(body) > _SHORT else body
+    for name, quoted in (("serial", b'"serial"'), ("lineage", b'"lineage"')):
+        if (name in lowered and name not in top) or text.find(quoted, text.find(quoted) + 1) > 0:
+            break
+    else:
+        if _ESCAPED_NAME.search(text) is None:
+            return False
     counts = _top_level(text)
     return counts.get("serial", 0) > 1 or counts.get("lineage", 0) > 1
 
@@ -173,10 +188,12 @@ def _top_level(body: Any) -> dict[str, int]:  # noqa: ANN401 - as read_facts
 
 
 _RESOURCES = re.compile(rb'"resources"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
-_ARRAY_END = re.compile(rb'\](?=[ \t\r\n]*(?:,[ \t\r\n]*"check_results"|\}[ \t\r\n]*\Z))')
+_SPACE = b" \t\r\n"
 _NEAR = 1024 * 1024
 _TAIL = 4096
 """Where the resources are expected to end."""
+_SHORT = 4096
+"""Documents up to this size are searched as a whole."""
 _COMPARED = 256 * 1024
 _ESCAPED_NAME = re.compile(rb'\\u00[^"]*"\s*:')
 _TOKEN = re.compile(rb'("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)

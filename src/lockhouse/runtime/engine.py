@@ -10,9 +10,10 @@ The clock and the source of randomness are fields, so tests need no patching.
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import threading
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -40,9 +41,9 @@ def random_nonce() -> str:
     """Nearly 96 random bits, URL-safe: for version ids, upload ids and parked writes.
 
     None starts with `-`, or a command that is given it would take it for an option."""
-    while (nonce := secrets.token_urlsafe(12)).startswith("-"):
+    while (nonce := urlsafe_b64encode(os.urandom(12))).startswith(b"-"):
         pass
-    return nonce
+    return nonce.decode("ascii")
 
 
 @dataclass

@@ -158,16 +158,20 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     namespace = namespaces.address_in(tx, caller, address)
     check_key(address.key)
     require(caller.who, Right.WRITE, address.namespace, address.key)
-    state = tx.ensure_state(address)
+    found = tx.state_and_lock(address)
+    if found is None:
+        state = tx.ensure_state(address)
+        record = tx.lock(state)  # another server may have made it, and locked it, in the same moment
+    else:
+        state, record = found
     if caller.who.ended_at:
-        grace.require_lock(caller.who, grace.Act.WRITE, tx.lock(state), caller.now)
+        grace.require_lock(caller.who, grace.Act.WRITE, record, caller.now)
         tx.save_use(lasting(caller.who.credential), caller.now)  # known to all servers at once: its lock is not stale
     current = tx.current(state, packed=False) if state.current else None
     live = current if current is not None and not current.is_delete_marker else None
     check_conditions(address, live, command.conditions)
     if not (state.is_state or is_state_key(address.key) or command.facts is not None or command.only_state):
         return Written(add_version(tx, caller, state, command, lock_id="", mark=command.mark), created=True)
-    record = tx.lock(state)
     closed = maintained(tx, address, caller.now)
     outcome = writes.decide(
         _head(state, live, require_lock=state.require_lock or namespace.require_lock, maintenance=closed is not None),
@@ -188,7 +192,8 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
         verdict = WriteVerdict.FENCED
     match verdict:
         case WriteVerdict.ACCEPTED:
-            state = msgspec.structs.replace(state, is_state=True)
+            if not state.is_state:
+                state = msgspec.structs.replace(state, is_state=True)
             mark = command.mark or outcome.mark
             version = add_version(tx, caller, state, command, lock_id=outcome.lock_id, mark=mark)
             _tell_shrinking(tx, caller, address, live, command.facts)

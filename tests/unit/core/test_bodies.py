@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lockhouse.core.bodies import might_be_state, read_facts, with_serial
+from lockhouse.core.versions import Facts
 
 STATE = (
     json.dumps(
@@ -120,3 +123,42 @@ def test_names_inside_the_resources_are_not_those_of_the_document(body):
     facts = read_facts(body)
     assert facts is not None
     assert (facts.serial, facts.lineage) == (7, "a")
+
+
+MEMBERS = [
+    '"version":4', '"serial":7', '"lineage":"a"', '"lineage":"b"', '"outputs":{"a":{"value":["resources"]}}',
+    '"resources":[]', '"resources":[1,[2],{"serial":[3]}]', '"resources":null', '"resourc\\u0065s":[1,2]',
+    '"Resources":[3]', '"x":{"resources":[1]}', '"x":"resources"', '"x":"],\\"check_results\\""',
+    '"check_results":null', '"x":{"resources":[1],"check_results":null}', '"check_results":[{"a":[1]}]', '"s\\u0065rial":8', '"SERIAL":9', '"x":[4]',
+]  # fmt: skip
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    members=st.lists(st.sampled_from(MEMBERS), max_size=9),
+    space=st.sampled_from(["", "\n  ", " \t\r\n"]),
+    cut=st.integers(0, 2),
+)
+def test_the_facts_are_those_of_the_whole_document_however_it_is_laid_out(members, space, cut):
+    text = "{" + ",".join(space + each.replace(":", f":{space}") + space for each in members) + "}" + space
+    text = text[: len(text) - cut]
+    assert read_facts(text.encode()) == _facts_of(text)
+
+
+def _facts_of(text: str) -> Facts | None:
+    """By decoding everything, in the plainest words."""
+    try:
+        pairs = json.loads(text, object_pairs_hook=lambda found: found)
+    except ValueError:
+        return None
+    lowered = [name.lower() for name, _ in pairs]
+    top = dict(pairs)
+    if top.get("version", 0) < 1 or lowered.count("serial") > 1 or lowered.count("lineage") > 1:
+        return None
+    resources, outputs = top.get("resources"), top.get("outputs")
+    return Facts(
+        serial=top.get("serial", 0),
+        lineage=top.get("lineage", ""),
+        resources=-1 if resources is None else len(resources),
+        outputs=-1 if outputs is None else len(outputs),
+    )

@@ -1,7 +1,8 @@
-"""States and locks that the writer keeps from one command to the next are those that the database has."""
+"""States, locks and versions that the writer keeps from one command to the next are those that the database has."""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.data_keys import DataKey
 from lockhouse.core.locks import FREE, Facet, LockRecord, Take, take
 from lockhouse.core.ports import Transaction
 from lockhouse.core.records import Namespace, StateRecord
 from lockhouse.errors import ConditionFailed
 from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.sqlite import SqliteStore
+from tests.contract.samples import marker, version, write_version
 
 ADDRESSES = [Address("acme", f"{name}.tfstate") for name in "abc"]
 Pair = tuple[StateRecord, LockRecord] | None
@@ -58,7 +61,44 @@ def missed(tx: Transaction, address: Address) -> None:
         assert not tx.save_lock(found[0], FREE, found[1].epoch + 7)
 
 
-ACTS: list[Callable[[Transaction, Address], None]] = [locked, freed, changed, recreated, missed]
+def written(tx: Transaction, address: Address) -> None:
+    found = tx.state_and_lock(address)
+    state = found[0] if found is not None else tx.ensure_state(address)
+    new = version(state.next_seq, b"%d" % state.next_seq, packed=b"row", serial=2**64 - state.next_seq)
+    key = DataKey(secrets.token_bytes(16), "kek", b"wrapped", b"place")
+    body = msgspec.structs.replace(new.body, key=key) if state.next_seq % 2 else new.body
+    write_version(tx, address, msgspec.structs.replace(new, body=body, tags={"a": "b"}, encryption={"sse": "AES256"}))
+
+
+def added_alone(tx: Transaction, address: Address) -> None:
+    """A version that is not the newest: as what comes back from the trash."""
+    state = tx.ensure_state(address)
+    tx.add_version(state, version(state.next_seq))
+    tx.save_state(msgspec.structs.replace(state, next_seq=state.next_seq + 1, versions=state.versions + 1))
+
+
+def tagged(tx: Transaction, address: Address) -> None:
+    state = tx.state(address)
+    if state is not None and state.current:
+        tx.set_tags(state, state.current, {"number": str(state.next_seq)})
+
+
+def discarded(tx: Transaction, address: Address) -> None:
+    """The newest version, which comes back under the same number with other tags."""
+    state = tx.state(address)
+    newest = tx.current(state, packed=False) if state is not None and state.current else None
+    if newest is not None and newest.seq == state.current:
+        tx.delete_version(state, newest.seq)
+        tx.add_version(state, msgspec.structs.replace(newest, tags={"again": "yes"}, body=version(1).body))
+
+
+def marked(tx: Transaction, address: Address) -> None:
+    write_version(tx, address, marker(tx.ensure_state(address).next_seq))
+
+
+ACTS: list[Callable[[Transaction, Address], None]] = [
+    locked, freed, changed, recreated, missed, written, written, added_alone, tagged, discarded, marked,
+]  # fmt: skip
 STEPS = st.lists(st.tuples(st.sampled_from(ACTS), st.sampled_from(ADDRESSES), st.booleans()), min_size=1, max_size=12)
 
 
@@ -73,10 +113,12 @@ def as_stored(tx: Transaction, address: Address) -> Pair:
 def test_what_is_kept_is_what_is_stored_whatever_was_undone(tmp_path_factory, groups):
     store = SqliteStore(tmp_path_factory.mktemp("kept") / "db", synchronous="OFF")
     store.write(lambda tx: tx.create_namespace(Namespace("acme", 1.0)))
+    wrong: list[object] = []
     try:
         for steps in groups:
             offered = [
-                (_command(act, address, fails=fails), number) for number, (act, address, fails) in enumerate(steps)
+                (_command(act, address, wrong, fails=fails), number)
+                for number, (act, address, fails) in enumerate(steps)
             ]
             if not store.offer(offered):
                 for command, _ in offered:
@@ -84,25 +126,33 @@ def test_what_is_kept_is_what_is_stored_whatever_was_undone(tmp_path_factory, gr
                         store.write(command)
                     except ConditionFailed:
                         continue
-            store.write(_check)
+            store.write(lambda tx: _check(tx, wrong))
+            assert not wrong
     finally:
         store.close()
 
 
-def _command(act: Callable[[Transaction, Address], None], address: Address, *, fails: bool):
+def _command(act: Callable[[Transaction, Address], None], address: Address, wrong: list[object], *, fails: bool):
     def command(tx: Transaction) -> None:
-        _check(tx)  # and all are kept now
+        _check(tx, wrong)  # and all are kept now
         act(tx, address)
-        _check(tx)
+        _check(tx, wrong)
         if fails:
             raise ConditionFailed("no")
 
     return command
 
 
-def _check(tx: Transaction) -> None:
+def _check(tx: Transaction, wrong: list[object]) -> None:
+    """What is kept and is not stored goes into `wrong`: a command that raised would be run again, with nothing kept."""
     for address in ADDRESSES:
-        assert tx.state_and_lock(address) == as_stored(tx, address)
+        pair = tx.state_and_lock(address), as_stored(tx, address)
+        if pair[0] != pair[1]:
+            wrong.append(pair)
+        elif (found := pair[0]) is not None:
+            newest = tx.current(found[0], packed=False), SqlReader.current(tx, found[0], packed=False)
+            if newest[0] != newest[1]:
+                wrong.append(newest)
 
 
 def test_a_lock_that_was_undone_is_not_kept(store: SqliteStore):

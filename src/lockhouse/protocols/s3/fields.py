@@ -61,6 +61,38 @@ _CUSTOMER_KEY = {
 }
 _ENCRYPTION = (_SSE.encode(), f"{_SSE}-aws-kms-key-id".encode(), *_CUSTOMER_KEY["x-amz-"])
 _STORED = (*(name.encode() for name in STORED_HEADERS), b"content-encoding")
+_ORDINARY = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"amz-sdk-invocation-id",
+        b"amz-sdk-request",
+        b"authorization",
+        b"connection",
+        b"content-length",
+        b"content-md5",
+        b"content-type",
+        b"date",
+        b"expect",
+        b"host",
+        b"transfer-encoding",
+        b"user-agent",
+        b"x-amz-checksum-algorithm",
+        b"x-amz-checksum-crc32",
+        b"x-amz-checksum-sha256",
+        b"x-amz-content-sha256",
+        b"x-amz-date",
+        b"x-amz-decoded-content-length",
+        b"x-amz-sdk-checksum-algorithm",
+        b"x-amz-security-token",
+        b"x-amz-trailer",
+        b"x-amz-user-agent",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-proto",
+    }
+)
+"""Fields of which nothing below reads any."""
 # A request has few of these fields, mostly none: whether it has any is asked at once (`isdisjoint`).
 _OUR_SEALING = ((_SSE.encode(), b"AES256"),)
 _FIELD_TEXT = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -136,15 +168,19 @@ def read_range(text: str | None, size: int) -> tuple[int, int] | None:
     return first, end
 
 
+def says_nothing_more(headers: Headers) -> bool:
+    """Whether there is no field but those that every upload may have: then no function here finds anything in them."""
+    return _ORDINARY.issuperset(headers.first)
+
+
 def read_metadata(headers: Headers) -> dict[str, str]:
     """User metadata, without the prefix. Errors: RequestInvalid."""
     metadata: dict[str, str] = {}
-    for name, value in [pair for pair in headers.raw if pair[0].startswith(b"x-amz-meta-")]:
-        key = name[len(b"x-amz-meta-") :].decode("latin-1")
-        text = value.decode("latin-1").strip()
-        metadata[key] = f"{metadata[key]},{text}" if key in metadata else text
-    if not metadata:
-        return metadata
+    for name, value in headers.raw:
+        if name.startswith(b"x-amz-meta-"):
+            key = name[len(b"x-amz-meta-") :].decode("latin-1")
+            text = value.decode("latin-1").strip()
+            metadata[key] = f"{metadata[key]},{text}" if key in metadata else text
     if sum(len(key) + len(value) for key, value in metadata.items()) > MAX_METADATA_BYTES:
         raise RequestInvalid(f"cannot keep more than {MAX_METADATA_BYTES} bytes of metadata", argument="x-amz-meta-")
     return metadata
@@ -261,8 +297,9 @@ def check_acl(headers: Headers) -> None:
     acl = headers.get("x-amz-acl")
     if acl is not None and acl not in _ACLS:
         raise RequestInvalid(f"cannot use the ACL {acl!r}", argument="x-amz-acl")
-    if any([name.startswith(b"x-amz-object-lock-") for name in headers.first]):  # noqa: C419 - a list is cheaper
-        raise OperationUnsupported("cannot lock an object for a time: versions are kept by retention here")
+    for name in headers.first:
+        if name.startswith(b"x-amz-object-lock-"):
+            raise OperationUnsupported("cannot lock an object for a time: versions are kept by retention here")
 
 
 def read_tags(text: str | None) -> dict[str, str]:

@@ -10,6 +10,7 @@ from lockhouse.core.data_keys import DataKey, KeyRecord
 from lockhouse.core.versions import Body
 from lockhouse.storage.sql.records import Row, encode
 
+ADD_KEY = "INSERT INTO data_keys (id, kek, wrapped) VALUES (?, ?, ?)"
 _record = msgspec.msgpack.Decoder(KeyRecord).decode
 
 
@@ -63,9 +64,7 @@ class DataKeyWrites(DataKeyReads):
         """With the row that refers to the body."""
         if body is not None and body.key is not None:
             key = body.key
-            self._with_owner(
-                "INSERT INTO data_keys (id, kek, wrapped) VALUES (?, ?, ?)", (key.id, key.kek, key.wrapped)
-            )
+            self._with_owner(ADD_KEY, (key.id, key.kek, key.wrapped))
 
     def _destroy_key(self, body: Body | None) -> None:
         if body is not None and body.key is not None:

@@ -108,11 +108,13 @@ def bare(body: Body) -> Body:
     return _replace(body, packed=b"", under=None) if body.packed or body.under is not None else body
 
 
-def version_record(version: Version) -> bytes:
+def bare_version(version: Version) -> Version:
     body = version.body
-    if body is not None and (body.packed or body.key is not None):
-        version = _replace(version, body=bare(body))
-    return encode(version)
+    return version if body is None or not (body.packed or body.key) else _replace(version, body=bare(body))
+
+
+def version_record(version: Version) -> bytes:
+    return encode(bare_version(version))
 
 
 def part_record(part: Part) -> bytes:

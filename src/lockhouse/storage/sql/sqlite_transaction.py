@@ -4,8 +4,9 @@ The number of an audit entry is never given again. SQLite would see to that by w
 its own with each entry: one more page in every commit. So numbers are reserved there a block at a time, and each entry
 names its own. What is left of a block when the process ends is never used.
 
-States and locks that were read or locked a moment ago are kept: nobody else can change them. A statement that is not
-known to leave them alone makes all of them forgotten, and so does whatever is undone.
+States and locks that were read or locked a moment ago are kept, and the newest version of a state that was written a
+moment ago: nobody else can change them. A statement that is not known to leave them alone makes all of them forgotten,
+and so does whatever is undone.
 """
 
 from __future__ import annotations
@@ -13,17 +14,30 @@ from __future__ import annotations
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
 from lockhouse.core.records import StateRecord
+from lockhouse.core.versions import Version
+from lockhouse.storage.sql.data_keys import ADD_KEY
 from lockhouse.storage.sql.reader import Session
 from lockhouse.storage.sql.records import Row
 from lockhouse.storage.sql.settled import Settled
-from lockhouse.storage.sql.transaction import ADD_LOCK_EVENT, SAVE_LOCK, SqlTransaction
+from lockhouse.storage.sql.transaction import (
+    ADD_BYTES,
+    ADD_LOCK_EVENT,
+    ADD_VERSION,
+    SAVE_LOCK,
+    SAVE_STATE,
+    SqlTransaction,
+)
 
 BLOCK = 100_000
 MAX_AT_HAND = 4096
+MAX_NEWEST = 1024
 _ENTRIES = "audit_entries"
 _ADD_ENTRY = "INSERT INTO audit_entries (id, entry) VALUES (?, ?)"
-_HARMLESS = frozenset({ADD_LOCK_EVENT, _ADD_ENTRY, SAVE_LOCK})
-"""Statements that change no state and no lock, and the one whose effect `save_lock` keeps itself."""
+_HARMLESS = frozenset(
+    {ADD_LOCK_EVENT, _ADD_ENTRY, ADD_VERSION, ADD_BYTES, ADD_KEY, SAVE_LOCK, SAVE_STATE},
+)
+"""Statements that change no state, no lock and no version, and those whose effect `save_lock` and `save_state` keep
+themselves."""
 
 
 class SqliteTransaction(SqlTransaction):
@@ -36,16 +50,37 @@ class SqliteTransaction(SqlTransaction):
         self._last_entry = -1
         """The last number that is reserved."""
         self._at_hand: dict[Address, tuple[StateRecord, LockRecord]] = {}
+        self._newest: dict[int, Version] = {}
+        """Without bytes, by the ids of states: that which was added last, and which may be the newest."""
 
     def forget(self) -> None:
         """Something was rolled back: what was reserved may not be, and what was kept may never have been."""
         self._last_entry = -1
         self._at_hand.clear()
+        self._newest.clear()
 
     def _change(self, sql: str, parameters: Row) -> int:
         if sql not in _HARMLESS:
             self._at_hand.clear()
+            self._newest.clear()
         return super()._change(sql, parameters)
+
+    def current(self, state: StateRecord, *, packed: bool = True) -> Version | None:
+        newest = None if packed else self._newest.get(state.id)
+        if newest is not None and newest.seq == state.current:
+            return newest
+        return super().current(state, packed=packed)
+
+    def save_state(self, state: StateRecord) -> None:
+        before = self._at_hand.pop(state.address, None)
+        super().save_state(state)
+        if before is not None and before[0].id == state.id:
+            self._at_hand[state.address] = (state, before[1])
+
+    def _added(self, state: StateRecord, bare: Version) -> None:
+        if len(self._newest) >= MAX_NEWEST:
+            self._newest.clear()
+        self._newest[state.id] = bare
 
     def state_and_lock(self, address: Address) -> tuple[StateRecord, LockRecord] | None:
         found = self._at_hand.get(address)

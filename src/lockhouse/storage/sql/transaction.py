@@ -38,6 +38,8 @@ SAVE_STATE = (
     "highest_serial = ?, parked = ?, share_ssec = ? WHERE id = ?"
 )
 SAVE_LOCK = "UPDATE locks SET epoch = ?, held = ?, record = ? WHERE state_id = ? AND epoch = ?"
+ADD_VERSION = "INSERT INTO versions (place, state_id, seq, blob, record) VALUES (?, ?, ?, ?, ?)"
+ADD_BYTES = "INSERT INTO bodies (state_id, seq, packed) VALUES (?, ?, ?)"
 ADD_LOCK_EVENT = "INSERT INTO lock_events (state_id, record) VALUES (?, ?)"
 _EMPTY_ADDRESSES = (
     "SELECT s.id FROM states s WHERE s.namespace = ? "  # noqa: S608
@@ -190,16 +192,16 @@ class SqlTransaction(
             raise ValueError(f"state {state.id} is not there")
 
     def add_version(self, state: StateRecord, version: Version) -> None:
-        body, place = version.body, records.place_of(state.id, version.seq)
-        self._grow(
-            "INSERT INTO versions (place, state_id, seq, blob, record) VALUES (?, ?, ?, ?, ?)",
-            (place, state.id, version.seq, body.blob if body else "", records.version_record(version)),
-        )
+        body, seq, bare = version.body, version.seq, records.bare_version(version)
+        place = records.place_of(state.id, seq)
+        self._grow(ADD_VERSION, (place, state.id, seq, body.blob if body else "", encode(bare)))
         if body is not None and body.packed:
-            self._change(
-                "INSERT INTO bodies (state_id, seq, packed) VALUES (?, ?, ?)", (state.id, version.seq, body.packed)
-            )
+            self._change(ADD_BYTES, (state.id, seq, body.packed))
         self._keep_key(body)
+        self._added(state, bare)
+
+    def _added(self, state: StateRecord, bare: Version) -> None:
+        """A version was added; `bare`: as its record holds it."""
 
     def set_facts(self, state: StateRecord, seq: int, facts: Facts) -> None:
         version = self.version(state, seq, packed=False)

@@ -11,6 +11,7 @@ from lockhouse.protocols.s3.call import Call
 from lockhouse.protocols.s3.operations.lock_objects import put_lock_object
 from lockhouse.protocols.s3.representation import written_headers
 from lockhouse.protocols.web import Response
+from lockhouse.runtime.intake import THREAD_BYTES
 from lockhouse.service import objects
 from lockhouse.service.objects import Put
 
@@ -21,26 +22,39 @@ NO_BODY = Body(0, b"", b"")
 async def put_object(call: Call) -> Response:
     if lockfile_target(call.key) is not None:
         return await put_lock_object(call)
+    command = _read_command(call)
+    chunks = call.body.chunks(limit=call.house.max_body)
+    if not _has_come(call):
+        await call.house.read(lambda tx: objects.may_write(tx, call.caller, call.address))
+    intake = await call.house.take_in(chunks, call.body.announced, expect_state=is_state_key(call.key))
+    body = intake.body
+    checksums = call.body.prove(body.size, body.md5, body.sha256)
+    written = await call.house.put_intake(call.caller, _with(command, checksums), intake)
+    return Response(200, written_headers(written.version))
+
+
+def _read_command(call: Call) -> Put:
+    """What the head says of the object; its body is yet to come."""
     headers = call.request.headers
+    kind = headers.get("content-type") or ""
+    command = Put(address=call.address, body=NO_BODY, nonce=call.house.engine.nonce(), content_type=kind)
+    if fields.says_nothing_more(headers):
+        return command
     fields.check_acl(headers)
-    command = Put(
-        address=call.address,
-        body=NO_BODY,
-        nonce=call.house.engine.nonce(),
-        content_type=headers.get("content-type") or "",
+    return msgspec.structs.replace(
+        command,
         headers=fields.read_stored(headers),
         metadata=fields.read_metadata(headers),
         encryption=fields.read_encryption(headers),
         tags=fields.read_tags(headers.get("x-amz-tagging")),
         conditions=fields.read_conditions(headers),
     )
-    chunks = call.body.chunks(limit=call.house.max_body)
-    await call.house.read(lambda tx: objects.may_write(tx, call.caller, call.address))
-    intake = await call.house.take_in(chunks, call.body.announced, expect_state=is_state_key(call.key))
-    body = intake.body
-    checksums = call.body.prove(body.size, body.md5, body.sha256)
-    written = await call.house.put_intake(call.caller, _with(command, checksums), intake)
-    return Response(200, written_headers(written.version))
+
+
+def _has_come(call: Call) -> bool:
+    """Whether the body is here and small: then the transaction asks alone who may write, after little work."""
+    arrived = call.request.body
+    return arrived is not None and len(arrived) <= THREAD_BYTES
 
 
 def _with(command: Put, checksums: dict[str, str]) -> Put:
