@@ -141,24 +141,34 @@ class House:
         return Part(number, body, at, checksums)
 
     async def complete_upload(
-        self, caller: Caller, upload_id: str, command: Put, listed: Sequence[uploads.ListedPart]
+        self,
+        caller: Caller,
+        upload_id: str,
+        command: Put,
+        listed: Sequence[uploads.ListedPart],
+        *,
+        passed: Callable[[Piece], object] = bool,
+        settled: Callable[[Put], Put] = lambda command: command,
     ) -> Written:
-        """Write the parts one after the other into one body and make the object. Errors as `service.uploads`."""
+        """Write the parts one after the other into one body and make the object. `passed` is told every piece, and
+        `settled` may refuse the whole. Errors as `service.uploads`, and as `settled`."""
         address = command.address
         _, parts = await self.read(lambda tx: uploads.choose_parts(tx, caller, address, upload_id, listed))
         intake = await self.take_in(
-            self._joined(parts), sum(part.body.size for part in parts), expect_state=is_state_key(address.key)
+            self._joined(parts, passed), sum(part.body.size for part in parts), expect_state=is_state_key(address.key)
         )
-        command = self.with_body(command, intake)
+        command = settled(self.with_body(command, intake))
         return _accepted(await self.write(lambda tx: uploads.complete(tx, caller, upload_id, command)))
 
-    async def _joined(self, parts: Sequence[Part]) -> AsyncIterator[Piece]:
+    async def _joined(self, parts: Sequence[Part], passed: Callable[[Piece], object]) -> AsyncIterator[Piece]:
         for part in parts:
             given = await give_out(part.body, self.bodies)
             if isinstance(given, bytes):
+                passed(given)
                 yield given
             else:
                 async for piece in given.chunks():
+                    passed(piece)
                     yield piece
 
     async def accept_parked(self, caller: Caller, parked_id: str) -> Written:

@@ -41,6 +41,8 @@ class ListedPart(msgspec.Struct, frozen=True):
 
     number: int
     etag: str
+    checksums: dict[str, str] = {}
+    """By algorithm; compared with those that the part came with."""
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -111,7 +113,7 @@ def list_uploads(
 def choose_parts(
     tx: Reader, caller: Caller, address: Address, upload_id: str, listed: Sequence[ListedPart]
 ) -> tuple[Upload, list[Part]]:
-    """The parts that the completing request names, checked: ascending, present, same ETag, large enough.
+    """The parts that the completing request names, checked: ascending, present, same ETag and checksums, large enough.
 
     Errors: `upload.part_invalid` (details `why`: `order`, `missing`, `small`), `upload.not_found`."""
     upload = get(tx, caller, address, upload_id)
@@ -125,6 +127,10 @@ def choose_parts(
         if part is None or part.body.md5.hex() != item.etag:
             raise UploadPartInvalid(
                 f"cannot complete the upload: part {item.number} is missing or has another ETag", why="missing"
+            )
+        if any(part.checksums.get(name, value) != value for name, value in item.checksums.items()):
+            raise UploadPartInvalid(
+                f"cannot complete the upload: part {item.number} has another checksum", why="missing"
             )
         chosen.append(part)
     if not chosen:

@@ -210,3 +210,12 @@ def test_documents_that_are_none_are_refused_and_not_kept(wire, s3, bucket, quer
     assert answer.status in {400, 413}
     if query not in ("versioning", "delete"):
         assert wire.ask("GET", f"/{bucket}?{query}").status == 404
+
+
+def test_buckets_with_a_prefix_come_once_whatever_the_page(s3):
+    names = ["paged-a", "paged-b", "paged-c", "pagee", "page0"]
+    for name in names:
+        s3.create_bucket(Bucket=name)
+    for size in (1, 2, 100):
+        pages = s3.get_paginator("list_buckets").paginate(Prefix="paged-", PaginationConfig={"PageSize": size})
+        assert [each["Name"] for page in pages for each in page["Buckets"]] == ["paged-a", "paged-b", "paged-c"]

@@ -1,5 +1,6 @@
 """Objects through boto3 against the real process."""
 
+import base64
 import datetime as dt
 import hashlib
 import io
@@ -346,6 +347,57 @@ def test_multipart_uploads_that_cannot_be_completed(s3, bucket):
     s3.abort_multipart_upload(Bucket=bucket, Key="o", UploadId=upload)
     assert refused(s3.abort_multipart_upload, Bucket=bucket, Key="o", UploadId=upload)[0] == "NoSuchUpload"
     assert refused(s3.get_object, Bucket=bucket, Key="o")[0] == "NoSuchKey"
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "kind"),
+    [("CRC32", "FULL_OBJECT"), ("CRC64NVME", "FULL_OBJECT"), ("CRC32", "COMPOSITE"), ("SHA256", "COMPOSITE")],
+)
+def test_a_checksum_of_the_whole_is_compared_before_there_is_an_object_and_kept(s3, bucket, algorithm, kind):
+    name = f"Checksum{algorithm}"
+    bodies = [random.Random(7).randbytes(5 << 20), b"the end"]
+    where = {"Bucket": bucket, "Key": "o"}
+    begun = s3.create_multipart_upload(**where, ChecksumAlgorithm=algorithm, ChecksumType=kind)
+    where["UploadId"] = begun["UploadId"]
+    parts = []
+    for number, body in enumerate(bodies, 1):
+        sent = s3.upload_part(**where, PartNumber=number, Body=body, ChecksumAlgorithm=algorithm)
+        parts.append({"PartNumber": number, "ETag": sent["ETag"], name: sent[name]})
+    if kind == "FULL_OBJECT":
+        put = s3.put_object(Bucket=bucket, Key="same", Body=b"".join(bodies), ChecksumAlgorithm=algorithm)
+        right = put[name]
+    else:
+        joined = b"".join(base64.b64decode(part[name]) for part in parts)
+        right = s3.put_object(Bucket=bucket, Key="digests", Body=joined, ChecksumAlgorithm=algorithm)[name]
+    wrong = base64.b64encode(bytes(len(base64.b64decode(right)))).decode()
+    swapped = [parts[0], parts[1] | {name: parts[0][name]}]
+
+    def complete(named=parts, **more):
+        return s3.complete_multipart_upload(**where, MultipartUpload={"Parts": named}, **more)
+
+    assert refused(complete, **{name: wrong})[:2] == ("BadDigest", 400)
+    assert refused(complete, named=swapped)[:2] == ("InvalidPart", 400)
+    assert refused(complete, MpuObjectSize=3)[:2] == ("InvalidArgument", 400)
+    assert refused(s3.head_object, Bucket=bucket, Key="o")[1] == 404
+    complete(**{name: right}, MpuObjectSize=sum(map(len, bodies)))
+    kept = s3.head_object(Bucket=bucket, Key="o", ChecksumMode="ENABLED")
+    assert (kept["ChecksumType"], kept[name].partition("-")[0]) == (kind, right)
+
+
+def test_a_checksum_that_no_object_of_parts_has_is_refused_at_its_beginning(s3, bucket):
+    for algorithm, kind in (("SHA256", "FULL_OBJECT"), ("CRC64NVME", "COMPOSITE")):
+        wanted = {"Bucket": bucket, "Key": "o", "ChecksumAlgorithm": algorithm, "ChecksumType": kind}
+        assert refused(s3.create_multipart_upload, **wanted)[1] == 400
+
+
+def test_a_part_is_not_copied_from_beyond_the_end(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="from", Body=b"0123456789")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="to")["UploadId"]
+    for span in ("bytes=0-10", "bytes=5-", "bytes=-3"):
+        assert refused(
+            s3.upload_part_copy, Bucket=bucket, Key="to", UploadId=upload, PartNumber=1,
+            CopySource=f"{bucket}/from", CopySourceRange=span,
+        )[:2] == ("InvalidArgument", 400)  # fmt: skip
 
 
 def test_parts_may_be_copied(s3, bucket):

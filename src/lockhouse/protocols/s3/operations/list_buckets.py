@@ -15,9 +15,8 @@ async def list_buckets(call: Call) -> Response:
     limit = fields.read_number(call.request, "max-buckets", 10_000, 1, 10_000)
     after = call.text("continuation-token")
     found = await call.house.read(lambda tx: namespaces.list_all(tx, call.caller, after, limit + 1))
-    shown = [each for each in found if each.name.startswith(prefix)]
     more = len(found) > limit
-    page = shown[:limit]
+    page = [each for each in found[:limit] if each.name.startswith(prefix)]
     return xml_response(
         "ListAllMyBucketsResult",
         OWNER,

@@ -21,6 +21,7 @@ from lockhouse.protocols.s3.operations.copy_object import read_source
 from lockhouse.protocols.s3.operations.lock_objects import refuse_lock_key
 from lockhouse.protocols.s3.operations.put_object import NO_BODY
 from lockhouse.protocols.s3.representation import CHECKSUM_TYPE, checksum_headers, written_headers
+from lockhouse.protocols.s3.whole import FULL_OBJECT, Whole, check_template
 from lockhouse.protocols.web import Response
 from lockhouse.runtime.streams import Piece, Stream
 from lockhouse.service import objects, uploads
@@ -47,6 +48,7 @@ async def create_upload(call: Call) -> Response:
         checksum_type=(headers.get("x-amz-checksum-type") or "").upper(),
         tags=fields.read_tags(headers.get("x-amz-tagging")),
     )
+    check_template(template)
     upload_id = call.house.engine.nonce()
     await call.house.write(lambda tx: uploads.create(tx, call.caller, call.address, upload_id, template))
     response = listing.xml_response(
@@ -84,7 +86,7 @@ async def upload_part_copy(call: Call) -> Response:
     assert source.body is not None
     wanted = call.request.headers.get("x-amz-copy-source-range")
     part = fields.read_range(wanted, source.size)
-    if wanted is not None and part is None:
+    if wanted is not None and (part is None or not wanted.endswith(f"-{part[1] - 1}")):
         raise RequestInvalid("cannot read this range", argument="x-amz-copy-source-range")
     if part is None:
         intake = await call.house.copied(source.body)
@@ -176,7 +178,8 @@ async def complete_upload(call: Call) -> Response:
     upload_id = call.request.parameter("uploadId") or ""
     document = xml.read_document(await call.body.whole(MAX_LIST_BYTES, checksums=False), "CompleteMultipartUpload")
     listed = [
-        ListedPart(_number(each.value("PartNumber")), each.value("ETag").strip('"')) for each in document.all("Part")
+        ListedPart(_number(each.value("PartNumber")), each.value("ETag").strip('"'), _listed_checksums(each))
+        for each in document.all("Part")
     ]
     etag = _whole_etag(listed)
     try:
@@ -187,6 +190,7 @@ async def complete_upload(call: Call) -> Response:
             raise
         return again
     template = uploads.template_of(upload)
+    whole = Whole(call.request.headers, template)
     command = Put(
         address=call.address,
         body=NO_BODY,
@@ -201,7 +205,9 @@ async def complete_upload(call: Call) -> Response:
         tags=template.tags,
         conditions=fields.read_conditions(call.request.headers),
     )
-    written = await call.house.complete_upload(call.caller, upload_id, command, listed)
+    written = await call.house.complete_upload(
+        call.caller, upload_id, command, listed, passed=whole.passed, settled=whole.settled
+    )
     headers = [pair for pair in written_headers(written.version) if pair[0] != b"etag"]
     return _complete_result(call, written.version.etag, headers)
 
@@ -243,7 +249,7 @@ def _complete_result(call: Call, etag: str, headers: list[tuple[bytes, bytes]]) 
 async def _composite(call: Call, upload: Upload, template: Template, listed: list[ListedPart]) -> dict[str, str]:
     """The checksum of the parts' checksums, where the upload asked for one and every part has it."""
     algorithm = template.checksum_algorithm
-    if not algorithm or template.checksum_type == "FULL_OBJECT" or algorithm == "crc64nvme":
+    if not algorithm or template.checksum_type == FULL_OBJECT or algorithm == "crc64nvme":
         return {}
     known = await call.house.read(partial(_part_checksums, call=call, upload_id=upload.id, algorithm=algorithm))
     digests = [known.get(part.number, "") for part in listed]
@@ -281,6 +287,10 @@ def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 5) or not 1 <= int(text) <= uploads.MAX_PARTS:
         raise RequestInvalid(f"cannot use part number {text[:10]!r}: 1 to {uploads.MAX_PARTS}", argument="partNumber")
     return int(text)
+
+
+def _listed_checksums(part: xml.Node) -> dict[str, str]:
+    return {name: value for name in CHECKSUM_BYTES if (value := part.value(_checksum_element(name)).strip())}
 
 
 def _checksum_element(algorithm: str) -> str:
