@@ -19,7 +19,7 @@ from lockhouse.console import guard, pages
 from lockhouse.console.pages import Context, Frame, Message, Pages, SignIn
 from lockhouse.core.principals import Identity
 from lockhouse.core.sessions import Session
-from lockhouse.errors import AccessDenied, BodyTooLarge, CredentialUnknown, Problem, RequestInvalid, SlowDown
+from lockhouse.errors import AccessDenied, CredentialUnknown, Problem, RequestInvalid, SlowDown
 from lockhouse.protocols import visitors
 from lockhouse.protocols.web import Request, Response, unescape
 from lockhouse.runtime import reviews as desk
@@ -172,7 +172,7 @@ class Console:
         """The form, if it comes from a page of ours. Errors: `request.invalid`, `body.too_large`."""
         if not visitors.is_own_origin(request.headers, self._public_url):
             raise RequestInvalid("cannot accept this form: it comes from another site", argument="origin")
-        form = visitors.read_form(request.headers.get("content-type") or "", await _read(request))
+        form = visitors.read_form(request.headers.get("content-type") or "", await request.whole(MAX_FORM, "form"))
         if not visitor or not self._entrance.is_form_token(visitor, form.get("form_token", "")):
             raise RequestInvalid(
                 "cannot accept this form: it is too old, or cookies are off",
@@ -339,14 +339,3 @@ def _sentence(problem: Problem) -> str:
 
 def _number(text: str) -> int:
     return min(int(text), _MAX_SEQ) if text.isascii() and text.isdigit() and len(text) < 20 else 0
-
-
-async def _read(request: Request) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in request.chunks():
-        size += len(piece)
-        if size > MAX_FORM:
-            raise BodyTooLarge(f"cannot take a form of more than {MAX_FORM} bytes", limit=MAX_FORM)
-        pieces.append(piece)
-    return b"".join(pieces)

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 import msgspec
 
-from lockhouse.errors import Problem
+from lockhouse.errors import BodyTooLarge, Problem
 from lockhouse.runtime.journal import Trail
 from lockhouse.runtime.streams import Stream
 
@@ -86,6 +86,17 @@ class Request(msgspec.Struct):
         """Every room calls this before anything else, where it says problems in its own words. Errors: the refusal."""
         if self.refusal is not None:
             raise self.refusal
+
+    async def whole(self, limit: int, what: str = "document") -> bytes:
+        """A small body, in one piece. Errors: `body.too_large` for more than `limit` bytes, `body.incomplete`."""
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in self.chunks():
+            size += len(piece)
+            if size > limit:
+                raise BodyTooLarge(f"cannot take a {what} of more than {limit} bytes", limit=limit)
+            pieces.append(piece)
+        return b"".join(pieces)
 
     @property
     def announced(self) -> int:

@@ -21,7 +21,6 @@ from lockhouse.config import Settings
 from lockhouse.core.addresses import Address
 from lockhouse.core.principals import Identity
 from lockhouse.errors import (
-    BodyTooLarge,
     CredentialUnknown,
     MethodNotAllowed,
     Problem,
@@ -131,7 +130,7 @@ class Api:
             raise RequestInvalid(
                 f"cannot use the parameter {min(unknown)[:40]!r} here", hint=f"{PREFIX}/openapi.json", argument="query"
             )
-        raw = await _read(request, route.largest) if route.body is not None else b""
+        raw = await request.whole(route.largest) if route.body is not None else b""
         call = Call(
             api=self._backing,
             caller=Caller(
@@ -249,17 +248,6 @@ def _read_basic(value: str) -> tuple[str, str]:
     except (binascii.Error, UnicodeDecodeError, ValueError):
         return "", ""
     return user, password
-
-
-async def _read(request: Request, largest: int) -> bytes:
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in request.chunks():
-        size += len(piece)
-        if size > largest:
-            raise BodyTooLarge(f"cannot take a document of more than {largest} bytes", limit=largest)
-        pieces.append(piece)
-    return b"".join(pieces)
 
 
 def _json(status: int, body: bytes) -> Response:

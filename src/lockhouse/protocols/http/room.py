@@ -17,7 +17,6 @@ from lockhouse.core.locks import Facet
 from lockhouse.core.principals import Identity
 from lockhouse.core.versions import Body, Version
 from lockhouse.errors import (
-    BodyTooLarge,
     CredentialExpired,
     CredentialUnknown,
     LockHeld,
@@ -205,14 +204,7 @@ def _finish_of(request: Request) -> Finish | None:
 
 async def _document(request: Request) -> bytes:
     """The small body of LOCK and UNLOCK, its digest checked."""
-    pieces: list[bytes] = []
-    size = 0
-    async for chunk in request.chunks():
-        size += len(chunk)
-        if size > wire.MAX_DOCUMENT_BYTES:
-            raise BodyTooLarge(f"cannot read a lock document of more than {wire.MAX_DOCUMENT_BYTES} bytes")
-        pieces.append(chunk)
-    body = b"".join(pieces)
+    body = await request.whole(wire.MAX_DOCUMENT_BYTES, "lock document")
     wire.check_document(request.headers, body)
     return body
 

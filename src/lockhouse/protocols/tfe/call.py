@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from lockhouse.core.workspaces import new_workspace_id
-from lockhouse.errors import BodyTooLarge
 from lockhouse.protocols.tfe.signing import Signer, UploadPass
 from lockhouse.protocols.tfe.tokens import Tokens
 from lockhouse.protocols.tfe.wire import CONTENT_TYPE, SNAPSHOT_SECONDS, Document, Json, Query, encode, unique
@@ -41,7 +40,7 @@ class Call:
 
     async def document(self) -> Document:
         """The request document. Errors: `request.document`, `body.too_large`, `body.incomplete`."""
-        return Document(await read_body(self.request, MAX_DOCUMENT_BYTES))
+        return Document(await self.request.whole(MAX_DOCUMENT_BYTES))
 
     def new_id(self, prefix: str) -> str:
         """A random opaque id."""
@@ -49,18 +48,6 @@ class Call:
 
 
 Operation = Callable[[Call], Awaitable[Response]]
-
-
-async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Errors: `body.too_large`, `body.incomplete`."""
-    pieces: list[bytes] = []
-    size = 0
-    async for chunk in request.chunks():
-        size += len(chunk)
-        if size > limit:
-            raise BodyTooLarge(f"cannot read a document of more than {limit} bytes", limit=limit)
-        pieces.append(chunk)
-    return b"".join(pieces)
 
 
 def respond(document: Json, status: int = 200, *, snapshots: bool = False) -> Response:

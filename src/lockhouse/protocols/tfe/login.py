@@ -24,7 +24,6 @@ from lockhouse.core.ports import Transaction
 from lockhouse.core.principals import Identity
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols import visitors
-from lockhouse.protocols.tfe.call import read_body
 from lockhouse.protocols.tfe.signing import LoginCode, Signer
 from lockhouse.protocols.tfe.tokens import Tokens
 from lockhouse.protocols.web import Request, Response, unescape
@@ -177,7 +176,7 @@ class Login:
         handler = ROUTES.get((method, request.raw_path))
         if handler is None:
             return _text(404, "not found")
-        raw = request.raw_query if method == "GET" else await read_body(request, MAX_FORM_BYTES)
+        raw = request.raw_query if method == "GET" else await request.whole(MAX_FORM_BYTES, "form")
         return await handler(self, request, decode_form(raw))
 
     async def ask(self, request: Request, form: Form) -> Response:
