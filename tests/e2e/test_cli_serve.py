@@ -66,7 +66,7 @@ def test_a_second_server_on_the_same_directory_is_refused_in_words(start_lockhou
     server = start_lockhouse()
     second = run("serve", "--data", str(server.data), "--listen", "127.0.0.1:0", directory=tmp_path)
     assert second.code == 1
-    assert "another Lockhouse server is using this data directory" in second.stderr
+    assert "a Lockhouse server is using this data directory" in second.stderr
     assert "Traceback" not in second.stderr
     server.command("status").ok()
 
@@ -148,7 +148,7 @@ def test_the_administrator_is_reset_offline_and_only_offline(start_lockhouse: St
     kept = server.new_key("kept", "read", "*")
     busy = run("admin", "reset-credentials", "--data", str(server.data), directory=tmp_path)
     assert busy.code == 1
-    assert "another Lockhouse server is using" in busy.stderr
+    assert "a Lockhouse server is using" in busy.stderr
     old = server.token
     server.stop()
     run("admin", "reset-credentials", "--data", str(server.data), directory=tmp_path).ok()

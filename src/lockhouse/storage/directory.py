@@ -63,7 +63,7 @@ def open_directory(
     path = Path(path)
     try:
         _make(path)
-        lock = _take(path)
+        lock = take(path, hint="stop that server, or give this one another --data directory")
     except OSError as error:
         raise StorageUnavailable(f"cannot use {path} as data directory: {os.strerror(error.errno or 0)}") from error
     try:
@@ -104,14 +104,16 @@ def _make(path: Path) -> None:
         sync_directory(each.parent)
 
 
-def _take(path: Path) -> int:
+def take(path: Path, *, hint: str) -> int:
+    """The open lock file of a data directory, which is this process's until it is closed.
+
+    Errors: `storage.unavailable` where a server uses it."""
     file = os.open(path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(file)
         raise StorageUnavailable(
-            f"cannot use {path}: another Lockhouse server is using this data directory",
-            hint="stop that server, or give this one another --data directory",
+            f"cannot use {path}: a Lockhouse server is using this data directory", hint=hint
         ) from None
     return file

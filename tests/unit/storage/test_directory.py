@@ -42,7 +42,7 @@ def test_what_was_written_is_there_when_it_is_opened_again(tmp_path: Path):
 
 def test_a_second_server_is_refused_by_name_and_the_first_goes_on(tmp_path: Path):
     directory = open_directory(tmp_path / "data")
-    with pytest.raises(StorageUnavailable, match="another Lockhouse server") as caught:
+    with pytest.raises(StorageUnavailable, match="a Lockhouse server") as caught:
         open_directory(tmp_path / "data")
     assert str(tmp_path / "data") in caught.value.message
     assert caught.value.hint
@@ -67,7 +67,7 @@ def test_a_server_in_another_process_is_noticed_too(tmp_path: Path):
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "open\n"
-        with pytest.raises(StorageUnavailable, match="another Lockhouse server"):
+        with pytest.raises(StorageUnavailable, match="a Lockhouse server"):
             open_directory(tmp_path / "data")
         holder.kill()
         holder.wait(20)

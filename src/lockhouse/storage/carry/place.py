@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -26,7 +25,7 @@ from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.blobs.opening import EMBEDDED, KeptBlobs, open_blobs
 from lockhouse.storage.carry.rows import Loader, Snapshot
 from lockhouse.storage.carry.sqlite_rows import SqliteLoader, SqliteSnapshot
-from lockhouse.storage.directory import BLOBS, DATABASE, LOCK, DataDirectory
+from lockhouse.storage.directory import BLOBS, DATABASE, DataDirectory, take
 from lockhouse.storage.holds import held
 from lockhouse.storage.sql.sqlite import SqliteStore
 
@@ -106,7 +105,8 @@ def open_directory_place(
         raise RequestInvalid(f"cannot find a Lockhouse in {path}", hint="name its data directory")
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = _take(path)
+        lock = take(path, hint="stop that server first")
+        sync_directory(path)
     except OSError as error:
         raise StorageUnavailable(f"cannot use {path}: {os.strerror(error.errno or 0)}") from error
     try:
@@ -153,16 +153,3 @@ def directory_place(
 def _ring_in(path: Path) -> Ring | None:
     keys = KeyFile(path / KEY_FILE).load(())
     return Ring(keys) if keys else None
-
-
-def _take(path: Path) -> int:
-    file = os.open(path / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(file)
-        raise StorageUnavailable(
-            f"cannot use {path}: a Lockhouse server is using this data directory", hint="stop that server first"
-        ) from None
-    sync_directory(path)
-    return file
