@@ -9,8 +9,9 @@ A command that refers to a blob of another version (a copy) must read that versi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from itertools import islice, takewhile
 
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Store
 from lockhouse.storage.blobs.opening import KeptBlobs
 from lockhouse.storage.holds import is_held
@@ -47,9 +48,7 @@ def sweep(
 def _referred(store: Store, names: Iterable[str]) -> Iterator[str]:
     """The references between the first and the last of these names."""
     ordered = sorted(names)
-    after = ordered[0][:-1]
-    while page := store.read(lambda reader, after=after: reader.blob_names(after, _BATCH)):  # type: ignore[misc]
-        yield from page
-        after = page[-1]
-        if after >= ordered[-1]:
-            return
+    found = paged(
+        lambda after: store.read(lambda reader: reader.blob_names(after, _BATCH)), ordered[0][:-1], lambda name: name
+    )
+    return takewhile(lambda name: name <= ordered[-1], found)

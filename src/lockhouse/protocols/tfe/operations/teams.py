@@ -23,6 +23,7 @@ from lockhouse.protocols.tfe.wire import Document, Json, page_of
 from lockhouse.protocols.web import Response
 from lockhouse.service import access, namespaces, teams, workspaces
 from lockhouse.service.access import NewPrincipal
+from lockhouse.service.callers import Caller
 
 _TOKEN = "token"  # noqa: S105 - the kind of a credential
 
@@ -101,24 +102,20 @@ async def delete(call: Call) -> Response:
 
 
 async def add_users(call: Call) -> Response:
-    names = _user_names(await call.document())
-
-    def command(tx: Transaction) -> None:
-        team = _team(tx, call)
-        for name in names:
-            teams.add_member(tx, call.caller, team.name, name)
-
-    await _change(call, command)
-    return no_content()
+    return await _each_member(call, teams.add_member)
 
 
 async def remove_users(call: Call) -> Response:
+    return await _each_member(call, teams.remove_member)
+
+
+async def _each_member(call: Call, act: Callable[[Transaction, Caller, str, str], object]) -> Response:
     names = _user_names(await call.document())
 
     def command(tx: Transaction) -> None:
         team = _team(tx, call)
         for name in names:
-            teams.remove_member(tx, call.caller, team.name, name)
+            act(tx, call.caller, team.name, name)
 
     await _change(call, command)
     return no_content()
