@@ -74,6 +74,22 @@ class SizeOf(msgspec.Struct, frozen=True):
 Operand: TypeAlias = At | Constant | SizeOf
 
 
+def attributes_of(tree: msgspec.Struct) -> frozenset[str]:
+    """The names of all attributes that a condition looks at."""
+    found: set[str] = set()
+    left: list[object] = [tree]
+    while left:
+        each = left.pop()
+        if isinstance(each, tuple):
+            left += each
+        elif isinstance(each, msgspec.Struct):
+            path: Path | None = getattr(each, "path", None)
+            if path:
+                found.add(str(path[0]))
+            left += [getattr(each, name) for name in each.__struct_fields__ if name != "path"]
+    return frozenset(found)
+
+
 class Compare(msgspec.Struct, frozen=True):
     """`left comparator right`."""
 

@@ -20,6 +20,8 @@ class Call(msgspec.Struct, frozen=True):
     """Twelve digits: the account id setting."""
     region: str
     """From the credential scope."""
+    host: str
+    """The address that the client used."""
     gone: Callable[[], Awaitable[None]]
     """Returns when the client has left."""
     trail: Trail = msgspec.field(default_factory=Trail)

@@ -21,7 +21,8 @@ class Constraints:
         self._errors: list[str] = []
 
     def _add(self, value: object, field: str, rule: str) -> None:
-        shown = "null" if value is None else f"'{str(value)[:300]}'"
+        named = value if isinstance(value, str | int) else f"{len(value)} members" if isinstance(value, Sized) else ""
+        shown = "null" if value is None else f"'{str(named)[:300]}'"
         self._errors.append(f"Value {shown} at '{field}' failed to satisfy constraint: {rule}")
 
     def required(self, value: object, field: str) -> None:

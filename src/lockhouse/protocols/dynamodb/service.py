@@ -19,7 +19,15 @@ def dynamodb_service(house: House, *, account: str) -> Service:
 
     async def serve(signed: SignedCall) -> Response:
         request = signed.request
-        call = Call(house, signed.caller, account, signed.verified.region, request.disconnected, request.trail)
+        call = Call(
+            house,
+            signed.caller,
+            account,
+            signed.verified.region,
+            request.headers.get("host") or "",
+            request.disconnected,
+            request.trail,
+        )
         return await answer(call, request.headers.get("x-amz-target") or "", signed.body)
 
     def refuse(request: Request, problem: Problem | None) -> Response:

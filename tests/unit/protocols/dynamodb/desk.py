@@ -72,7 +72,7 @@ class Desk:
 
     def raw(self, action: str, body: bytes, who: Identity | None = None, invocation: str = "") -> Answer:
         caller = Caller(who or person("ann"), self.now, "dynamodb", request="R1", invocation=invocation)
-        call = Call(self.house, caller, "123456789012", "eu-west-1", asyncio.Event().wait)
+        call = Call(self.house, caller, "123456789012", "eu-west-1", "here:7373", asyncio.Event().wait)
         response = self.loop.run_until_complete(answer(call, f"DynamoDB_20120810.{action}", body))
         assert isinstance(response.body, bytes)
         headers = dict(response.headers)

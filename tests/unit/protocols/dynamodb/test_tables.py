@@ -154,7 +154,30 @@ def test_continuous_backups_are_kept_as_asked(desk: Desk):
 
 def test_limits_and_endpoints_are_answered(desk: Desk):
     assert desk("DescribeLimits").ok["AccountMaxReadCapacityUnits"] > 0
-    assert desk("DescribeEndpoints").ok["Endpoints"][0]["CachePeriodInMinutes"] == 1440
+    assert desk("DescribeEndpoints").ok["Endpoints"] == [{"Address": "here:7373", "CachePeriodInMinutes": 1440}]
+
+
+def test_a_filter_of_a_query_does_not_look_at_the_key(desk: Desk):
+    desk.table(range_key="r")
+    for expression in ("r > :n", "attribute_exists(id)", "NOT (v = :n AND size(r) IN (:n, :n))"):
+        done = desk(
+            "Query",
+            TableName="things",
+            KeyConditionExpression="id = :h",
+            FilterExpression=expression,
+            ExpressionAttributeValues={":h": {"S": "a"}} | ({":n": {"N": "1"}} if ":n" in expression else {}),
+        )
+        assert done.fault == "ValidationException"
+        assert "can only contain non-primary key attributes" in done.message
+
+
+def test_a_refusal_of_a_list_does_not_repeat_what_is_in_it(desk: Desk):
+    desk.table()
+    writes = [{"PutRequest": {"Item": {"id": {"S": f"secret{number}"}}}} for number in range(26)]
+    done = desk("BatchWriteItem", RequestItems={"things": writes})
+    assert done.fault == "ValidationException"
+    assert "secret" not in done.message
+    assert "less than or equal to 25" in done.message
 
 
 def test_the_older_parameters_mean_the_same(desk: Desk):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lockhouse.core.attributes import Item
-from lockhouse.core.conditions import holds
+from lockhouse.core.conditions import attributes_of, holds
 from lockhouse.core.items import read_units
 from lockhouse.core.ports import Reader
 from lockhouse.errors import RequestInvalid
@@ -70,6 +70,13 @@ def _query(tx: Reader, call: Call, name: str, wanted: Query, after: Item | None)
     keep = inputs.filter_of(wanted, wanted.QueryFilter, placeholders)
     paths = inputs.projection_of(wanted.ProjectionExpression, wanted.AttributesToGet, placeholders, schema)
     placeholders.check_used()
+    filtered = attributes_of(keep) if keep is not None else frozenset[str]()
+    for key in schema.keys:
+        if key.name in filtered:
+            raise RequestInvalid(
+                f"{'Filter Expression' if wanted.QueryFilter is None else 'QueryFilter'} can only contain non-primary "
+                f"key attributes: Primary key attribute: {key.name}"
+            )
     table = tables.get(tx, call.caller, name)
     hash_value, range_condition = split_key_condition(schema, condition)
     hash_key: Item = {schema.hash.name: hash_value}
