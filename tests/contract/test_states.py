@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from lockhouse.core.addresses import Address
+from lockhouse.core.addresses import Address, behind
 from lockhouse.core.locks import FREE
 from lockhouse.core.ports import Store
 from lockhouse.core.records import Namespace
@@ -169,6 +169,34 @@ def test_a_listing_below_a_prefix_is_exact(store: Store, prefix: str, after: str
     expected = [key for key in sorted(ODD_KEYS, key=str.encode) if key.startswith(prefix) and key > after]
     found = store.read(lambda r: r.states("acme", prefix, after))
     assert [state.address.key for state, _ in found] == expected
+
+
+@pytest.mark.parametrize("prefix", ["", "a", "a/", "a/b", "env:/", "ä", "a\u0000", "\x01", "nothing"])
+@pytest.mark.parametrize("delimiter", ["/", "b", "/b", "\u0000", "\x01", "日"])
+def test_leading_keys_are_the_first_of_each_common_prefix(store: Store, prefix: str, delimiter: str):
+    more = [f"{folder}/{number}" for folder in ("a/b", "many", "z/y") for number in range(40)]
+    keys = sorted([*ODD_KEYS, *more])
+
+    def fill(tx):
+        for key in keys:
+            write_version(tx, Address("acme", key), version(1))
+        write_version(tx, Address("acme", "a/deleted"), marker(1))
+        write_version(tx, Address("acme-2", "a/elsewhere"), version(1))
+
+    store.write(fill)
+    leading: dict[str, str] = {}
+    for key in keys:
+        if key.startswith(prefix):
+            common, found, _ = key[len(prefix) :].partition(delimiter)
+            leading.setdefault(common + found if found else f"itself {key}", key)
+    expected = list(leading.values())
+    assert store.read(lambda r: r.leading_keys("acme", prefix, delimiter)) == expected
+    assert store.read(lambda r: r.leading_keys("acme", prefix, delimiter, limit=3)) == expected[:3]
+    for place, key in enumerate(expected[:5]):
+        beyond = behind(key, prefix, delimiter)
+        assert store.read(lambda r, at=beyond: r.leading_keys("acme", prefix, delimiter, at)) == expected[place + 1 :]
+        after = [each for each in keys if each.startswith(prefix) and each > key]
+        assert store.read(lambda r, at=key: r.leading_keys("acme", prefix, delimiter, at, 1)) == after[:1]
 
 
 def test_a_listing_leaves_out_what_is_deleted_or_never_written(store: Store):

@@ -17,6 +17,8 @@ LOCKFILE_SUFFIX = ".tflock"
 STATE_SUFFIX = ".tfstate"
 DIGEST_SUFFIX = "-md5"
 MAX_KEY_BYTES = 1024
+LAST = "\U0010ffff"
+"""Behind a text: what comes after all that begin with it."""
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _ADDRESS_LIKE = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
 
@@ -51,6 +53,13 @@ def check_namespace(name: str) -> str:
             hint="lockhouse namespace create NAME",
         )
     return name
+
+
+def behind(key: str, prefix: str, delimiter: str) -> str:
+    """After which text to go on to leave the *common prefix* of a key behind: all up to the first `delimiter` that
+    follows the prefix. Of a key without one: the key."""
+    cut = key.find(delimiter, len(prefix))
+    return key if cut < 0 else key[: cut + len(delimiter)] + LAST
 
 
 def check_key(key: str) -> str:

@@ -46,6 +46,13 @@ class Reader(TrashReader, QueueReader, Protocol):
         compares with keys; to skip a whole common prefix pass the prefix followed by U+10FFFF."""
         ...
 
+    def leading_keys(
+        self, namespace: str, prefix: str, delimiter: str, after: str = "", limit: int = 1000
+    ) -> Sequence[str]:
+        """Keys of `states` in order; of those that have all up to the first `delimiter` behind the prefix in common,
+        the first alone. What is left out is stepped over, not read."""
+        ...
+
     def current(self, state: StateRecord, *, packed: bool = True) -> Version | None:
         """The newest version (`state.current`), delete marker or not. Without `packed` a body kept in a row comes
         without its bytes (both `packed` and `blob` empty), and a sealed one without its wrapped key: ask so wherever

@@ -1,7 +1,7 @@
 """Listings of objects and versions, as S3 clients expect them: byte order, prefix, delimiter, complete, paged.
 
-Held locks are shown as `.tflock` objects among the keys. A page reads what it shows, one more, and a few for each
-common prefix that it seeks past, so the cost of a page does not grow with the namespace.
+Held locks are shown as `.tflock` objects among the keys. A page reads what it shows and a little more, and steps over
+what is in a common prefix, so the cost of a page does not grow with the namespace.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-from lockhouse.core.addresses import LOCKFILE_SUFFIX, Address
+from lockhouse.core.addresses import LAST, LOCKFILE_SUFFIX, Address, behind
 from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader
 from lockhouse.core.principals import Right, allows_below, require_below
@@ -21,11 +21,11 @@ from lockhouse.service.callers import Caller
 from lockhouse.service.lock_documents import document_of
 from lockhouse.service.objects import Entry, Listing, VersionListing
 
-_LAST = "\U0010ffff"
 _PAGE = 1000
 _SOUGHT = 4
-"""Entries that are read after a common prefix, which is mostly followed by another; if they are not enough, twice as
-many come next."""
+"""Entries that are read after a common prefix; if they are not enough, twice as many come next."""
+_LEADING = 16
+"""Common prefixes that are looked for at first."""
 
 
 def list_objects(
@@ -46,9 +46,9 @@ def list_objects(
     if limit == 0:
         return Listing((), "")
     shown: list[Entry | str] = []
-    position = after + _LAST if _is_common(after, prefix, delimiter) else after
-    first = _SOUGHT if delimiter else min(limit + 1, _PAGE)
-    objects = _Objects(tx, namespace, prefix, position, first)
+    position = after + LAST if _is_common(after, prefix, delimiter) else after
+    first = min(limit + 1, _LEADING if delimiter else _PAGE)
+    objects = _Objects(tx, namespace, prefix, position, first, delimiter)
     locks = _Locks(tx, namespace, prefix, position, first)
     while True:
         entry = _first(objects.peek(), locks.peek())
@@ -61,8 +61,8 @@ def list_objects(
         if cut >= 0:
             common = entry.key[: cut + len(delimiter)]
             shown.append(common)
-            objects.seek(common + _LAST)
-            locks.seek(common + _LAST)
+            objects.seek(common + LAST)
+            locks.seek(common + LAST)
         else:
             shown.append(entry)
             objects.skip(entry)
@@ -107,7 +107,7 @@ def _versions(
             yield from _history(tx, state, after_seq, wanted)
     position, take = after_key, _SOUGHT
     if not after_seq and _is_common(after_key, prefix, delimiter):
-        position = after_key + _LAST
+        position = after_key + LAST
     while page := tx.states(namespace, prefix, position, take, live_only=False):
         take = min(2 * take, _PAGE)
         for state, newest in page:
@@ -119,7 +119,7 @@ def _versions(
             if cut >= 0:
                 common = key[: cut + len(delimiter)]
                 yield common
-                position, take = common + _LAST, _SOUGHT
+                position, take = common + LAST, _SOUGHT
                 break
             yield from _history(tx, state, 0, wanted)
 
@@ -169,7 +169,6 @@ class _Cursor(ABC):
             self._next += 1
         if self._next >= len(self._page) and after > self._after:
             self._after = after
-            self._take = _SOUGHT
 
     @abstractmethod
     def _load(self, after: str, limit: int) -> tuple[list[Entry], str, bool]:
@@ -177,7 +176,32 @@ class _Cursor(ABC):
 
 
 class _Objects(_Cursor):
+    """While there is one common prefix after the other, only their first keys are read: entries without a version."""
+
+    def __init__(self, tx: Reader, namespace: str, prefix: str, after: str, first: int, delimiter: str) -> None:
+        super().__init__(tx, namespace, prefix, after, first)
+        self._delimiter = delimiter
+        self._in_common = bool(delimiter)
+        """Whether a common prefix may be next."""
+
+    def seek(self, after: str) -> None:
+        super().seek(after)
+        if not self._in_common:
+            self._in_common, self._take = True, _SOUGHT
+
     def _load(self, after: str, limit: int) -> tuple[list[Entry], str, bool]:
+        if self._in_common:
+            keys = self._tx.leading_keys(self._namespace, self._prefix, self._delimiter, after, limit)
+            entries: list[Entry] = []
+            for key in keys:
+                beyond = behind(key, self._prefix, self._delimiter)
+                if beyond == key:  # an object
+                    self._in_common = False
+                    break
+                entries.append(Entry(key, None))
+                after = beyond
+            if entries or self._in_common:
+                return entries, after, self._in_common and len(keys) < limit
         page = self._tx.states(self._namespace, self._prefix, after, limit)
         entries = [Entry(state.address.key, version) for state, version in page]
         return entries, entries[-1].key if entries else after, len(page) < limit

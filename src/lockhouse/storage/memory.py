@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from lockhouse.core.addresses import Address
+from lockhouse.core.addresses import Address, behind
 from lockhouse.core.data_keys import place_of_body, place_of_part
 from lockhouse.core.locks import FREE, LockRecord
 from lockhouse.core.ports import Delivery, Reader, Transaction
@@ -123,6 +123,16 @@ class _MemoryReader(
         ]
         found.sort(key=lambda state: _order(state.address.key))
         return [(state, self.current(state, packed=False)) for state in found[:limit]]
+
+    def leading_keys(
+        self, namespace: str, prefix: str, delimiter: str, after: str = "", limit: int = 1000
+    ) -> Sequence[str]:
+        found: list[str] = []
+        for state, _ in self.states(namespace, prefix, after, len(self._maps.states)):
+            key = state.address.key
+            if not found or _order(key) > _order(behind(found[-1], prefix, delimiter)):
+                found.append(key)
+        return found[:limit]
 
     def current(self, state: StateRecord, *, packed: bool = True) -> Version | None:
         return self.version(state, state.current, packed=packed)

@@ -78,6 +78,7 @@ QUERIES: dict[str, Callable[[Reader], object]] = {
     "list 50": lambda r: r.states("acme", limit=50),
     "list 50 from the middle": lambda r: r.states("acme", after=MIDDLE.key, limit=50),
     "list below a prefix": lambda r: r.states("acme", "team-0000015", limit=50),
+    "folders": lambda r: r.leading_keys("acme", "", "/", limit=5),
     "list below a prefix after": lambda r: r.states("acme", "team-000001", MIDDLE.key, 20),
     "list everything below a key": lambda r: r.states("acme", "team-00000150", live_only=False),
     "lock": lambda r: r.lock(r.state(MIDDLE)),

@@ -32,6 +32,7 @@ from lockhouse.storage.sql import postgres_schema
 from lockhouse.storage.sql.postgres_dated import Outdated, ReadOnly
 from lockhouse.storage.sql.postgres_health import ANSWER_SECONDS, Health
 from lockhouse.storage.sql.postgres_queue import QUEUE_SECONDS, Command, CommandQueue, Waiting, busy, closed
+from lockhouse.storage.sql.postgres_reader import PostgresReader
 from lockhouse.storage.sql.postgres_session import (
     BUSY,
     READ_ONLY,
@@ -43,7 +44,6 @@ from lockhouse.storage.sql.postgres_session import (
     unreachable,
 )
 from lockhouse.storage.sql.postgres_writer import Writer
-from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.settled import Settled
 
 T = TypeVar("T")
@@ -223,7 +223,7 @@ class PostgresStore:
         try:
             dated.begin()
             try:
-                result = query(SqlReader(dated, self._settled, dated.generation))
+                result = query(PostgresReader(dated, self._settled, dated.generation))
             except Problem:
                 dated.verify()
                 raise

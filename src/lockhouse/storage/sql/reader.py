@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from lockhouse.core.addresses import Address
+from lockhouse.core.addresses import Address, behind
 from lockhouse.core.locks import FREE, LockRecord
 from lockhouse.core.records import ItemRecord, LockEvent, Namespace, Parked, Part, StateRecord, TableRecord, Upload
 from lockhouse.core.versions import Version
@@ -40,6 +40,8 @@ from lockhouse.storage.sql.webhooks import WebhookReads
 from lockhouse.storage.sql.workspaces import WorkspaceReads
 
 _FOREVER = 2**62
+_LOOKED_AT = 16
+"""Keys read at once where most may be stepped over."""
 _STATE_AND_LOCK = (
     f"SELECT {STATE_COLUMNS}, (SELECT l.record FROM locks l WHERE l.state_id = s.id) "  # noqa: S608
     "FROM states s WHERE s.namespace = ? AND s.key = ?"
@@ -130,7 +132,7 @@ class SqlReader(
     def states(
         self, namespace: str, prefix: str = "", after: str = "", limit: int = 1000, *, live_only: bool = True
     ) -> Sequence[tuple[StateRecord, Version | None]]:
-        bounds, values = _bounds("s.key", prefix, after)
+        bounds, values = bounds_of("s.key", prefix, after)
         living = " AND s.live = 1" if live_only else ""
         rows = self._fetch(
             f"SELECT {STATE_COLUMNS}, v.record FROM states s "  # noqa: S608
@@ -142,6 +144,25 @@ class SqlReader(
             (records.state_of(row), records.decode_version(row[STATE_WIDTH]) if row[STATE_WIDTH] is not None else None)
             for row in rows
         ]
+
+    def leading_keys(
+        self, namespace: str, prefix: str, delimiter: str, after: str = "", limit: int = 1000
+    ) -> Sequence[str]:
+        found: list[str] = []
+        while len(found) < limit:
+            bounds, values = bounds_of("s.key", prefix, after)
+            rows = self._fetch(
+                f"SELECT s.key FROM states s WHERE s.namespace = ?{bounds} AND s.live = 1 "  # noqa: S608
+                "ORDER BY s.key LIMIT ?",
+                (namespace, *values, _LOOKED_AT),
+            )
+            for (key,) in rows:
+                if key > after:
+                    found.append(key)
+                    after = behind(key, prefix, delimiter)
+            if len(rows) < _LOOKED_AT:
+                break
+        return found[:limit]
 
     def current(self, state: StateRecord, *, packed: bool = True) -> Version | None:
         return self.version(state, state.current, packed=packed) if state.current else None
@@ -223,12 +244,12 @@ class SqlReader(
         if namespace:
             if after is not None and after.namespace > namespace:
                 return []
-            bounds, values = _bounds(
+            bounds, values = bounds_of(
                 "l.key", prefix, after.key if after is not None and after.namespace == namespace else ""
             )
             bounds, values = f" AND l.namespace = ?{bounds}", (namespace, *values)
         else:
-            bounds, values = _bounds("l.key", prefix, "")
+            bounds, values = bounds_of("l.key", prefix, "")
             bounds += " AND (l.namespace, l.key) > (?, ?)"
             values = (*values, *(after or ("", "")))
         rows = self._fetch(
@@ -281,7 +302,7 @@ class SqlReader(
     def uploads(
         self, namespace: str, prefix: str = "", after: tuple[str, str] = ("", ""), limit: int = 1000
     ) -> Sequence[Upload]:
-        bounds, values = _bounds("key", prefix, "")
+        bounds, values = bounds_of("key", prefix, "")
         if after[0] >= prefix:
             end = after_prefix(prefix)
             bounds = " AND (key, id) > (?, ?)" + ("" if end is None else " AND key < ?")
@@ -373,7 +394,7 @@ class SqlReader(
         return [row[0] for row in rows]
 
 
-def _bounds(column: str, prefix: str, after: str) -> tuple[str, Row]:
+def bounds_of(column: str, prefix: str, after: str) -> tuple[str, Row]:
     """Keys below the prefix and beyond `after`, as one lower and at most one upper bound."""
     end = after_prefix(prefix)
     lower, start = (f" AND {column} > ?", after) if after >= prefix else (f" AND {column} >= ?", prefix)
