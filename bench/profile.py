@@ -36,7 +36,7 @@ class Profiler:
             yield
             return
         file = self._results / f"profile-{re.sub(r'[^a-z0-9]+', '-', name.lower())}.txt"
-        command = [self._program, "record", "--format", "raw", "--threads", "--native", "--nonblocking"]
+        command = [self._program, "record", "--format", "raw", "--threads", "--native"]
         command += ["--rate", _SAMPLES_PER_SECOND, "--output", str(file), "--pid", str(server.pid)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as watcher:
             try:
