@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lockhouse.review.files import MAX_FILES, SAFE_GIT, ReviewImpossible, git, valid_revision
+from lockhouse.review.files import MAX_FILES, SAFE_GIT, ReviewImpossible, git, git_environment, valid_revision
 
 MAX_BLOB = 2 * 1024 * 1024
 MAX_TOTAL = 1024 * 1024 * 1024
@@ -55,17 +55,10 @@ def _write(root: Path, folder: Path, listing: bytes) -> None:
             wanted.append((relative, fields[2]))
     if not wanted:
         return
-    environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
-        "LC_ALL": "C",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_NO_LAZY_FETCH": "1",
-    }
     with subprocess.Popen(  # noqa: S603 - a fixed program with fixed switches, no shell
         [*SAFE_GIT, "cat-file", "--batch"],
         cwd=root,
-        env=environment,
+        env=git_environment(),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,

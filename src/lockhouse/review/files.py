@@ -70,9 +70,9 @@ class Listing:
             self.skipped.append((shown(path), reason))
 
 
-def git(root: Path, *arguments: str, limit: int = 64 * 1024 * 1024) -> bytes | None:
-    """The output of a read-only git command, or None when it fails, is missing, or takes longer than a minute."""
-    environment = {
+def git_environment() -> dict[str, str]:
+    """In which git reads no settings of anybody, asks for nothing, fetches nothing and writes nothing."""
+    return {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": "/nonexistent",
         "LC_ALL": "C",
@@ -83,11 +83,15 @@ def git(root: Path, *arguments: str, limit: int = 64 * 1024 * 1024) -> bytes | N
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ALLOW_PROTOCOL": "none",
     }
+
+
+def git(root: Path, *arguments: str, limit: int = 64 * 1024 * 1024) -> bytes | None:
+    """The output of a read-only git command, or None when it fails, is missing, or takes longer than a minute."""
     try:
         done = subprocess.run(  # noqa: S603 - a fixed program with fixed switches, no shell
             [*SAFE_GIT, *arguments],
             cwd=root,
-            env=environment,
+            env=git_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
