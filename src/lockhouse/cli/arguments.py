@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -82,3 +83,12 @@ def confirm(question: str, *, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise RequestInvalid(f"cannot ask on this terminal: {question}", hint="say it with --yes")
     typer.confirm(question, abort=True, err=True)
+
+
+def read_moment(text: str, hint: str) -> float:
+    """Seconds since 1970 of a time in the form of RFC 3339; one without an offset is UTC. Errors: `request.invalid`."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise RequestInvalid(f"cannot read the time {text!r}", hint=hint, argument="time") from None
+    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lockhouse.cli.commands.maintenance import _moment, _seconds
+from lockhouse.cli.arguments import read_moment
+from lockhouse.cli.commands.maintenance import _seconds
 from lockhouse.errors import RequestInvalid
 
 
@@ -20,7 +21,8 @@ def test_what_is_no_length_of_time(text: str):
 
 
 def test_a_moment_is_in_utc_unless_it_says_otherwise():
-    assert _moment("1970-01-02T00:00:00Z") == _moment("1970-01-02T00:00:00") == 86_400.0
-    assert _moment("1970-01-02T02:00:00+02:00") == 86_400.0
-    with pytest.raises(RequestInvalid, match="read the time"):
-        _moment("tomorrow")
+    assert read_moment("1970-01-02T00:00:00Z", "") == read_moment("1970-01-02T00:00:00", "") == 86_400.0
+    assert read_moment("1970-01-02T02:00:00+02:00", "") == 86_400.0
+    with pytest.raises(RequestInvalid, match="read the time") as refused:
+        read_moment("tomorrow", "--until 2026-01-31T10:00:00Z")
+    assert refused.value.hint == "--until 2026-01-31T10:00:00Z"

@@ -6,7 +6,6 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, TypeVar
 import msgspec
 import typer
 
+from lockhouse.cli.arguments import read_moment
 from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, facts, short
 from lockhouse.errors import AuditBroken, DataInvalid, RequestInvalid
@@ -196,13 +196,7 @@ def _moment(text: str) -> str:
     ago = _AGO.fullmatch(text)
     if ago is not None:
         return f"{time.time() - int(ago[1]) * _UNITS[ago[2]]:.3f}"
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise RequestInvalid(
-            f"cannot read the time {text!r}", hint="as 2026-01-31T10:00:00Z, or ago: 90m, 7d", argument="time"
-        ) from None
-    return f"{(found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp():.3f}"
+    return f"{read_moment(text, 'as 2026-01-31T10:00:00Z, or ago: 90m, 7d'):.3f}"
 
 
 def _checkpoint(file: str) -> Checkpoint:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lockhouse.cli.arguments import read_moment
 from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, facts, short
 from lockhouse.errors import RequestInvalid
@@ -54,7 +54,7 @@ def start(
         reason=reason,
         prefix=prefix,
         exact=exactly,
-        until=_moment(until) if until else None,
+        until=read_moment(until, "--until 2026-01-31T10:00:00Z") if until else None,
         lasts=_seconds(lasts) if lasts else None,
     )
     made = run.client.start_maintenance(namespace, asked)
@@ -110,16 +110,6 @@ def _seconds(text: str) -> float:
     if found is None or not int(found[1]):
         raise RequestInvalid(f"cannot read how long: {text!r}", hint="--for 90s, 30m, 2h or 1d", argument="for")
     return float(int(found[1]) * _UNITS[found[2]])
-
-
-def _moment(text: str) -> float:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise RequestInvalid(
-            f"cannot read the time {text!r}", hint="--until 2026-01-31T10:00:00Z", argument="until"
-        ) from None
-    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
 
 
 def register(app: typer.Typer) -> None:
