@@ -17,6 +17,7 @@ from lockhouse.core.versions import Version
 from lockhouse.errors import LockHeld
 from lockhouse.storage.memory import MemoryStore
 from lockhouse.storage.sql import postgres_queue
+from lockhouse.storage.sql.delivering import Waiting
 from lockhouse.storage.sql.postgres import PostgresStore
 from lockhouse.storage.sql.postgres_holding import Holding, Mode
 from lockhouse.storage.sql.postgres_session import Session
@@ -44,11 +45,11 @@ def together(store: PostgresStore, commands: Sequence[Command]) -> list[object]:
         entered.release()
         free.wait(10)
 
-    waiting = [postgres_queue.Waiting() for _ in range(postgres_queue.GROUPS)]
+    waiting = [Waiting() for _ in range(postgres_queue.GROUPS)]
     for each in waiting:
         store.submit(block, each)
         assert entered.acquire(timeout=10)
-    answers = [postgres_queue.Waiting() for _ in commands]
+    answers = [Waiting() for _ in commands]
     for command, answer in zip(commands, answers, strict=True):
         store.submit(command, answer)
     free.set()

@@ -29,9 +29,10 @@ import psycopg
 from lockhouse.core.ports import Delivery, Reader, Transaction
 from lockhouse.errors import Problem, StorageUnavailable
 from lockhouse.storage.sql import postgres_schema
+from lockhouse.storage.sql.delivering import Waiting
 from lockhouse.storage.sql.postgres_dated import Outdated, ReadOnly
 from lockhouse.storage.sql.postgres_health import ANSWER_SECONDS, Health
-from lockhouse.storage.sql.postgres_queue import QUEUE_SECONDS, Command, CommandQueue, Waiting, busy, closed
+from lockhouse.storage.sql.postgres_queue import QUEUE_SECONDS, Command, CommandQueue, busy, closed
 from lockhouse.storage.sql.postgres_reader import PostgresReader
 from lockhouse.storage.sql.postgres_session import (
     BUSY,

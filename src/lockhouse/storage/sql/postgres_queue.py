@@ -7,15 +7,14 @@ load many commands share a transaction.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
 
 from lockhouse.core.ports import Delivery, Transaction
 from lockhouse.errors import Problem, StorageUnavailable
+from lockhouse.storage.sql.delivering import deliver
 from lockhouse.storage.sql.postgres_holding import Mode
 
 Command = Callable[[Transaction], object]
@@ -26,11 +25,6 @@ GROUPS = 2
 other threads run what has to wait."""
 QUEUE_SECONDS = 4.0
 MOST_QUEUED = 20_000
-_log = logging.getLogger("lockhouse.storage")
-
-
-class Waiting(Future[object]):
-    """The token of a command that somebody waits for in a thread."""
 
 
 class Entry:
@@ -119,24 +113,13 @@ class CommandQueue:
 
     def deliver(self, answers: Sequence[Answer]) -> None:
         """Answer those that nobody has answered yet."""
-        others: list[Delivery] = []
+        first: list[Delivery] = []
         for entry, result, problem in answers:
             with self._guard:
-                if entry.answered:
-                    continue
-                entry.answered = True
-            token = entry.token
-            if not isinstance(token, Waiting):
-                others.append((token, result, problem))
-            elif problem is not None:
-                token.set_exception(problem)
-            else:
-                token.set_result(result)
-        if others and self.callback is not None:
-            try:
-                self.callback(others)
-            except Exception:  # noqa: BLE001 - the thread must outlive its audience
-                _log.exception("Failed to deliver commands=%d", len(others))
+                if not entry.answered:
+                    entry.answered = True
+                    first.append((entry.token, result, problem))
+        deliver(first, self.callback)
 
 
 def busy() -> StorageUnavailable:

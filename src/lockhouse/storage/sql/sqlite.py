@@ -25,7 +25,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 from typing import NoReturn, TypeVar, cast
 
@@ -36,6 +35,7 @@ from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.reserve import Reserve
 from lockhouse.storage.sql import migrations
 from lockhouse.storage.sql.checkpoints import Checkpoints
+from lockhouse.storage.sql.delivering import Waiting, deliver
 from lockhouse.storage.sql.pace import Pace
 from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.records import Row
@@ -103,10 +103,6 @@ class _Snapshot:
 
     def change(self, sql: str, parameters: Row = ()) -> int:
         raise TypeError(f"a query changes nothing: {sql[:40]} {len(parameters)}")
-
-
-class _Waiting(Future[object]):
-    """The token of a command that somebody waits for in `write`."""
 
 
 class _Between:
@@ -242,14 +238,14 @@ class SqliteStore:
         except Exception as error:  # noqa: BLE001 - as in `_run`: the outcome is unknown
             deliveries = self._stop(error, offered)
         self._turn.release()
-        self._deliver(deliveries)
+        deliver(deliveries, self._callback)
         return True
 
     def deliver_to(self, callback: Callable[[list[Delivery]], None]) -> None:
         self._callback = callback
 
     def write(self, command: Callable[[Transaction], T]) -> T:
-        waiting = _Waiting()
+        waiting = Waiting()
         self.submit(command, waiting)
         return cast("T", waiting.result())
 
@@ -327,7 +323,7 @@ class SqliteStore:
             if group:
                 with self._in_turn():
                     deliveries = self._run(group)
-                self._deliver(deliveries)
+                deliver(deliveries, self._callback)
             if isinstance(token, _Stop):
                 return
             if isinstance(token, _Between):
@@ -348,7 +344,7 @@ class SqliteStore:
                 deliveries = self._run(group, executed)
             finally:
                 self._turn.release()
-            self._deliver(deliveries)
+            deliver(deliveries, self._callback)
 
     def _run(self, group: list[tuple[Command, object]], executed: Sequence[Delivery] = ()) -> list[Delivery]:
         """What to deliver. `executed` is what the commands of an offered group answered, to be committed."""
@@ -438,25 +434,9 @@ class SqliteStore:
         self._fail_stop(f"{type(error).__name__}: {error} ({getattr(error, 'extendedresult', 0)})")
         return [(token, None, self._unavailable()) for _, token in group]
 
-    def _deliver(self, deliveries: list[Delivery]) -> None:
-        others: list[Delivery] = []
-        for delivery in deliveries:
-            token, result, problem = delivery
-            if not isinstance(token, _Waiting):
-                others.append(delivery)
-            elif problem is not None:
-                token.set_exception(problem)
-            else:
-                token.set_result(result)
-        if others and self._callback is not None:
-            try:
-                self._callback(others)
-            except Exception:  # noqa: BLE001 - the writer must outlive its audience
-                _log.exception("Failed to deliver commands=%d", len(others))
-
     def _refuse_the_rest(self) -> None:
         rest: list[Delivery] = []
         while not self._queue.empty():
             _, token = self._queue.get()
             rest.append((token, None, self._unavailable()))
-        self._deliver(rest)
+        deliver(rest, self._callback)
