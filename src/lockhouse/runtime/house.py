@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -38,7 +39,7 @@ from lockhouse.runtime.streams import Piece, Stream
 from lockhouse.runtime.waiting import Poller, Waiting
 from lockhouse.sealing.bodies import Bodies
 from lockhouse.sealing.ring import Ring
-from lockhouse.service import history, locks, objects, staleness, uploads
+from lockhouse.service import history, locks, namespaces, objects, staleness, uploads, workspaces
 from lockhouse.service.callers import Caller
 from lockhouse.service.lock_documents import read_document
 from lockhouse.service.locks import TakeLock, Taken, Unlock
@@ -80,10 +81,10 @@ class House:
         self.lock_wait = lock_wait
         self.max_body = max_body
         self.require_lock = require_lock
+        """Whether new namespaces refuse writes without a lock."""
         self.waiting_notice = math.inf
         """Seconds after which somebody who waits for a lock is told of."""
         self.on_waiting: Callable[[Caller, Address, float], None] = lambda _caller, _address, _waited: None
-        """Whether new namespaces refuse writes without a lock."""
 
     def read(self, query: Callable[[Reader], T]) -> Awaitable[T]:
         return self.engine.read(query)
@@ -256,6 +257,15 @@ class House:
         if conditions is not None:
             objects.check_conditions(address, version, conditions)
         return Found(found.state, version)
+
+    async def adopt_workspaces(self, caller: Caller, namespace: str, new_id: Callable[[], str]) -> None:
+        """Make the workspaces of all states whose suggested names are unique, a few in each command. Errors:
+        `access.denied`, `namespace.not_found`."""
+        await self.read(lambda tx: namespaces.get(tx, caller, namespace))
+        after: str | None = "" if await self.read(lambda tx: workspaces.unadopted(tx, namespace)) else None
+        while after is not None:
+            adopt = partial(workspaces.adopt_some, caller=caller, namespace=namespace, new_id=new_id, after=after)
+            after = await self.write(adopt)
 
     # Locks -----------------------------------------------------------------------------------------------------------
 

@@ -6,19 +6,13 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.workspaces import new_workspace_id
 from lockhouse.protocols.api import wire
 from lockhouse.protocols.api.call import Call
-from lockhouse.service import namespaces, workspaces
+from lockhouse.service import workspaces
 from lockhouse.service.workspaces import View
 
 
 async def list_all(call: Call) -> wire.Workspaces:
     caller, namespace, nonce = call.caller, call.path["namespace"], call.house.engine.nonce
-    await call.house.read(lambda tx: namespaces.get(tx, caller, namespace))
-    after: str | None = "" if await call.house.read(lambda tx: workspaces.unadopted(tx, namespace)) else None
-    while after is not None:
-        start = after
-        after = await call.house.write(
-            lambda tx: workspaces.adopt_some(tx, caller, namespace, lambda: new_workspace_id(nonce()), start)  # noqa: B023
-        )
+    await call.house.adopt_workspaces(caller, namespace, lambda: new_workspace_id(nonce()))
     found = await call.house.read(lambda tx: workspaces.list_all(tx, caller, namespace))
     return wire.Workspaces(workspaces=tuple(_document(each) for each in found))
 

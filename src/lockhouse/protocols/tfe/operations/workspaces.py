@@ -90,14 +90,8 @@ async def _outputs(call: Call, view: View) -> list[Json]:
 
 
 async def list_all(call: Call) -> Response:
-    caller, namespace, query = call.caller, call["org"], call.query
-    await call.house.read(lambda tx: namespaces.get(tx, caller, namespace))
-    after: str | None = "" if await call.house.read(lambda tx: workspaces.unadopted(tx, namespace)) else None
-    while after is not None:
-        start = after
-        after = await call.house.write(
-            lambda tx: workspaces.adopt_some(tx, caller, namespace, lambda: call.new_id("ws-"), start)  # noqa: B023
-        )
+    query = call.query
+    await call.house.adopt_workspaces(call.caller, call["org"], lambda: call.new_id("ws-"))
     views, total = await call.house.read(lambda tx: _page(tx, call))
     found: list[Json] = []
     included: list[Json] = []
