@@ -125,7 +125,10 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
     try:
         directory.store.read(check_served)
         master = (
-            read_master_key(settings.master_key_file) if settings.master_key_file else open_master_key(directory.path)
+            read_master_key(settings.master_key_file)
+            if settings.master_key_file
+            # A lost one is not made anew in silence: every access key, and who signs the audit log, hangs on it.
+            else open_master_key(directory.path, create=first_start.is_first_start(directory.store))
         )
         shared = not isinstance(directory, DataDirectory)
         if not isinstance(directory, DataDirectory):

@@ -157,6 +157,14 @@ def test_the_administrator_is_reset_offline_and_only_offline(start_lockhouse: St
     server.command("status").ok()
     assert server.command("status", "--token", old).code == 5
     server.cloud.sdk("s3", kept).list_buckets()
+    server.stop()
+    (server.data / "master.key").unlink()
+    lost = run("serve", "--data", str(server.data), "--listen", "127.0.0.1:0", directory=tmp_path)
+    assert (lost.code, "the master key is missing" in lost.stderr) == (1, True)
+    assert not (server.data / "master.key").exists()
+    run("admin", "reset-credentials", "--data", str(server.data), "--new-master-key", directory=tmp_path).ok()
+    server.start()
+    server.command("status").ok()
     nothing = run("admin", "reset-credentials", "--data", str(tmp_path / "nothing"), directory=tmp_path)
     assert nothing.code == 1
     assert not (tmp_path / "nothing").exists()

@@ -177,11 +177,17 @@ def test_a_large_state_written_at_one_is_read_at_another(three: list[httpx.Clien
 
 def test_a_server_with_another_master_key_does_not_start(cluster: Cluster, three: list[httpx.Client], tmp_path: Path):
     del three
-    stranger = Replica(tmp_path / "data", {"LOCKHOUSE_DATABASE_URL": cluster.url, "LOCKHOUSE_ENCRYPTION_KEY": "off"})
-    outcome = stranger.child.wait(seconds=60)
-    assert outcome.code == 1
-    assert "another master key" in outcome.stderr
-    assert "--master-key-file" in outcome.stderr
+    settings = {"LOCKHOUSE_DATABASE_URL": cluster.url, "LOCKHOUSE_ENCRYPTION_KEY": "off"}
+    nobody = Replica(tmp_path / "empty", settings).child.wait(seconds=60)
+    assert not (tmp_path / "empty" / "master.key").exists()
+    (tmp_path / "data").mkdir()
+    (key := tmp_path / "data" / "master.key").write_bytes(b"k" * 32)
+    key.chmod(0o600)
+    stranger = Replica(tmp_path / "data", settings).child.wait(seconds=60)
+    for outcome, said in ((nobody, "the master key is missing"), (stranger, "another master key")):
+        assert outcome.code == 1
+        assert said in outcome.stderr
+        assert "--master-key-file" in outcome.stderr
 
 
 def test_a_database_that_is_away_is_told_with_when_to_try_again_and_is_found_again(tmp_path: Path):

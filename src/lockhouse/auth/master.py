@@ -28,7 +28,8 @@ def open_master_key(directory: Path, *, create: bool = True) -> bytes:
         if not create:
             raise DataInvalid(
                 f"cannot open {path}: the master key is missing, and without it no access key works",
-                hint="restore it from a backup, or make new keys: lockhouse admin reset-credentials --new-master-key",
+                hint="bring your copy of it back; where several servers share a database, name the file that all have: "
+                "--master-key-file FILE; when it is lost: lockhouse admin reset-credentials --new-master-key",
             ) from None
         return _create(directory, path)
     except OSError as wrong:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from lockhouse.core.data_keys import DataKey, KeyRecord
 from lockhouse.core.ports import Transaction
-from lockhouse.errors import OperationUnsupported, RequestInvalid, StorageUnavailable
+from lockhouse.errors import DataInvalid, OperationUnsupported, RequestInvalid, SettingInvalid, StorageUnavailable
 from lockhouse.runtime.engine import Engine
 from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import Opened, enter_key
@@ -27,6 +28,7 @@ BATCH = 200
 """Data keys that one command wraps anew: a few milliseconds of the store's time."""
 PAUSE_SECONDS = 0.01
 _log = logging.getLogger("lockhouse.encryption")
+T = TypeVar("T")
 
 
 class KeyUse(msgspec.Struct, frozen=True):
@@ -85,18 +87,20 @@ class Encryption:
     async def rotate(self, caller: Caller) -> str:
         """Make a key, wrap with it from now on and what there is anew in the background; its id.
 
-        Errors: `request.unsupported` (nothing is sealed, or the keys are made by people), `storage.unavailable`."""
+        Errors: `request.unsupported` (nothing is sealed, or the keys are made by people), `storage.unavailable` (also
+        when the new key cannot be kept)."""
         if self._opened is None:
             raise OperationUnsupported("cannot rotate keys: this server seals nothing (encryption_key is off)")
         ring, source = self._ring(), self._opened.source
         known = await self._engine.read(lambda tx: tx.key_records())
-        ring.replace(await asyncio.to_thread(source.load, known))  # what another server or a person has added
+        before = ring.keys
+        ring.replace(await asyncio.to_thread(_told, lambda: source.load(known)))  # what others have added
         if source.kind == "env":
             raise OperationUnsupported(
                 f"cannot add a key to {source.where()}: its keys are made by you",
                 hint="lockhouse encryption key; put it after the others, and start the servers again",
             )
-        kek, record = await asyncio.to_thread(source.make, self._engine.now())
+        kek, record = await asyncio.to_thread(_told, lambda: source.make(self._engine.now(), before))
         enter = enter_key(source, record, {*ring.ids, record.id})
 
         def command(tx: Transaction) -> None:
@@ -177,3 +181,11 @@ def _wrapped(ring: Ring, old: Sequence[DataKey]) -> tuple[list[tuple[DataKey, st
 
 def _replace(tx: Transaction, anew: Sequence[tuple[DataKey, str]]) -> int:
     return sum(tx.rewrap(key, old) for key, old in anew)
+
+
+def _told(act: Callable[[], T]) -> T:
+    """What is wrong with a key file ends a start, but is an answer to whoever asks a running server."""
+    try:
+        return act()
+    except (DataInvalid, SettingInvalid) as wrong:
+        raise StorageUnavailable(wrong.message, hint=wrong.hint) from None

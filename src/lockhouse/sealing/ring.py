@@ -77,6 +77,7 @@ class Ring:
         self._looked = float("-inf")
         self._changing = threading.Lock()
         self._ciphers: dict[str, AESGCM] = {}
+        self._keys: dict[str, bytes] = {}
         self.newest = ""
         self.replace(keys)
 
@@ -88,11 +89,17 @@ class Ring:
             for kek in keys:
                 newest = key_id(kek)
                 ciphers[newest] = AESGCM(kek)
+                self._keys[newest] = kek
             self._ciphers, self.newest = ciphers, newest
 
     @property
     def ids(self) -> frozenset[str]:
         return frozenset(self._ciphers)
+
+    @property
+    def keys(self) -> list[bytes]:
+        """All of them, oldest first: only for their source, which may have lost them."""
+        return list(self._keys.values())
 
     def wrap(self, secret: bytes, new_id: bytes, place: bytes) -> DataKey:
         """A data key, for one place. `new_id` is the id of no other key."""

@@ -45,8 +45,11 @@ class Source(Protocol):
         """All keys, oldest first; empty when there are none yet. Errors: `data.invalid`, `storage.unavailable`."""
         ...
 
-    def make(self, now: float) -> tuple[bytes, KeyRecord]:
-        """A new key, kept durably where it belongs, and its record. Errors: `data.invalid` where people make them."""
+    def make(self, now: float, known: Sequence[bytes] = ()) -> tuple[bytes, KeyRecord]:
+        """A new key, kept durably where it belongs, and its record. `known`: keys that a running server has, oldest
+        first; what has lost them since gets them back, for they may be nowhere else.
+
+        Errors: `data.invalid` where people make them, or where it cannot be kept."""
         ...
 
     def where(self) -> str:
@@ -73,9 +76,10 @@ class KeyFile:
                 raise DataInvalid(f"cannot use {self.path}: others may read it", hint=f"chmod 600 {self.path}")
             return _read(file.read(1 << 20), str(self.path))
 
-    def make(self, now: float) -> tuple[bytes, KeyRecord]:
+    def make(self, now: float, known: Sequence[bytes] = ()) -> tuple[bytes, KeyRecord]:
         kek = secrets.token_bytes(KEK_BYTES)
-        self.keep([*self.load(()), kek])
+        there = self.load(())
+        self.keep([*(each for each in known if each not in there), *there, kek])
         return kek, KeyRecord(key_id(kek), now, self.kind)
 
     def keep(self, keys: Sequence[bytes]) -> None:
@@ -108,7 +112,7 @@ class KeyVariable:
             )
         return keys
 
-    def make(self, now: float) -> tuple[bytes, KeyRecord]:  # noqa: ARG002 - people make these
+    def make(self, now: float, known: Sequence[bytes] = ()) -> tuple[bytes, KeyRecord]:  # noqa: ARG002 - people make these
         raise DataInvalid(
             f"cannot add a key to the variable {self.name}: its keys are made by you",
             hint=f"lockhouse encryption key; put it after the others in {self.name} and start again",

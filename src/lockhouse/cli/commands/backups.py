@@ -138,7 +138,7 @@ def restore(
             where, has_key = str(directory), (directory / MASTER_KEY_FILE).is_file()
     versions, parked = made.tables["versions"].rows, made.tables["parked"].rows
     count = made.found.bytes if made.found is not None else 0
-    note = "" if has_key else f"Put {MASTER_KEY_FILE} into it before you serve it: without it all access keys end.\n"
+    note = "" if has_key else f"Put {MASTER_KEY_FILE} into it: without it nothing is served.\n"
     if made.found is None:
         note += (
             "The versions were not read: the key that seals them is not here. Put encryption.key into the data "
