@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.config import SETTINGS, Listen, load
+from lockhouse.config import SETTINGS, Listen
+from lockhouse.config.loading import load
 from lockhouse.errors import SettingInvalid
 
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lockhouse.cli import logs
-from lockhouse.config import SETTINGS, Settings, load
+from lockhouse.config import SETTINGS, Settings
+from lockhouse.config.loading import load
 
 
 def read_plain(words: Sequence[str]) -> tuple[dict[str, str | bool], bool] | None:

@@ -1,9 +1,8 @@
 """Settings: one frozen value, each setting declared once, in its field.
 
 A setting called `lock_wait` is the flag `--lock-wait`, the variable `LOCKHOUSE_LOCK_WAIT` and the key `lock_wait` in
-`lockhouse.toml`; a flag wins over the variable, the variable over the file, the file over the default. Help text, unit,
-default and check stand in the declaration: the command line, `docs/reference/settings.md` and its test read them from
-`SETTINGS`. Whatever is wrong with a setting is a SettingInvalid (`setting.invalid`) that names where it was read.
+`lockhouse.toml` (`config.loading` reads them). Help text, unit, default and check stand in the declaration: the command
+line, `docs/reference/settings.md` and its test read them from `SETTINGS`.
 """
 
 # ruff: noqa: RUF009 - `_setting` answers a dataclass field
@@ -11,22 +10,19 @@ default and check stand in the declaration: the command line, `docs/reference/se
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from lockhouse.config import forms
-from lockhouse.config.forms import EMBEDDED, PREFIX, Listen, Scalar, Setting
+from lockhouse.config.forms import EMBEDDED, Listen, Scalar, Setting
 from lockhouse.errors import SettingInvalid
 
-__all__ = ["EMBEDDED", "SETTINGS", "Listen", "Setting", "Settings", "load"]
+__all__ = ["CONFIG_FILE", "EMBEDDED", "SETTINGS", "Listen", "Setting", "Settings"]
 
 T = TypeVar("T")
 CONFIG_FILE = "lockhouse.toml"
-_NEAR = 0.85
 
 
 def _setting(
@@ -469,68 +465,3 @@ def _declared() -> dict[str, Setting]:
 
 SETTINGS: dict[str, Setting] = _declared()
 """Every setting by name, in the order of the documentation."""
-
-
-def load(flags: Mapping[str, Scalar | None], environment: Mapping[str, str]) -> Settings:
-    """The settings of this start. `flags` holds what was given on the command line, by setting name (None: not given).
-
-    Raises SettingInvalid (`setting.invalid`), also for unknown keys and for variables that look like a misspelt one."""
-    given: dict[str, tuple[Scalar, str]] = {}
-    variables = _from_environment(environment)
-    chosen = flags.get("config") or variables.get("config", ("", ""))[0]
-    given.update(_from_file(str(chosen)))
-    given.update(variables)
-    given.update((name, (value, SETTINGS[name].flag)) for name, value in flags.items() if value is not None)
-    values: dict[str, Any] = {}
-    for name, (value, source) in given.items():
-        try:
-            values[name] = SETTINGS[name].parse(value)
-        except ValueError as wrong:
-            raise SettingInvalid(
-                f"cannot use {source}{'' if SETTINGS[name].secret else f' {str(value)!r}'}: {wrong}",
-                hint="lockhouse serve --help",
-                setting=name,
-            ) from None
-    return Settings(**values)
-
-
-def _from_environment(environment: Mapping[str, str]) -> dict[str, tuple[Scalar, str]]:
-    found: dict[str, tuple[Scalar, str]] = {}
-    for variable, value in environment.items():
-        if not variable.startswith(PREFIX):
-            continue
-        name = variable.removeprefix(PREFIX).lower()
-        if name in SETTINGS and variable == SETTINGS[name].variable:
-            found[name] = (value, variable)
-            continue
-        # Others may stand in the environment by right (LOCKHOUSE_ENDPOINT, a Kubernetes service's); misspelt ones not.
-        if near := difflib.get_close_matches(name, SETTINGS, 1, _NEAR):
-            raise SettingInvalid(
-                f"cannot use the variable {variable}: there is no such setting",
-                hint=f"did you mean {SETTINGS[near[0]].variable}?",
-                setting=name,
-            )
-    return found
-
-
-def _from_file(chosen: str) -> dict[str, tuple[Scalar, str]]:
-    path = Path(chosen or CONFIG_FILE)
-    if not chosen and not path.is_file():
-        return {}
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
-        raise SettingInvalid(f"cannot read {path}: {wrong}", setting="config") from None
-    found: dict[str, tuple[Scalar, str]] = {}
-    for name, value in document.items():
-        if name not in SETTINGS or name == "config":
-            near = difflib.get_close_matches(name, SETTINGS, 1, 0.6)
-            raise SettingInvalid(
-                f"cannot use {name} in {path}: there is no such setting",
-                hint=f"did you mean {near[0]}?" if near else "docs/reference/settings.md lists them all",
-                setting=name,
-            )
-        if not isinstance(value, (str, int, float, bool)):
-            raise SettingInvalid(f"cannot use {name} in {path}: it must be one value", setting=name)
-        found[name] = (value, f"{name} in {path}")
-    return found

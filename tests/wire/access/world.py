@@ -27,7 +27,7 @@ from lockhouse.audit.signing import Signer
 from lockhouse.auth import keys
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.auth.signin.federation import Issuers
-from lockhouse.config import load
+from lockhouse.config.loading import load
 from lockhouse.console.app import Console
 from lockhouse.core.addresses import Address
 from lockhouse.core.attributes import Kind as AttributeKind

@@ -20,7 +20,7 @@ def _parameter(setting: Setting) -> inspect.Parameter:
     return inspect.Parameter(setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
-def serve(run: Run, **flags: Any) -> None:  # noqa: ANN401 - flags are checked by `config.load`
+def serve(run: Run, **flags: Any) -> None:  # noqa: ANN401 - flags are checked by `config.loading`
     """Serve states and locks until SIGTERM.
 
     Example: lockhouse serve --data /var/lib/lockhouse --listen 0.0.0.0:7373 --tls-self-signed

@@ -14,7 +14,7 @@ from urllib.parse import quote
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.auth.master import open_master_key
 from lockhouse.bootstrap import BACKUP_FILES, first_start
-from lockhouse.config import load
+from lockhouse.config.loading import load
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet
 from lockhouse.core.principals import Identity
