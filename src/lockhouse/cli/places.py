@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +79,18 @@ def opened(data: str, database: str, blobs: str, *, create: bool = False, ring: 
         yield place
 
 
+def check_current(place: Place) -> None:
+    """Say on standard error when the data was moved away, for then it may be older than what is served.
+
+    Errors: `data.invalid` when it is only partly here."""
+    from lockhouse.storage.carry.carrying import check_whole
+
+    with place.store() as store:
+        moved = store.read(check_whole)
+    if moved:
+        sys.stderr.write(f"note: {place.name} was moved to {moved}: what was written there since then is not here\n")
+
+
 @contextmanager
 def readable(
     data: str, database: str, blobs: str, backup: str, ring: Ring | None = None
@@ -88,6 +101,7 @@ def readable(
     with as_place(Path(backup).expanduser(), ring) if backup else opened(data, database, blobs, ring=ring) as place:
         with place.store():  # bring the tables up to date: the snapshot is read by this program
             pass
+        check_current(place)
         snapshot = place.snapshot()
         try:
             yield place, snapshot

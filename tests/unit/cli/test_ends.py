@@ -11,6 +11,9 @@ import sys
 from pathlib import Path
 
 from lockhouse.bootstrap import backends, first_start
+from lockhouse.storage.carry.carrying import ARRIVING
+from lockhouse.storage.carry.moving import move
+from lockhouse.storage.carry.place import open_directory_place
 from tests.unit.storage.test_backup import HOME, filled, put
 
 
@@ -69,3 +72,25 @@ def test_credentials_without_an_endpoint_do_not_lead_to_somebody_elses(tmp_path:
     (tmp_path / "credentials.json").write_text(json.dumps(document))
     code, line = told(run("env", "--data", tmp_path, env=dict(os.environ)))
     assert (code, "cannot tell where the server" in line) == (1, True)
+
+
+def test_data_that_was_moved_away_is_not_read_in_silence_and_half_of_it_not_at_all(tmp_path: Path):
+    filled(tmp_path / "data").close()
+    with (
+        open_directory_place(tmp_path / "data") as source,
+        open_directory_place(tmp_path / "new", create=True) as target,
+    ):
+        move(source, target)
+    where = ("decrypt", HOME.namespace, HOME.key, "--data")
+    for name, notice, code, said in (
+        ("data", None, 0, f"note: {tmp_path / 'data'} was moved to {tmp_path / 'new'}: "),
+        ("new", None, 0, ""),
+        ("new", ARRIVING, 1, "error: cannot use this data: it is only partly here"),
+    ):
+        if notice:
+            with open_directory_place(tmp_path / name) as place, place.store() as store:
+                store.write(lambda tx, notice=notice: tx.set_notice(notice, b"elsewhere"))
+        done = told(run(*where, tmp_path / name, "-o", tmp_path / f"{name}-{code}"))
+        assert (done[0], done[1].startswith(said), bool(done[1])) == (code, True, bool(said))
+    assert told(run("backup", "create", "--data", tmp_path / "new", "--to", tmp_path / "copy"))[0] == 1
+    assert not (tmp_path / "copy").exists()

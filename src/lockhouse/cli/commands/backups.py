@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lockhouse.cli.frame import Run, command, data_directory
-from lockhouse.cli.places import Blobs, Database, EncryptionKey, opened, ring_of
+from lockhouse.cli.places import Blobs, Database, EncryptionKey, check_current, opened, ring_of
 from lockhouse.cli.printing import columns, facts, short, size
 from lockhouse.cli.progress import Meter
 from lockhouse.errors import RequestInvalid
@@ -83,6 +83,7 @@ def _create_here(run: Run, to: str, database: str, blobs: str, key: str, *, with
 
     target = Path(to).expanduser()
     with opened(run.connection["data"], database, blobs, ring=ring_of(key)) as place, Meter() as meter:
+        check_current(place)
         made = backup.create(
             place, target, now=time.time(), files=BACKUP_FILES if with_keys else (), progress=meter.progress
         )

@@ -151,17 +151,22 @@ def carry(source: Source, target: Place, *, opens: bool = True, progress: Tell =
     return Carried(facts, blobs, size, found)
 
 
-def check_served(tx: Reader) -> None:
-    """DataInvalid (`data.invalid`) for a place that must not be served: half filled, or moved elsewhere."""
+def check_whole(tx: Reader) -> str:
+    """DataInvalid (`data.invalid`) for a place that is half filled; where it was moved to, or nothing."""
     notices: Mapping[str, bytes] = dict(tx.notices())
     if ARRIVING in notices:
         raise DataInvalid(
-            f"cannot serve this data: it is only partly here, it was being carried from {notices[ARRIVING].decode()}",
+            f"cannot use this data: it is only partly here, it was being carried from {notices[ARRIVING].decode()}",
             hint="run that restore or move again: it goes on where it ended",
         )
-    if MOVED in notices:
+    return notices[MOVED].decode() if MOVED in notices else ""
+
+
+def check_served(tx: Reader) -> None:
+    """DataInvalid (`data.invalid`) for a place that must not be served: half filled, or moved elsewhere."""
+    if moved := check_whole(tx):
         raise DataInvalid(
-            f"cannot serve this data: it was moved to {notices[MOVED].decode()}",
+            f"cannot serve this data: it was moved to {moved}",
             hint="use it there; or, to give that move up: lockhouse move --undo PLACE, and PLACE is this one",
         )
 
