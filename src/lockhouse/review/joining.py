@@ -337,14 +337,12 @@ def _factories(joined: Joined, looks: list[SecondLook]) -> None:
             for call in calls:
                 if call.name != factory.name:
                     continue
-                value = dict(call.keywords).get(factory.parameter)
-                if (
-                    value is None
-                    and factory.parameter not in dict(call.keywords)
-                    and len(call.arguments) > factory.position >= 0
-                ):
+                keywords = dict(call.keywords)
+                if factory.parameter in keywords:
+                    value = keywords[factory.parameter]
+                elif len(call.arguments) > factory.position >= 0:
                     value = call.arguments[factory.position]
-                elif value is None and factory.parameter not in dict(call.keywords):
+                else:
                     answered = True
                     continue
                 service = known.boto.get(value or "")
