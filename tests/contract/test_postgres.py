@@ -29,6 +29,7 @@ from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.records import encode_lock, state_of
 from tests.contract.conftest import cluster
 from tests.contract.samples import HOME, version, write_version
+from tests.eventually import eventually
 from tests.fleet.pooler import pooled
 from tests.postgres import Cluster, running_cluster
 
@@ -167,13 +168,6 @@ def test_a_change_of_access_is_counted_for_all_stores(pair: tuple[PostgresStore,
     one.write(lambda tx: tx.save_principal(Principal("p1", "ann", (), 1.0)))
     assert one.access_generation > before[0]
     eventually(lambda: other.access_generation > before[1], 3)
-
-
-def eventually(holds: Callable[[], bool], seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not come true"
-        time.sleep(0.02)
 
 
 def count(tx: Transaction, key: str = "counter") -> int:

@@ -6,7 +6,6 @@ One state is written over http by its owner; everybody else comes to it through 
 from __future__ import annotations
 
 import json
-import time
 import urllib.error
 import urllib.request
 import uuid
@@ -18,6 +17,7 @@ from tests.e2e.blocks import Block, CloudBlock, HttpBackend, RemoteBackend, conn
 from tests.e2e.clouds import Credentials, Lockhouse, Place
 from tests.e2e.scenarios.configurations import resources
 from tests.e2e.terraform import LockMode, S3Backend, Terraform
+from tests.eventually import eventually
 
 PROTOCOLS = ("table", "lockfile", "http", "cloud", "remote")
 KEY = "app.tfstate"
@@ -229,7 +229,4 @@ def _ending(stage: Stage, actor: Actor, seconds: int) -> Actor:
 
 def _until_refused(stage: Stage, actor: Actor) -> None:
     """Come back when the server refuses the token. It ends no earlier than the access key that was made before it."""
-    deadline = time.monotonic() + 60
-    while call(stage.lockhouse, "GET", "/lockhouse/v1/status", actor.token)[0] == 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.2)
+    eventually(lambda: call(stage.lockhouse, "GET", "/lockhouse/v1/status", actor.token)[0] != 200, 60, every=0.2)

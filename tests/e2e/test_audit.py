@@ -15,6 +15,7 @@ from lockhouse.audit import segments
 from lockhouse.core.audit import Segment
 from tests.e2e.blocks import HttpBackend, connect, use
 from tests.e2e.clouds import Lockhouse
+from tests.eventually import eventually
 
 SECRET = "correct-horse-battery-staple"
 CONFIGURATION = f'resource "terraform_data" "one" {{\n  input = "{SECRET}"\n}}\n'
@@ -27,13 +28,8 @@ def entries(server: Lockhouse, *arguments: str) -> list[dict]:
 def wait_until_sealed(server: Lockhouse) -> int:
     """How many entries are sealed, once all that were there when it was called are."""
     known = [each["request"] for each in entries(server)]
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        now = entries(server)
-        if all(each["number"] for each in now if each["request"] in known):
-            return max(each["number"] for each in now)
-        time.sleep(0.2)
-    raise AssertionError("the log was not sealed")
+    eventually(lambda: all(each["number"] for each in entries(server) if each["request"] in known), 60)
+    return max(each["number"] for each in entries(server))
 
 
 def test_an_apply_is_told_from_its_lock_to_its_release(lockhouse: Lockhouse, developer):

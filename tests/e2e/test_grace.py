@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 
 import httpx
@@ -13,6 +12,7 @@ from tests.e2e.blocks import CloudBlock, HttpBackend, connect, use
 from tests.e2e.clouds import Credentials, Lockhouse
 from tests.e2e.scenarios.configurations import resources
 from tests.e2e.terraform import LockMode, S3Backend, Terraform
+from tests.eventually import eventually
 
 KEY = "app.tfstate"
 
@@ -45,10 +45,7 @@ class Run:
     def end(self) -> None:
         """Let the credential end, by giving it less than a second more, and wait until it has."""
         self.server.command("token", "rotate", self.credential, "--grace", "0.0002").ok()
-        deadline = time.monotonic() + 60
-        while self._is_known():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        eventually(lambda: not self._is_known(), 60)
 
     def _is_known(self) -> bool:
         if self.credential != self.credentials.access_key_id:

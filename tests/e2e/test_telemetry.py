@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.clouds import Lockhouse, client_environment
 from tests.e2e.processes import Child
+from tests.eventually import eventually
 
 KEY = "very-secret-name.tfstate"
 STATE = {"version": 4, "serial": 1, "lineage": "l", "outputs": {"p": {"value": "in-the-state"}}, "resources": []}
@@ -42,11 +43,8 @@ class Collector:
         return [span for each in self.requests() for span in each["spans"]]
 
     def wait_for(self, wanted: Callable[[list[dict]], bool]) -> list[dict]:
-        deadline = time.monotonic() + 30
-        while not wanted(found := self.spans()):
-            assert time.monotonic() < deadline, [each["name"] for each in found]
-            time.sleep(0.1)
-        return found
+        eventually(lambda: wanted(self.spans()), 30, seen=lambda: [each["name"] for each in self.spans()])
+        return self.spans()
 
 
 @pytest.fixture

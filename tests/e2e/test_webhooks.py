@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.e2e.clouds import Lockhouse
+from tests.eventually import eventually
 
 SETTINGS = {
     "LOCKHOUSE_WEBHOOK_PRIVATE_NETWORKS": "true",
@@ -74,10 +75,7 @@ class Receiver:
         return [json.loads(body) for _, body in self.got]
 
     def wait_for(self, wanted: Callable[[], bool], seconds: float = 60) -> None:
-        deadline = time.monotonic() + seconds
-        while not wanted():
-            assert time.monotonic() < deadline, [each["event"] for each in self.events()]
-            time.sleep(0.05)
+        eventually(wanted, seconds, seen=lambda: [each["event"] for each in self.events()])
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from tests.e2e.clouds import client_environment, lockhouse_program
 from tests.e2e.processes import Child
 from tests.e2e.test_replicas import SPACE
 from tests.e2e.test_webhooks import Receiver, state
+from tests.eventually import eventually
 from tests.postgres import running_cluster
 
 COUNT = 3
@@ -97,7 +97,7 @@ def test_everything_arrives_in_order_and_once_while_one_tells_and_goes_on_when_i
     made = next(iter(fleet.clients.values())).post("/lockhouse/v1/webhooks", json=ask)
     assert made.status_code == 201, made.text
     fleet.write(30)
-    _until(lambda: next(iter(fleet.clients.values())).get("/lockhouse/v1/webhooks/all").json()["failures"])
+    eventually(lambda: next(iter(fleet.clients.values())).get("/lockhouse/v1/webhooks/all").json()["failures"], 60)
     receiver.start()
     try:
         receiver.wait_for(lambda: len(receiver.got) >= 30)
@@ -121,10 +121,3 @@ def test_everything_arrives_in_order_and_once_while_one_tells_and_goes_on_when_i
     assert serials(after) == list(range(serials(after)[0], fleet.serial + 1))
     assert set(serials(receiver.events())) == set(range(1, fleet.serial + 1))
     assert len(receiver.got) - fleet.serial <= NOTE_EVERY
-
-
-def _until(wanted, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not wanted():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -18,6 +18,7 @@ from lockhouse.edge.pushing import LARGE
 from lockhouse.errors import BodyIncomplete, BodyTooLarge
 from lockhouse.protocols.web import Response
 from lockhouse.runtime.streams import Stream
+from tests.eventually import eventually
 
 from .conftest import read_all
 
@@ -33,13 +34,6 @@ async def echo(request):
     body = b"".join([chunk async for chunk in request.chunks()])
     text = b"|".join([request.method.encode(), request.raw_path, request.raw_query, body])
     return Response(200, [(b"content-type", b"text/plain")], text)
-
-
-def eventually(holds, seconds=10):
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.02)
-    assert holds()
 
 
 def descriptors_of(server):
@@ -324,7 +318,7 @@ def test_large_pieces_reach_a_slow_client_in_their_order(serve, run):
             small, large = answer.split(b"HTTP/1.1 ", 2)[1:]
             assert said(small) == b"small"
             assert said(large) == data
-    eventually(lambda: descriptors() <= before)
+    eventually(lambda: descriptors() <= before, 10)
 
 
 @pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
@@ -345,7 +339,7 @@ def test_clients_that_leave_in_the_middle_of_large_pieces_leave_nothing_behind(s
             client.sendall(head(b"GET /x HTTP/1.1"))
             while taken > 0:
                 taken -= len(client.recv(1 << 20))
-    eventually(lambda: len(closed) == 42 and descriptors() <= before)
+    eventually(lambda: len(closed) == 42 and descriptors() <= before, 10)
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
