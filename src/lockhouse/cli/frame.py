@@ -126,10 +126,22 @@ def command(
         del wrapper.__wrapped__  # else its own signature would be read
         setattr(wrapper, "__signature__", signature)  # noqa: B010 - what Typer reads
         wrapper.__annotations__ = {each.name: each.annotation for each in parameters}
-        group.command(name, hidden=hidden, help=inspect.getdoc(function), no_args_is_help=False)(wrapper)
+        group.command(name, hidden=hidden, help=_help(inspect.getdoc(function) or ""), no_args_is_help=False)(wrapper)
         return function
 
     return declare
+
+
+def _help(text: str) -> str:
+    """The help with each example on a line of its own, which is never broken: it can be pasted."""
+
+    def paragraph(words: str) -> str:
+        if not words.startswith("Example: "):
+            return words
+        examples = [" ".join(each.split()) for each in words.removeprefix("Example: ").split("Example: ")]
+        return "\b\n" + "\n".join(f"Example: {each}" for each in examples)
+
+    return "\n\n".join(paragraph(each) for each in text.split("\n\n"))
 
 
 def data_directory(text: str) -> Path:

@@ -363,7 +363,7 @@ def named(tx: Reader, name: str, caller: Caller | None = None) -> Principal:
 
 def not_found(name: str, what: str = "principal") -> PrincipalNotFound:
     """Nobody has this name, or somebody of another kind."""
-    return PrincipalNotFound(f"cannot find a {what} named {name!r}", hint="lockhouse access list")
+    return PrincipalNotFound(f"cannot find a {what} named {name!r}", hint="lockhouse access list; to make one: lockhouse access create")
 
 
 def name_of(tx: Reader, caller: Caller) -> str:

@@ -1,0 +1,63 @@
+"""Each command that a page tells to type is one that the program takes, with these options and arguments."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from lockhouse.cli.tree import app
+from tests.unit.cli.tree import help_of, names
+
+ROOT = Path(__file__).parents[3]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+_FENCE = re.compile(r"^ *```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
+_CALL = re.compile(r"(?:^|\$\(|&& |(?<!-t)[\s/])lockhouse ((?:[^|&>)#\n\"']|\"[^\"]*\"|'[^']*')+)")
+_EXAMPLE = re.compile(r"Example: lockhouse (.*?)(?=\n\n|Example:)", re.DOTALL)
+
+
+def calls(text: str) -> Iterator[str]:
+    for fence in _FENCE.finditer(text):
+        yield from (found[1].strip() for found in _CALL.finditer(fence[1].replace("\\\n", " ")))
+
+
+def refused(words: list[str]) -> str:
+    """Why the program does not take them; nothing is done."""
+    command: Any = typer.main.get_command(app)
+    while words and words[0] in getattr(command, "commands", {}):
+        command, words = command.commands[words[0]], words[1:]
+    if hasattr(command, "commands"):
+        return "it is no command"
+    try:
+        command.make_context("lockhouse", [word for word in words if word != "2>&1"])
+    except Exception as wrong:  # noqa: BLE001 - whatever the library for command lines raises
+        return str(wrong) or type(wrong).__name__
+    return ""
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_the_commands_of_a_page_are_taken(page: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LOCKHOUSE_DATABASE_URL", "postgresql://db/lockhouse")  # as the pages that leave it out do
+    assert {call: why for call in calls(page.read_text()) if (why := refused(shlex.split(call)))} == {}
+
+
+def test_the_examples_of_the_help_are_taken():
+    found = [
+        re.split(r" >>? | < ", " ".join(example.split()))[0]
+        for name in names()
+        for example in _EXAMPLE.findall(help_of(name) + "\n\n")
+    ]
+    assert len(found) > 40
+    assert {call: why for call in found if (why := refused(shlex.split(call)))} == {}
+
+
+def test_a_wrong_option_would_be_noticed():
+    assert "lockhouse" not in refused(["state", "list", "acme"])
+    assert refused(["state", "list", "acme", "--no-such-option"])
+    assert refused(["token", "create", "ci"])
+    assert list(calls('```sh\neval "$(x/lockhouse env)" && lockhouse a b  # c\n```\n')) == ["env", "a b"]
