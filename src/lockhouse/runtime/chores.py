@@ -17,7 +17,7 @@ from lockhouse.core.sessions import Sessions
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.leading import Leading
 from lockhouse.runtime.rounds import Rounds
-from lockhouse.service import maintenance, retention, trash
+from lockhouse.service import maintenance, retention, trash, uploads
 
 ROUND_SECONDS = 300.0
 UPLOAD_SECONDS = 7 * 24 * 3600.0
@@ -32,7 +32,7 @@ SMALL = 50
 STATES = 100
 """States looked at by one query of retention."""
 PAUSE_SECONDS = 0.02
-"""Between two such queries."""
+"""Between two such queries, and between two commands of one chore."""
 _log = logging.getLogger("lockhouse.chores")
 
 
@@ -79,30 +79,30 @@ class Chores:
             if count:
                 _log.info("Did %s count=%d", what, count)
 
-    async def forget_replicas(self) -> int:
-        """Remove what ended servers held, and what credentials saw long ago; how much of the latter."""
-        now, total = self._engine.now(), 0
-        if not self._engine.store.reads_are_local:
-            await self._engine.write(lambda tx: tx.forget_replicas(now - SILENT_SECONDS))
-            while count := await self._engine.write(lambda tx: tx.forget_recollections(now - RECALLED_SECONDS, PAGE)):
-                total += count
-        return total
-
-    async def settle_names(self) -> int:
-        """Prepare what older versions wrote for finding workspaces by name; of how many states."""
+    async def _until_none(self, command: Callable[[Transaction], int]) -> int:
+        """Run a command that does a part of something and answers how much, until nothing is left; how much it was."""
         total = 0
-        while count := await self._engine.write(lambda tx: tx.settle_names(PAGE)):
+        while count := await self._engine.write(command):
             total += count
             await asyncio.sleep(PAUSE_SECONDS)
         return total
 
+    async def forget_replicas(self) -> int:
+        """Remove what ended servers held, and what credentials saw long ago; how much of the latter."""
+        now = self._engine.now()
+        if self._engine.store.reads_are_local:
+            return 0
+        await self._engine.write(lambda tx: tx.forget_replicas(now - SILENT_SECONDS))
+        return await self._until_none(lambda tx: tx.forget_recollections(now - RECALLED_SECONDS, PAGE))
+
+    async def settle_names(self) -> int:
+        """Prepare what older versions wrote for finding workspaces by name; of how many states."""
+        return await self._until_none(lambda tx: tx.settle_names(PAGE))
+
     async def expire_items(self) -> int:
         """Remove table items whose time to live is over; how many."""
         now = self._engine.now()
-        total = 0
-        while count := await self._engine.write(lambda tx: tx.expire_items(now, PAGE)):
-            total += count
-        return total
+        return await self._until_none(lambda tx: tx.expire_items(now, PAGE))
 
     async def end_uploads(self) -> int:
         """Forget uploads that nobody completed; how many."""
@@ -110,8 +110,7 @@ class Chores:
 
         def find(tx: Reader) -> list[str]:
             namespaces = paged(lambda after: tx.namespaces(after, PAGE), "", lambda each: each.name)
-            uploads = (upload for each in namespaces for upload in tx.uploads(each.name, limit=PAGE))
-            return [upload.id for upload in uploads if upload.at < old]
+            return [upload.id for each in namespaces for upload in uploads.every(tx, each.name) if upload.at < old]
 
         def forget(upload_id: str) -> Callable[[Transaction], None]:
             return lambda tx: tx.delete_upload(upload_id)
@@ -159,10 +158,7 @@ class Chores:
     async def empty_trash(self) -> int:
         """Purge versions whose time in the trash is over; how many."""
         now, window = self._engine.now(), self._restore_window
-        total = 0
-        while count := await self._engine.write(lambda tx: trash.empty(tx, now=now, window=window, limit=SMALL)):
-            total += count
-        return total
+        return await self._until_none(lambda tx: trash.empty(tx, now=now, window=window, limit=SMALL))
 
     async def sweep_sessions(self) -> int:
         """Remove sessions of people that have ended; how many."""

@@ -26,6 +26,7 @@ from lockhouse.errors import RequestInvalid
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.rounds import Rounds
 from lockhouse.sealing.bodies import Bodies
+from lockhouse.service import uploads
 
 SLICE_SECONDS = 2.0
 SLICE_BODIES = 500
@@ -235,12 +236,9 @@ def _parts(after: str) -> Callable[[Reader], tuple[list[_Found], str]]:
         if not owners:
             return [], ""
         name = owners[0].name
-        uploads = paged(
-            lambda place: tx.uploads(name, after=place, limit=_PAGE), ("", ""), lambda each: (each.address.key, each.id)
-        )
         page = [
             _Found("part", upload.address, f"{upload.id}:{part.number}", again(upload.id, part.number), "")
-            for upload in uploads
+            for upload in uploads.every(tx, name)
             for part in paged(partial(tx.parts, upload.id), 0, lambda each: each.number)
         ]
         return page, f"parts/{name}"

@@ -6,7 +6,7 @@ the other into one body first. Limits are those of S3: 10,000 parts, at least 5 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -22,6 +22,7 @@ from lockhouse.service.objects import Put, Refused, Written
 
 MIN_PART_BYTES = 5 * 1024 * 1024
 MAX_PARTS = 10_000
+_PAGE = 500
 
 
 class Template(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -94,6 +95,15 @@ def list_parts(
     """The parts so far, in order. Errors as `get`."""
     upload = get(tx, caller, address, upload_id)
     return upload, tx.parts(upload_id, after, limit)
+
+
+def every(tx: Reader, namespace: str) -> Iterator[Upload]:
+    """All unfinished uploads of a namespace in (key, id) order, whoever asks."""
+    return paged(
+        lambda place: tx.uploads(namespace, after=place, limit=_PAGE),
+        ("", ""),
+        lambda each: (each.address.key, each.id),
+    )
 
 
 def list_uploads(
