@@ -363,7 +363,8 @@ def named(tx: Reader, name: str, caller: Caller | None = None) -> Principal:
 
 def not_found(name: str, what: str = "principal") -> PrincipalNotFound:
     """Nobody has this name, or somebody of another kind."""
-    return PrincipalNotFound(f"cannot find a {what} named {name!r}", hint="lockhouse access list; to make one: lockhouse access create")
+    hint = "lockhouse access list; to make one: lockhouse access create"
+    return PrincipalNotFound(f"cannot find a {what} named {name!r}", hint=hint)
 
 
 def name_of(tx: Reader, caller: Caller) -> str:
