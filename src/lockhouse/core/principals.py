@@ -8,6 +8,7 @@ each credential, and travels in `Identity.grants`.
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 
 import msgspec
@@ -161,6 +162,11 @@ class Identity(msgspec.Struct, frozen=True):
     finish_until: float = 0.0
     """When that ends, too."""
 
+    @property
+    def grantee(self) -> str:
+        """What commands call the principal: its name without that of the session or run."""
+        return self.name.removesuffix(f"/{self.session}") if self.session else self.name
+
 
 def allows(grants: tuple[Grant, ...], right: Right, namespace: str, key: str = "") -> bool:
     """Whether the grants include this right on this address; with an empty key: on the whole namespace."""
@@ -205,6 +211,7 @@ def _refusal(who: Identity, right: Right, namespace: str, key: str) -> AccessDen
     where = f"{namespace}/{key}" if key else namespace
     return AccessDenied(
         f"cannot {_VERBS.get(right, right)} {where}: {who.name} has no grant of '{right}' there",
-        hint=f"an administrator can grant it: lockhouse access grant {who.name} --rights {right} --on {where}",
+        hint=f"an administrator can grant it: lockhouse access grant {who.grantee} --rights {right} "
+        f"--on {shlex.quote(where)}",
         right=str(right),
     )

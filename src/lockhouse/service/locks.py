@@ -7,6 +7,7 @@ problems that a caller understands. Nothing here waits: `runtime.waiting` holds 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -347,8 +348,8 @@ def _require_locking(caller: Caller, address: Address, operation: str) -> None:
     if operation not in PLANNING:
         raise AccessDenied(
             f"cannot lock {address.lock_id} for {operation[:80]}: {caller.who.name} may plan there and not write",
-            hint=f"an administrator can grant it: lockhouse access grant {caller.who.name} --role writer "
-            f"--on {address.lock_id}",
+            hint=f"an administrator can grant it: lockhouse access grant {caller.who.grantee} --role writer "
+            f"--on {shlex.quote(address.lock_id)}",
             right=str(Right.LOCK),
         )
 

@@ -35,7 +35,7 @@ def require_sender(caller: Caller) -> None:
     if not reviews.may(caller.who, Act.SEND):
         raise AccessDenied(
             f"cannot keep a review of {caller.who.name}: it has no grant of 'write' anywhere",
-            hint=f"an administrator can: lockhouse access grant {caller.who.name} --rights write --on NAMESPACE",
+            hint=f"an administrator can: lockhouse access grant {caller.who.grantee} --rights write --on NAMESPACE",
             right="write",
         )
 

@@ -316,7 +316,7 @@ def _require(caller: Caller, rights: tuple[Right, ...], table: str, key: str = "
         where = f"{table} {key}".rstrip()
         raise AccessDenied(
             f"cannot use table {where}: {caller.who.name} has no grant of '{rights[0]}' there",
-            hint=f"an administrator can grant it: lockhouse access grant {caller.who.name} --rights {rights[0]} "
+            hint=f"an administrator can grant it: lockhouse access grant {caller.who.grantee} --rights {rights[0]} "
             f"--on {table}",
             right=str(rights[0]),
         )

@@ -409,7 +409,8 @@ def _sees(caller: Caller, address: Address) -> bool:
 def _hidden(caller: Caller, namespace: str, name: str) -> AccessDenied:
     return AccessDenied(
         f"cannot see the workspace {name} in {namespace}: {caller.who.name} has no grant there",
-        hint=f"an administrator can grant it: lockhouse access grant {caller.who.name} --rights read --on {namespace}",
+        hint=f"an administrator can grant it: lockhouse access grant {caller.who.grantee} --rights read "
+        f"--on {namespace}",
         right=str(Right.READ),
     )
 

@@ -11,7 +11,8 @@ import pytest
 import lockhouse
 from lockhouse.cli.exits import EXIT_CODES, MEANINGS, Exit, exit_code, say_problem
 from lockhouse.core.addresses import Address
-from lockhouse.errors import ALL_PROBLEMS, LOCAL_PROBLEMS
+from lockhouse.core.principals import Identity, Right, require
+from lockhouse.errors import ALL_PROBLEMS, LOCAL_PROBLEMS, AccessDenied
 from tests.unit.cli.tree import COMMANDS, help_of, is_command, names
 
 SOURCE = Path(lockhouse.__file__).parent
@@ -28,6 +29,15 @@ def test_a_hint_can_be_pasted_whatever_the_key_is():
         ]
     said = "".join(path.read_text() for path in SOURCE.rglob("*.py"))
     assert not re.search(r"lockhouse [^\n]*\{(address\.)?namespace\} \{(address\.)?key\}", said)
+
+
+def test_a_refusal_names_whom_to_grant_it_and_not_a_session():
+    run = Identity("p", "deploy/run-1", "c", (), session="run-1")
+    with pytest.raises(AccessDenied) as caught:
+        require(run, Right.WRITE, "acme", "a b.tfstate")
+    words = shlex.split(caught.value.hint.partition(": ")[2])
+    assert words == ["lockhouse", "access", "grant", "deploy", "--rights", "write", "--on", "acme/a b.tfstate"]
+    assert Identity("p", "ann/x", "c", ()).grantee == "ann/x"
 
 
 def test_what_a_key_contains_does_not_reach_the_terminal_as_a_command(capsys: pytest.CaptureFixture[str]):
