@@ -64,7 +64,7 @@ from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import choose_source, open_ring
 from lockhouse.signin import build_entrance, build_issuers, build_jobs
 from lockhouse.storage.blobs.opening import DATABASE as BLOB_ROWS
-from lockhouse.storage.blobs.opening import KeptBlobs, open_blobs
+from lockhouse.storage.blobs.opening import KeptBlobs, open_to_serve
 from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.carry import backup
 from lockhouse.storage.carry.archive import Manifest
@@ -146,7 +146,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         )
         authenticator = Authenticator(directory.store, master, now)
         chosen = BLOB_ROWS if shared and settings.blobs == EMBEDDED else settings.blobs
-        blobs = open_blobs(chosen, directory.blobs, directory.store)
+        blobs = open_to_serve(chosen, directory.blobs, directory.store)
         engine = Engine(directory.store, blobs, now=now)
         authenticator.elsewhere = engine.elsewhere
         authenticator.grace = settings.expiry_grace * 3600

@@ -10,10 +10,13 @@ import apsw
 import pytest
 
 from lockhouse.errors import StorageFull, StorageUnavailable
+from lockhouse.storage.blobs.opening import lacks_bodies
+from lockhouse.storage.blobs.rows import RowBlobs
 from lockhouse.storage.directory import open_directory
 from lockhouse.storage.reserve import Reserve
 from lockhouse.storage.sql.migrations import SQLITE
 from tests.contract.samples import HOME, version, write_version
+from tests.unit.storage.test_backup import filled
 
 REPOSITORY = Path(__file__).parents[3]
 HOLDER = (
@@ -140,3 +143,18 @@ def test_the_reserve_occupies_its_room(tmp_path: Path):
     assert not (tmp_path / "reserve").exists()
     assert not Reserve(tmp_path / "reserve", 1 << 60).take()
     assert not (tmp_path / "reserve").exists()
+
+
+def test_a_place_that_has_none_of_the_bodies_is_noticed(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+    try:
+        assert not lacks_bodies(directory.blobs, directory.store)
+        assert lacks_bodies(RowBlobs(directory.store), directory.store)
+        for name, _ in list(directory.blobs.names())[:-1]:
+            directory.blobs.delete(name)
+        assert not lacks_bodies(directory.blobs, directory.store)
+    finally:
+        directory.close()
+    empty = open_directory(tmp_path / "empty")
+    assert not lacks_bodies(RowBlobs(empty.store), empty.store)
+    empty.close()

@@ -236,4 +236,5 @@ def _full(where: str) -> StorageFull:
 
 
 def _unreadable(name: str, error: OSError) -> StorageUnavailable:
-    return StorageUnavailable(f"cannot read body {name}: {os.strerror(error.errno or 0)}")
+    hint = "does the setting blobs name the place where large bodies are?" if error.errno == errno.ENOENT else ""
+    return StorageUnavailable(f"cannot read body {name}: {os.strerror(error.errno or 0)}", hint=hint)

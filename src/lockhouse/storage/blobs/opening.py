@@ -10,6 +10,7 @@ Without `credentials` these are found as AWS clients find them. No secret stands
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Lock
@@ -20,7 +21,7 @@ import msgspec
 
 from lockhouse.core.blobs import Blobs
 from lockhouse.core.ports import Store
-from lockhouse.errors import SettingInvalid
+from lockhouse.errors import SettingInvalid, StorageUnavailable
 from lockhouse.storage.blobs.rows import RowBlobs
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 EMBEDDED = "embedded"
 DATABASE = "database"
+_SAMPLE = 4
+_log = logging.getLogger("lockhouse.storage")
 _OPTIONS = frozenset({"endpoint", "region", "virtual_host", "credentials"})
 
 
@@ -65,6 +68,28 @@ def open_blobs(setting: str, embedded: KeptBlobs, store: Store) -> KeptBlobs:
     blobs = ObjectBlobs(read_bucket(setting))
     blobs.check()
     return blobs
+
+
+def open_to_serve(setting: str, embedded: KeptBlobs, store: Store) -> KeptBlobs:
+    """As `open_blobs`; the log tells when it is hardly the place where the bodies are."""
+    blobs = open_blobs(setting, embedded, store)
+    if lacks_bodies(blobs, store):
+        _log.error("Found none of the large bodies that were looked for: are they elsewhere? blobs=%s", setting)
+    return blobs
+
+
+def lacks_bodies(blobs: Blobs, store: Store) -> bool:
+    """Whether none of a few bodies that the records refer to is there: then this is hardly the place where they are."""
+
+    def is_there(name: str) -> bool:
+        try:
+            blobs.open(name).close()
+        except StorageUnavailable:
+            return False
+        return True
+
+    names = store.read(lambda tx: tx.blob_names(limit=_SAMPLE))
+    return bool(names) and not any(is_there(name) for name in names)
 
 
 def read_bucket(setting: str) -> Bucket:

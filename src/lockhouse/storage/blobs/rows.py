@@ -125,7 +125,10 @@ class RowReader:
         self._name = name
         size = store.read(lambda tx: tx.blob_size(name))
         if size is None:
-            raise StorageUnavailable(f"cannot read body {name}: it is not there")
+            raise StorageUnavailable(
+                f"cannot read body {name}: it is not there",
+                hint="does the setting blobs name the place where large bodies are?",
+            )
         self.size = size
         self._held = (-1, b"")
         if size:
