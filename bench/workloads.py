@@ -119,6 +119,17 @@ def table_locks(server: Server, clients: int, count: int, _used: int) -> Streams
     return [iter(one(client)) for client in range(clients)]
 
 
+def make_table(server: Server) -> Request:
+    """The table of `table_locks`."""
+    document: dict[str, object] = {
+        "TableName": TABLE,
+        "AttributeDefinitions": [{"AttributeName": "LockID", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "LockID", "KeyType": "HASH"}],
+        "BillingMode": "PAY_PER_REQUEST",
+    }
+    return _table_call(Signer(server.key, "dynamodb", server.address), "CreateTable", document)
+
+
 def free_table_locks(server: Server, clients: int) -> Streams:
     """One DeleteItem per client."""
     signer = Signer(server.key, "dynamodb", server.address)
@@ -215,6 +226,12 @@ def keep_state(size: int) -> Callable[[Server], None]:
             raise AssertionError(f"{server.name} does not give back the bytes of {key}")
 
     return before
+
+
+def kept_state(server: Server, size: int) -> Request:
+    """As `keep_state`, in one request."""
+    key, body = _kept(size)
+    return _object_put(Signer(server.key, "s3", server.address), f"/{BUCKET}/{key}", body)
 
 
 def get_states(size: int) -> Callable[[Server, int, int, int], Streams]:
