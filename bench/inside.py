@@ -19,7 +19,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -77,13 +77,13 @@ class _Client:
     # What the connection asks of its transport
 
     def write(self, answer: bytes) -> None:
-        if answer.startswith(b"HTTP/1.1 %d" % self._sent.status) and len(answer) >= self._sent.answer:
+        self.writelines((answer,))
+
+    def writelines(self, parts: Sequence[bytes]) -> None:
+        if parts[0].startswith(b"HTTP/1.1 %d" % self._sent.status) and sum(map(len, parts)) >= self._sent.answer:
             self._loop.call_soon(self._go)
         else:
-            self.ended.set_exception(Broken(f"answered {answer[:300]!r}"))
-
-    def writelines(self, parts: Iterable[bytes]) -> None:
-        self.write(b"".join(parts))
+            self.ended.set_exception(Broken(f"answered {parts[0][:300]!r}"))
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         return {"peername": ("127.0.0.1", 40000), "sockname": ("127.0.0.1", 7373)}.get(name, default)
