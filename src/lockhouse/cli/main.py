@@ -7,6 +7,7 @@ life. Whatever is not plain (help, a mistake, a flag given twice) goes to it, an
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -22,6 +23,8 @@ def main() -> None:
                 sys.exit(exits.run(lambda: serving.serve(flags, as_json=as_json)))
         if sys.argv[1:] in (["--version"], ["-V"]):
             sys.argv[1] = "version"
+        # What a command has begun (half a backup, say) goes when a timer ends it, too.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
         from lockhouse.cli.tree import app
 
         app()

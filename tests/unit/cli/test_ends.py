@@ -94,3 +94,31 @@ def test_data_that_was_moved_away_is_not_read_in_silence_and_half_of_it_not_at_a
         assert (done[0], done[1].startswith(said), bool(done[1])) == (code, True, bool(said))
     assert told(run("backup", "create", "--data", tmp_path / "new", "--to", tmp_path / "copy"))[0] == 1
     assert not (tmp_path / "copy").exists()
+
+
+_TELLING = """
+import atexit, sys
+atexit.register(print, "cleaned")
+
+class Telling:
+    isatty = sys.stdin.isatty
+    inner = sys.stdin
+
+    def readline(self):
+        print("reading", flush=True)
+        return self.inner.readline()
+
+sys.stdin = Telling()
+from lockhouse.cli.main import main
+main()
+"""
+
+
+def test_a_command_that_a_timer_ends_cleans_up():
+    words = [sys.executable, "-c", _TELLING, "login", "--endpoint", "http://127.0.0.1:9"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "reading\n"
+        child.terminate()
+        assert child.stdout.read() == "cleaned\n"
+        assert child.wait(30) == 143

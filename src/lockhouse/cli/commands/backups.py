@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -57,8 +58,12 @@ def create(
         return
     if database or blobs:
         raise RequestInvalid("cannot tell where the backup is to be made", hint="name a new directory: --to DIR")
-    with Meter("copying and verifying on the server"):
-        made = run.client.backup(with_keys=with_keys)
+    try:
+        with Meter("copying and verifying on the server"):
+            made = run.client.backup(with_keys=with_keys)
+    except KeyboardInterrupt:
+        sys.stderr.write("note: the server goes on with this backup\n")
+        raise
     run.show(
         made,
         facts(
