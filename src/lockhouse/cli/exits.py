@@ -21,6 +21,7 @@ class Exit(IntEnum):
     REFUSED = 5
     CONFLICT = 6
     INTERRUPTED = 130
+    ENDED = 143
 
 
 MEANINGS: dict[Exit, str] = {
@@ -32,6 +33,7 @@ MEANINGS: dict[Exit, str] = {
     Exit.REFUSED: "not permitted, or not known to the server",
     Exit.CONFLICT: "it conflicts with what is there; refused bytes are parked",
     Exit.INTERRUPTED: "interrupted from the keyboard",
+    Exit.ENDED: "ended by SIGTERM, as timers do; a server that serves drains instead, and ends with 0",
 }
 
 _USAGE = (

@@ -24,7 +24,9 @@ def main() -> None:
         if sys.argv[1:] in (["--version"], ["-V"]):
             sys.argv[1] = "version"
         # What a command has begun (half a backup, say) goes when a timer ends it, too.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+        from lockhouse.cli.exits import Exit
+
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.ENDED))
         from lockhouse.cli.tree import app
 
         app()
