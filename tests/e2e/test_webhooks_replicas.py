@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,14 +16,9 @@ from tests.e2e.processes import Child
 from tests.e2e.test_replicas import SPACE
 from tests.e2e.test_webhooks import Receiver, state
 from tests.eventually import eventually
-from tests.postgres import running_cluster
+from tests.postgres import free_port, running_cluster
 
 COUNT = 3
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 class Fleet:
