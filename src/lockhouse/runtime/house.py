@@ -263,9 +263,12 @@ class House:
         `access.denied`, `namespace.not_found`."""
         await self.read(lambda tx: namespaces.get(tx, caller, namespace))
         after: str | None = "" if await self.read(lambda tx: workspaces.unadopted(tx, namespace)) else None
+        portion, clock = workspaces.ADOPTED_FIRST, asyncio.get_running_loop().time
+        adopt = partial(workspaces.adopt_some, caller=caller, namespace=namespace, new_id=new_id)
         while after is not None:
-            adopt = partial(workspaces.adopt_some, caller=caller, namespace=namespace, new_id=new_id, after=after)
-            after = await self.write(adopt)
+            began = clock()
+            after = await self.write(partial(adopt, after=after, limit=portion))
+            portion = workspaces.next_portion(portion, clock() - began)
 
     # Locks -----------------------------------------------------------------------------------------------------------
 

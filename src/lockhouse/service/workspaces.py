@@ -122,8 +122,25 @@ def unadopted(tx: Reader, namespace: str) -> bool:
     return bool(tx.adoptable_states(namespace, limit=1))
 
 
+ADOPTED_FIRST = 25
+ADOPTED_MOST = 250
+
+
+def next_portion(portion: int, seconds: float) -> int:
+    """How many states `adopt_some` is to look at next, after so many took so long: a command must end within a few
+    seconds, also on a database that is busy or far away, or it is undone and nothing ever gets done."""
+    if seconds > 1.0:
+        return max(1, portion // 2)
+    return min(ADOPTED_MOST, 2 * portion) if seconds < 0.25 else portion
+
+
 def adopt_some(
-    tx: Transaction, caller: Caller, namespace: str, new_id: Callable[[], str], after: str = "", limit: int = 250
+    tx: Transaction,
+    caller: Caller,
+    namespace: str,
+    new_id: Callable[[], str],
+    after: str = "",
+    limit: int = ADOPTED_MOST,
 ) -> str | None:
     """Make the workspaces of states whose suggested names are unique, up to `limit` of them with keys after `after`: a
     store that others share is held up for a moment only. Answers where to go on; None: that was all."""

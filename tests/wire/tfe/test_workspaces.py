@@ -7,6 +7,7 @@ import pytest
 from lockhouse.core.principals import Grant, Right
 from lockhouse.errors import ALL_PROBLEMS
 from lockhouse.protocols.tfe.wire import STATUSES
+from lockhouse.service.workspaces import ADOPTED_FIRST
 from tests.wire.rig import EVERYTHING, state
 from tests.wire.tfe.conftest import Client
 
@@ -108,6 +109,15 @@ def test_a_missing_workspace_is_404_to_who_might_create_it_and_403_to_who_may_se
     workspace = ann.data("GET", "organizations/acme/workspaces/prod")["id"]
     assert stranger.ask("GET", f"workspaces/{workspace}").status == 404
     assert stranger.data("GET", "organizations/acme/workspaces") == []
+
+
+def test_the_first_list_names_all_states_that_came_another_way(ann):
+    count = 2 * ADOPTED_FIRST + 1  # more than one command looks at
+    for number in range(count):
+        assert put(ann, f"w{number:03}/terraform.tfstate", state(1)).status == 200
+    page = ann.ask("GET", "organizations/acme/workspaces?page%5Bsize%5D=100").json()
+    assert len(page["data"]) == count
+    assert ann.ask("GET", "organizations/acme/workspaces?page%5Bsize%5D=100").json() == page
 
 
 def test_lists_have_pages_searches_and_filters(ann):
