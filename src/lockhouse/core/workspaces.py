@@ -17,6 +17,10 @@ from lockhouse.errors import RequestInvalid
 
 MAX_NAME = 90
 DEFAULT_PROJECT = "Default Project"
+ADOPTED_FIRST = 25
+"""How many states are looked at in the first command that names the workspaces of a namespace."""
+ADOPTED_MOST = 250
+"""And in any: a store that others share is held up for a moment only."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,90}")
 _FOREIGN = re.compile(r"[^A-Za-z0-9_-]")
 _ENDINGS = ("/terraform.tfstate", ".tfstate")
@@ -89,6 +93,14 @@ def name_from_key(key: str) -> str:
             break
     name = _FOREIGN.sub("-", key)
     return name if len(name) <= MAX_NAME else ""
+
+
+def next_portion(portion: int, seconds: float) -> int:
+    """How many states to look at in the next command that names workspaces, after so many took so long: it must end
+    within a few seconds, also on a database that is busy or far away, or it is undone and nothing ever gets done."""
+    if seconds > 1.0:
+        return max(1, portion // 2)
+    return min(ADOPTED_MOST, 2 * portion) if seconds < 0.25 else portion
 
 
 def check_name(name: str) -> str:

@@ -25,6 +25,7 @@ from lockhouse.core.queues import Queued
 from lockhouse.core.records import Part
 from lockhouse.core.sessions import Sessions
 from lockhouse.core.versions import Body, Facts, Version
+from lockhouse.core.workspaces import ADOPTED_FIRST, next_portion
 from lockhouse.deltas.chains import is_packed
 from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid, UnderMaintenance
 from lockhouse.runtime.engine import Engine
@@ -263,12 +264,12 @@ class House:
         `access.denied`, `namespace.not_found`."""
         await self.read(lambda tx: namespaces.get(tx, caller, namespace))
         after: str | None = "" if await self.read(lambda tx: workspaces.unadopted(tx, namespace)) else None
-        portion, clock = workspaces.ADOPTED_FIRST, asyncio.get_running_loop().time
+        portion, clock = ADOPTED_FIRST, asyncio.get_running_loop().time
         adopt = partial(workspaces.adopt_some, caller=caller, namespace=namespace, new_id=new_id)
         while after is not None:
             began = clock()
             after = await self.write(partial(adopt, after=after, limit=portion))
-            portion = workspaces.next_portion(portion, clock() - began)
+            portion = next_portion(portion, clock() - began)
 
     # Locks -----------------------------------------------------------------------------------------------------------
 

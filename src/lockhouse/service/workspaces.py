@@ -20,6 +20,7 @@ from lockhouse.core.principals import Right, allows, require
 from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Version
 from lockhouse.core.workspaces import (
+    ADOPTED_MOST,
     Project,
     Setting,
     Workspace,
@@ -120,18 +121,6 @@ def adopt(tx: Transaction, caller: Caller, namespace: str, name: str, new_id: st
 def unadopted(tx: Reader, namespace: str) -> bool:
     """Whether any state waits for `adopt_some`."""
     return bool(tx.adoptable_states(namespace, limit=1))
-
-
-ADOPTED_FIRST = 25
-ADOPTED_MOST = 250
-
-
-def next_portion(portion: int, seconds: float) -> int:
-    """How many states `adopt_some` is to look at next, after so many took so long: a command must end within a few
-    seconds, also on a database that is busy or far away, or it is undone and nothing ever gets done."""
-    if seconds > 1.0:
-        return max(1, portion // 2)
-    return min(ADOPTED_MOST, 2 * portion) if seconds < 0.25 else portion
 
 
 def adopt_some(

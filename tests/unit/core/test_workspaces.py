@@ -1,4 +1,4 @@
-"""Workspace names and where their states are kept."""
+"""Workspace names, where their states are kept, and how many are named in one command."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockhouse.core.outputs import outputs_only, read_outputs
-from lockhouse.core.workspaces import check_name, default_project_id, keys_for, name_from_key
+from lockhouse.core.workspaces import (
+    ADOPTED_FIRST,
+    ADOPTED_MOST,
+    check_name,
+    default_project_id,
+    keys_for,
+    name_from_key,
+    next_portion,
+)
 from lockhouse.errors import RequestInvalid
+from lockhouse.storage.sql.postgres_health import ANSWER_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -53,6 +62,22 @@ def test_other_names_are_refused(name):
 def test_each_namespace_has_its_own_default_project():
     assert default_project_id("one") != default_project_id("two")
     assert default_project_id("one") == default_project_id("one")
+
+
+@pytest.mark.parametrize("each", [0.0001, 0.001, 0.01, 0.05, 0.1, 0.17])
+def test_commands_end_in_time_however_slow_the_database_is(each: float) -> None:
+    portion, left, commands = ADOPTED_FIRST, 3000, 0
+    while left > 0:
+        seconds = portion * each
+        assert seconds < ANSWER_SECONDS
+        left -= portion
+        commands += 1
+        portion = next_portion(portion, seconds)
+    assert commands <= 6 + 3000 / min(ADOPTED_MOST, 0.12 / each)
+
+
+def test_one_is_always_looked_at() -> None:
+    assert next_portion(1, 100.0) == 1
 
 
 def test_outputs_only_is_the_same_bytes_for_the_same_state_and_has_nothing_else():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from lockhouse.core.principals import Grant, Right
+from lockhouse.core.workspaces import ADOPTED_FIRST
 from lockhouse.errors import ALL_PROBLEMS
 from lockhouse.protocols.tfe.wire import STATUSES
-from lockhouse.service.workspaces import ADOPTED_FIRST
 from tests.wire.rig import EVERYTHING, state
 from tests.wire.tfe.conftest import Client
 
