@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import gc
 import logging
 import os
@@ -21,7 +20,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -382,22 +380,19 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
 
 
 def _serve(server: Server, listener: socket.socket, announce: Announce) -> None:
-    settings = server.settings
-    certificate, key = settings.tls_cert, settings.tls_key
-    if settings.tls_self_signed or (certificate and key):
-        from lockhouse.bootstrap import certificates  # noqa: PLC0415 - as in `_redis`
+    settings, served = server.settings, None
+    if settings.scheme == "https":
+        from lockhouse.edge.certificate import open_served  # noqa: PLC0415 - as in `_redis`
 
-        now = dt.datetime.now(dt.UTC)
-        if settings.tls_self_signed:
-            public = urlsplit(settings.public_url).hostname or ""
-            directory = server.directory.path
-            certificate, key = certificates.development_certificate(directory, settings.listen.host, now, public=public)
-        assert certificate is not None
-        assert key is not None
-        if (ends := certificates.check_certificate(certificate, key)) <= now:
-            _log.warning(
-                "Serving with a certificate that has ended: clients refuse it file=%s end=%s", certificate, ends
-            )
+        served = open_served(settings, server.directory.path)
+        server.background += (served,)
+    server.api.metrics.add_gauges(
+        (
+            "lockhouse_certificate_end_seconds",
+            "When the certificate that is served ends, as a Unix time; 0 without https.",
+            lambda: served.ends if served is not None else 0.0,
+        )
+    )
     config = uvicorn.Config(
         server.handler,
         http=connection_class(
@@ -418,8 +413,7 @@ def _serve(server: Server, listener: socket.socket, announce: Announce) -> None:
         limit_concurrency=settings.max_connections,
         timeout_graceful_shutdown=max(1, round(settings.drain)),
         timeout_keep_alive=75,
-        ssl_certfile=str(certificate) if certificate else None,
-        ssl_keyfile=str(key) if key else None,
+        ssl_context_factory=(lambda _, __: served.context) if served is not None else None,
     )
     _Process(config, server, announce).run([listener])
 

@@ -1,4 +1,4 @@
-"""A self-signed certificate for the loopback address, valid for the length of a test run."""
+"""A self-signed certificate for the loopback address, valid for the length of a test run, and its successors."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 class Certificate:
     """A certificate file and its key file; the certificate is its own authority."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, days: float = 2) -> None:
         """Write both as PEM."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
         now = dt.datetime.now(dt.UTC)
+        self.serial = x509.random_serial_number()
         certificate = (
             x509.CertificateBuilder()
             .subject_name(name)
             .issuer_name(name)
             .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
+            .serial_number(self.serial)
             .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(days=2))
+            .not_valid_after(now + dt.timedelta(days=days))
             .add_extension(
                 x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False
             )
@@ -41,6 +42,11 @@ class Certificate:
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
         )
+
+    def replace(self, other: Certificate) -> None:
+        """Be put where another is, as what renews certificates does: one file after the other, each at once."""
+        self.key_path = self.key_path.replace(other.key_path)
+        self.path = self.path.replace(other.path)
 
     @property
     def flags(self) -> tuple[str, ...]:

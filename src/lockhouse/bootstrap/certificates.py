@@ -1,4 +1,5 @@
-"""Certificates for https: what is wrong with one that was given, and a self-signed one for development.
+"""Certificates for https: one that was given with its key, or what is wrong with the two, and a self-signed one for
+development.
 
 The latter is made at the first start that asks for it and kept in the data directory.
 
@@ -13,9 +14,11 @@ import ipaddress
 import os
 import ssl
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -29,25 +32,55 @@ _DAYS = 365
 _SPARE_DAYS = 30
 
 
-def check_certificate(certificate: Path, key: Path) -> dt.datetime:
-    """When the certificate (the first of the chain) ends. Errors: `setting.invalid` when the two cannot be used."""
+@dataclass(frozen=True)
+class Pair:
+    """A certificate and its key, as they were read, ready for handshakes."""
+
+    context: ssl.SSLContext
+    serial: int
+    begins: dt.datetime
+    ends: dt.datetime
+
+
+def open_pair(certificate: Path, key: Path) -> Pair:
+    """The two files as one, or nothing of them. `certificate` may be a chain, the server's own first.
+
+    Errors: `setting.invalid` when they cannot be used; it names the file that is to blame."""
     for path, name in ((certificate, "tls_cert"), (key, "tls_key")):
         try:
             path.open("rb").close()
         except OSError as wrong:
             raise SettingInvalid(f"cannot read {path}: {os.strerror(wrong.errno or 0)}", setting=name) from None
     try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         # An empty password, so that nobody is asked for one in a place where nobody sits.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=lambda: "")
-        return x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
-    except (ssl.SSLError, ValueError) as wrong:
-        said = str(getattr(wrong, "reason", None) or "")
-        reason = said.lower().replace("_", " ") or "one of them is not what it should be"
+        context.load_cert_chain(certificate, key, password=lambda: "")
+        read = x509.load_pem_x509_certificate(certificate.read_bytes())
+    except (OSError, ValueError) as wrong:  # what ssl raises is an OSError
         raise SettingInvalid(
-            f"cannot serve https with {certificate} and {key}: {reason}",
+            f"cannot serve https with {certificate} and {key}: {_reason(certificate, key, wrong)}",
             hint="tls_cert is a PEM chain, the server's certificate first; tls_key is its key, without a password",
             setting="tls_cert",
         ) from None
+    return Pair(context, read.serial_number, read.not_valid_before_utc, read.not_valid_after_utc)
+
+
+def _reason(certificate: Path, key: Path, wrong: Exception) -> str:
+    """Which of the two is to blame: ssl hardly says."""
+    if getattr(wrong, "reason", None) == "KEY_VALUES_MISMATCH":
+        return "the key is not that of the certificate"
+    try:
+        x509.load_pem_x509_certificates(certificate.read_bytes())
+    except (OSError, ValueError):
+        return f"{certificate} holds no whole certificate"
+    try:
+        serialization.load_pem_private_key(key.read_bytes(), None)
+    except (OSError, ValueError, UnsupportedAlgorithm):
+        return f"{key} holds no whole private key"
+    except TypeError:
+        return f"{key} asks for a password"
+    said = str(getattr(wrong, "reason", None) or wrong).lower().replace("_", " ")
+    return f"{certificate} is damaged behind its first certificate, or cannot be used ({said})"
 
 
 def development_certificate(directory: Path, host: str, now: dt.datetime, *, public: str = "") -> tuple[Path, Path]:

@@ -165,7 +165,9 @@ class Settings:
         "The host name below which bucket names are host names too (virtual-host style addressing).",
         "host name",
     )
-    tls_cert: Path | None = _setting(forms.optional_path, "", "Certificate chain for https.", "PEM file")
+    tls_cert: Path | None = _setting(
+        forms.optional_path, "", "Certificate chain for https. One that is renewed needs no restart.", "PEM file"
+    )
     tls_key: Path | None = _setting(forms.optional_path, "", "Private key of the certificate.", "PEM file")
     tls_self_signed: bool = _setting(
         forms.switch,

@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from lockhouse.bootstrap.certificates import check_certificate, development_certificate
+from lockhouse.bootstrap.certificates import development_certificate, open_pair
 from lockhouse.errors import SettingInvalid
 
 NOW = dt.datetime.now(dt.UTC)
@@ -41,7 +41,7 @@ def test_it_is_made_anew_for_another_host_before_it_ends_and_when_it_is_broken(t
 
 def test_what_is_wrong_with_a_given_pair_is_said_before_anything_is_served(tmp_path: Path):
     certificate, key = development_certificate(tmp_path, "127.0.0.1", NOW)
-    assert check_certificate(certificate, key) > NOW + dt.timedelta(days=300)
+    assert open_pair(certificate, key).ends > NOW + dt.timedelta(days=300)
     (tmp_path / "other").mkdir()
     _, another = development_certificate(tmp_path / "other", "127.0.0.1", NOW)
     (garbage := tmp_path / "garbage.pem").write_text("garbage")
@@ -50,16 +50,20 @@ def test_what_is_wrong_with_a_given_pair_is_said_before_anything_is_served(tmp_p
     (secret := tmp_path / "locked.pem").write_bytes(
         private.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
     )
+    (half := tmp_path / "half.pem").write_bytes(certificate.read_bytes()[:200])
+    (cut := tmp_path / "cut.pem").write_bytes(certificate.read_bytes() + certificate.read_bytes()[:200])
     for pair, said in (
         ((tmp_path / "missing.pem", key), "missing.pem: No such file"),
         ((certificate, tmp_path / "missing.pem"), "missing.pem: No such file"),
-        ((certificate, another), "key values mismatch"),
-        ((garbage, key), "cannot serve https with"),
-        ((certificate, garbage), "cannot serve https with"),
-        ((certificate, secret), "cannot serve https with"),
+        ((certificate, another), "the key is not that of the certificate"),
+        ((garbage, key), "garbage.pem holds no whole certificate"),
+        ((half, key), "half.pem holds no whole certificate"),
+        ((cut, key), "cut.pem is damaged behind its first certificate"),
+        ((certificate, garbage), "garbage.pem holds no whole private key"),
+        ((certificate, secret), "locked.pem asks for a password"),
     ):
         with pytest.raises(SettingInvalid, match=said):
-            check_certificate(*pair)
+            open_pair(*pair)
 
 
 def test_it_names_the_host_that_clients_are_told(tmp_path: Path):
