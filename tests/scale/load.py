@@ -8,6 +8,7 @@ import apsw
 import psycopg
 from psycopg import sql
 
+from lockhouse.storage.sql import sqlite_schema
 from tests.scale.rows import TABLES, Size, rows
 
 
@@ -27,6 +28,7 @@ def load_sqlite(database: Path, size: Size) -> None:
                 f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})",
                 rows(table, size, first_id, first_event),
             )
+        sqlite_schema.settle(lambda statement, values: connection.execute(statement, values).fetchall())
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     connection.close()
 

@@ -23,8 +23,6 @@ FLAT = (
     "list objects", "list folders", "list states", "show history", "head", "get", "lock and unlock", "put", "status",
     "metrics", "list workspaces", "find workspace", "miss workspace",
 )  # fmt: skip
-DEARER = {"list states": 2.0}
-"""At the full size on SQLite: a page of fifty reads a hundred places all over a gigabyte (1.4 to 1.6 measured)."""
 IN_CI = Size(states=4_000, versions=40_000)
 WHOLE = Size(states=100_000, versions=1_000_000)
 
@@ -39,10 +37,9 @@ def assert_flat(small: House, large: House, each: int) -> None:
     dear = {}
     for kind in FLAT:
         cost = costs.costs(small, large, [kind], each=each)[kind]
-        limit = RATIO if large.size == IN_CI else DEARER.get(kind, RATIO)
-        if cost.ratio > limit:  # measured again with more rounds, to tell what is dear from what was disturbed
+        if cost.ratio > RATIO:  # measured again with more rounds, to tell what is dear from what was disturbed
             cost = costs.costs(small, large, [kind], rounds=21, each=each)[kind]
-        if cost.ratio > limit:
+        if cost.ratio > RATIO:
             dear[kind] = cost
     assert dear == {}
     assert large.server.memory() - small.server.memory() < MEMORY

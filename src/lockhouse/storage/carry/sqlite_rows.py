@@ -12,7 +12,7 @@ import apsw
 
 from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.carry.layout import Table
-from lockhouse.storage.sql import migrations
+from lockhouse.storage.sql import migrations, sqlite_schema
 from lockhouse.storage.sql.records import Row
 
 _PORTION = 2000
@@ -109,6 +109,7 @@ class SqliteLoader:
                 if number:
                     self._connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", (table, number))
             migrations.migrate(self._fetch, migrations.SQLITE)
+            sqlite_schema.settle(self._fetch)
         self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ the database sees one lower and one upper bound. Specification: `core.ports.Read
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -47,19 +47,8 @@ _STATE_AND_LOCK = (
     "FROM states s WHERE s.namespace = ? AND s.key = ?"
 )
 """Not a join: SQLite plans a join with parameters anew each time, which takes six times as long as running it."""
-_STATE_AND_BARE_VERSION = (
-    f"SELECT {STATE_COLUMNS}, (SELECT v.record FROM versions v WHERE v.place = s.id * {SPAN} + s.current) "  # noqa: S608
-    "FROM states s WHERE s.namespace = ? AND s.key = ?"
-)
-_STATE_AND_VERSION = _STATE_AND_BARE_VERSION.replace(
-    " FROM states s ", ", (SELECT b.packed FROM bodies b WHERE b.state_id = s.id AND b.seq = s.current) FROM states s "
-)
-_OVERVIEW = (
-    f"SELECT {STATE_COLUMNS}, "  # noqa: S608
-    "(SELECT l.record FROM locks l WHERE l.held = 1 AND l.namespace = s.namespace AND l.key = s.key), "
-    f"(SELECT v.record FROM versions v WHERE v.place = s.id * {SPAN} + s.current) "
-    "FROM states s WHERE s.namespace = ? AND s.key IN "
-)
+CURRENT_RECORD = f"(SELECT v.record FROM versions v WHERE v.place = s.id * {SPAN} + s.current)"  # noqa: S608
+"""The record of the current version of the state `s`."""
 _BLOB_NAMES = (
     "SELECT blob FROM versions WHERE blob > ? AND blob <> '' "
     "UNION SELECT blob FROM parts WHERE blob > ? AND blob <> '' "
@@ -71,6 +60,33 @@ _KEY_AND_BYTES = (
     "SELECT k.kek, k.wrapped, (SELECT b.packed FROM bodies b WHERE b.state_id = ? AND b.seq = ?) "
     "FROM data_keys k WHERE k.id = ?"
 )
+
+
+class WithCurrent(NamedTuple):
+    """Statements that read states with their current versions."""
+
+    bare: str
+    """One state, and the version without its bytes."""
+    whole: str
+    """One state, the version and its bytes."""
+    many: str
+    """States whose bounds and order follow, and their versions."""
+    overview: str
+    """States whose keys follow, their locks and their versions."""
+
+
+def with_current(record: str) -> WithCurrent:
+    """`record`: how the record of the current version of the state `s` is read."""
+    one = "FROM states s WHERE s.namespace = ? AND s.key = ?"
+    return WithCurrent(
+        bare=f"SELECT {STATE_COLUMNS}, {record} {one}",
+        whole=f"SELECT {STATE_COLUMNS}, {record}, "  # noqa: S608
+        f"(SELECT b.packed FROM bodies b WHERE b.state_id = s.id AND b.seq = s.current) {one}",
+        many=f"SELECT {STATE_COLUMNS}, {record} FROM states s WHERE s.namespace = ?",  # noqa: S608
+        overview=f"SELECT {STATE_COLUMNS}, "  # noqa: S608
+        "(SELECT l.record FROM locks l WHERE l.held = 1 AND l.namespace = s.namespace AND l.key = s.key), "
+        f"{record} FROM states s WHERE s.namespace = ? AND s.key IN ",
+    )
 
 
 class Session(Protocol):
@@ -97,6 +113,8 @@ class SqlReader(
     MaintenanceReads,
 ):
     """`core.ports.Reader` over one session."""
+
+    _with_current: ClassVar[WithCurrent] = with_current(CURRENT_RECORD)
 
     def __init__(self, session: Session, settled: Settled, generation: int) -> None:
         """`generation`: of `settled`, noted before the session's snapshot began."""
@@ -135,9 +153,7 @@ class SqlReader(
         bounds, values = bounds_of("s.key", prefix, after)
         living = " AND s.live = 1" if live_only else ""
         rows = self._fetch(
-            f"SELECT {STATE_COLUMNS}, v.record FROM states s "  # noqa: S608
-            f"LEFT JOIN versions v ON v.place = s.id * {SPAN} + s.current "
-            f"WHERE s.namespace = ?{bounds}{living} ORDER BY s.key LIMIT ?",
+            f"{self._with_current.many}{bounds}{living} ORDER BY s.key LIMIT ?",
             (namespace, *values, limit),
         )
         return [
@@ -206,7 +222,7 @@ class SqlReader(
         return records.state_of(row), FREE if encoded is None else records.decode_lock(encoded)
 
     def state_and_version(self, address: Address, *, packed: bool = True) -> tuple[StateRecord, Version | None] | None:
-        rows = self._fetch(_STATE_AND_VERSION if packed else _STATE_AND_BARE_VERSION, (address[0], address[1]))
+        rows = self._fetch(self._with_current.whole if packed else self._with_current.bare, (address[0], address[1]))
         if not rows:
             return None
         row = rows[0]
@@ -228,7 +244,7 @@ class SqlReader(
     def overview(self, namespace: str, keys: Sequence[str]) -> Sequence[tuple[StateRecord, LockRecord, Version | None]]:
         if not keys:
             return []
-        rows = self._fetch(f"{_OVERVIEW}({', '.join('?' * len(keys))})", (namespace, *keys))
+        rows = self._fetch(f"{self._with_current.overview}({', '.join('?' * len(keys))})", (namespace, *keys))
         return [
             (
                 records.state_of(row),

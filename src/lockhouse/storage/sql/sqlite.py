@@ -33,13 +33,13 @@ import apsw
 from lockhouse.core.ports import Delivery, Reader, Transaction
 from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.reserve import Reserve
-from lockhouse.storage.sql import migrations
+from lockhouse.storage.sql import migrations, sqlite_schema
 from lockhouse.storage.sql.checkpoints import Checkpoints
 from lockhouse.storage.sql.delivering import Waiting, deliver
 from lockhouse.storage.sql.pace import Pace
-from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.records import Row
 from lockhouse.storage.sql.settled import Settled
+from lockhouse.storage.sql.sqlite_schema import SqliteReader
 from lockhouse.storage.sql.sqlite_transaction import SqliteTransaction
 from lockhouse.storage.sql.transaction import storage_full
 
@@ -195,7 +195,9 @@ class SqliteStore:
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute("BEGIN IMMEDIATE")
         try:
-            migrations.migrate(_Session(connection).fetch, migrations.SQLITE)
+            execute = _Session(connection).fetch
+            migrations.migrate(execute, migrations.SQLITE)
+            sqlite_schema.migrate(execute)
         except BaseException:
             connection.execute("ROLLBACK")
             connection.close()
@@ -256,7 +258,7 @@ class SqliteStore:
         generation = self._settled.generation
         try:
             try:
-                return query(SqlReader(_Snapshot(session), self._settled, generation))
+                return query(SqliteReader(_Snapshot(session), self._settled, generation))
             finally:
                 if session.connection.in_transaction:
                     session.fetch("COMMIT")

@@ -19,6 +19,7 @@ from lockhouse.storage.sql.data_keys import ADD_KEY
 from lockhouse.storage.sql.reader import Session
 from lockhouse.storage.sql.records import Row
 from lockhouse.storage.sql.settled import Settled
+from lockhouse.storage.sql.sqlite_schema import FROM_COPIES
 from lockhouse.storage.sql.transaction import (
     ADD_BYTES,
     ADD_LOCK_EVENT,
@@ -42,6 +43,8 @@ themselves."""
 
 class SqliteTransaction(SqlTransaction):
     """See the module."""
+
+    _with_current = FROM_COPIES
 
     def __init__(self, session: Session, settled: Settled) -> None:
         super().__init__(session, settled)

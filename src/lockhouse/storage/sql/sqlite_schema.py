@@ -1,0 +1,55 @@
+"""What SQLite has beyond the tables of every store (`migrations`): steps of its own, counted in `PRAGMA user_version`.
+
+`states.newest` is a copy of the record of a state's current version. A page of a list would else read a row from
+somewhere else for each state, and SQLite reads cold pages from its file one by one: for fifty of a hundred thousand
+states it read a hundred, half of them for versions. (PostgreSQL has its pages in shared memory.)
+
+Triggers keep the copy right: no statement has to know of it, nor has an older Lockhouse that knows these steps not.
+Where rows were loaded it is NULL until `settle`, and then the version itself is read. It is derived, so it is not
+carried: backups and moves know the tables of `migrations` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from lockhouse.storage.sql.migrations import Execute
+from lockhouse.storage.sql.reader import CURRENT_RECORD, SqlReader, with_current
+from lockhouse.storage.sql.records import SPAN
+
+_FILL = f"UPDATE states AS s SET newest = {CURRENT_RECORD} WHERE s.newest IS NULL AND s.current > 0"  # noqa: S608
+STEPS: Sequence[Sequence[str]] = (
+    (
+        "ALTER TABLE states ADD COLUMN newest BLOB",
+        f"""CREATE TRIGGER states_newest AFTER UPDATE OF current ON states WHEN new.current <> old.current BEGIN
+            UPDATE states SET newest = (SELECT record FROM versions WHERE place = new.id * {SPAN} + new.current)
+            WHERE id = new.id;
+        END""",  # noqa: S608
+        """CREATE TRIGGER versions_newest AFTER UPDATE OF record ON versions BEGIN
+            UPDATE states SET newest = new.record WHERE id = new.state_id AND current = new.seq;
+        END""",
+    ),
+)
+FROM_COPIES = with_current(f"coalesce(s.newest, {CURRENT_RECORD})")
+
+
+class SqliteReader(SqlReader):
+    """`core.ports.Reader` over one session of SQLite."""
+
+    _with_current = FROM_COPIES
+
+
+def migrate(execute: Execute) -> None:
+    """Take the steps that are missing, within the caller's transaction, after those of `migrations`."""
+    have = cast("int", execute("PRAGMA user_version", ())[0][0])
+    for statement in (statement for step in STEPS[have:] for statement in step):
+        execute(statement, ())
+    if have < len(STEPS):
+        execute(f"PRAGMA user_version = {len(STEPS)}", ())
+        execute(_FILL, ())
+
+
+def settle(execute: Execute) -> None:
+    """After rows were loaded: as `migrate`, and copy what has not been copied."""
+    migrate(execute)
+    execute(_FILL, ())
