@@ -54,6 +54,7 @@ from lockhouse.runtime.federation import Federation
 from lockhouse.runtime.house import House
 from lockhouse.runtime.journal import Journal
 from lockhouse.runtime.repacking import Repacking
+from lockhouse.runtime.rounds import Rounds
 from lockhouse.runtime.scrubbing import Scrubbing
 from lockhouse.runtime.staleness import Staleness
 from lockhouse.runtime.tracing import is_wanted
@@ -62,7 +63,8 @@ from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import choose_source, open_ring
 from lockhouse.signin import build_entrance, build_issuers, build_jobs
 from lockhouse.storage.blobs.opening import DATABASE as BLOB_ROWS
-from lockhouse.storage.blobs.opening import KeptBlobs, open_to_serve
+from lockhouse.storage.blobs.opening import KeptBlobs, is_elsewhere, open_to_serve
+from lockhouse.storage.blobs.reach import AGAIN_SECONDS, Reach
 from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.carry import backup
 from lockhouse.storage.carry.archive import Manifest
@@ -122,13 +124,16 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
     directory = _open(settings)
     try:
         directory.store.read(check_served)
+        shared = not isinstance(directory, DataDirectory)
+        chosen = BLOB_ROWS if shared and settings.blobs == EMBEDDED else settings.blobs
+        # Before keys and an administrator are made: of a start that ends here nothing is left that is told only once.
+        blobs, reach = open_to_serve(chosen, directory.blobs, directory.store)
         master = (
             read_master_key(settings.master_key_file)
             if settings.master_key_file
             # A lost one is not made anew in silence: every access key, and who signs the audit log, hangs on it.
             else open_master_key(directory.path, create=first_start.is_first_start(directory.store))
         )
-        shared = not isinstance(directory, DataDirectory)
         if not isinstance(directory, DataDirectory):
             directory.check_master_key(fingerprint(master))
         sealed = open_ring(choose_source(settings.encryption_key, directory.path, os.environ), directory.store, now())
@@ -143,8 +148,6 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             now=now(),
         )
         authenticator = Authenticator(directory.store, master, now)
-        chosen = BLOB_ROWS if shared and settings.blobs == EMBEDDED else settings.blobs
-        blobs = open_to_serve(chosen, directory.blobs, directory.store)
         engine = Engine(directory.store, blobs, now=now)
         authenticator.elsewhere = engine.elsewhere
         authenticator.grace = settings.expiry_grace * 3600
@@ -217,9 +220,11 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             ("lockhouse_audit_waiting", "Audit entries that are not in the database yet.", lambda: journal.waiting),
             ("lockhouse_stale_locks", "Locks whose holders are gone, by evidence.", lambda: staleness.found),
             ("lockhouse_commands_waiting", "Commands that wait for a commit.", lambda: engine.commands_waiting),
+            ("lockhouse_blobs_up", "0 while the place of large bodies does not answer.", lambda: reach.answers),
             ("lockhouse_reads_waiting", "Reads that wait for the database.", lambda: engine.reads_waiting),
         ):
             api.metrics.add_gauges(gauge)
+        api.bodies_answer = lambda: reach.answers
         authenticator.identified = lambda principal: pacing.identified(principal, time.perf_counter())
         plain = front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud), pacing)
         handler, traces = _traced(settings, engine, plain)
@@ -241,6 +246,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             encryption,
             staleness.rounds,
             Uses(engine, authenticator.take_uses),
+            *((_asking(reach),) if is_elsewhere(chosen) else ()),
             dispatcher,
             journal,
             *traces,
@@ -249,6 +255,10 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         directory.close()
         raise
     return Server(settings, directory, authenticator, house, handler, api, background, first, made_key)
+
+
+def _asking(reach: Reach) -> Background:
+    return Rounds("ask for large bodies", lambda: asyncio.to_thread(reach.look), seconds=AGAIN_SECONDS, log=_log)
 
 
 def _backup_of(

@@ -15,8 +15,9 @@ import pytest
 
 from lockhouse.core.blobs import Blobs
 from lockhouse.core.ports import Store
+from lockhouse.storage.blobs.bucket import Bucket
 from lockhouse.storage.blobs.files import FileBlobs
-from lockhouse.storage.blobs.objects import Bucket, ObjectBlobs
+from lockhouse.storage.blobs.objects import ObjectBlobs
 from lockhouse.storage.blobs.rows import RowBlobs
 from lockhouse.storage.memory import MemoryStore
 from lockhouse.storage.sql.postgres import PostgresStore

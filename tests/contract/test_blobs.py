@@ -31,6 +31,11 @@ def test_a_blob_comes_back_byte_for_byte(blobs: Blobs):
     reader.close()
 
 
+def test_a_place_that_answers_says_so_and_is_not_changed(blobs: Blobs):
+    blobs.check()
+    assert list(blobs.names()) == []
+
+
 def test_an_empty_blob_is_a_blob(blobs: Blobs):
     reader = blobs.open(blobs.create().finish())
     assert (reader.size, reader.read(0, 10)) == (0, b"")

@@ -58,3 +58,8 @@ class Blobs(Protocol):
     def names(self) -> Iterator[tuple[str, float]]:
         """(name, seconds since 1970 when it was finished) of every blob."""
         ...
+
+    def check(self) -> None:
+        """Ask the place where blobs are; it changes nothing. Raises StorageUnavailable when it does not answer, with
+        the detail `setting` when it says that it never will until that setting, or what it names, is another."""
+        ...

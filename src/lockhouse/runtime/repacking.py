@@ -117,6 +117,7 @@ class Repacking:
                 try:
                     moved = await self._move(state, move, worker)
                 except Problem as problem:
+                    await asyncio.to_thread(self._bodies.blobs.check)  # what is away for a while is not damaged
                     failed += 1
                     _log.error(
                         "Cannot pack a version namespace=%s key=%s number=%d problem=%s",

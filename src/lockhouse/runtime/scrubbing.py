@@ -90,7 +90,8 @@ class Scrubbing:
 
     async def slice(self, cursor: str = "", namespace: str = "", *, rate: int = 0) -> Slice:
         """Check some bodies from the cursor on, of one namespace or all; `rate` in bytes per second (0: as fast as it
-        goes). Errors: `request.invalid` for a cursor that is none."""
+        goes). Errors: `request.invalid` for a cursor that is none, `storage.unavailable` when the place of large bodies
+        does not answer."""
         read = self._engine.store.read
         done = Slice()
         until = time.monotonic() + SLICE_SECONDS
@@ -117,6 +118,8 @@ class Scrubbing:
         problem = ""
         while body is not None:
             problem = await asyncio.to_thread(damage, body, self._bodies, worker)
+            if problem:
+                await asyncio.to_thread(self._bodies.blobs.check)  # what is away for a while is not damaged
             again = await asyncio.to_thread(read, found.again) if problem else body
             if again == body:
                 break

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from lockhouse.errors import StorageFull, StorageUnavailable
-from lockhouse.storage.blobs.opening import lacks_bodies
+from lockhouse.storage.blobs.reach import lacks_bodies
 from lockhouse.storage.blobs.rows import RowBlobs
 from lockhouse.storage.directory import open_directory
 from lockhouse.storage.reserve import Reserve

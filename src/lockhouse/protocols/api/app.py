@@ -80,6 +80,8 @@ class Api:
         self.metrics = Metrics(house, repacking, scrubbing)
         self.draining = False
         """Set when the server begins to drain: `/readyz` says so."""
+        self.bodies_answer: Callable[[], bool] = lambda: True
+        """Whether the place of large bodies does: `/readyz` says when it does not, and is ready all the same."""
 
     async def handle(self, request: Request) -> Response:
         """One request. Never raises but for a client that has gone."""
@@ -209,7 +211,8 @@ class Api:
         if self.draining:
             return _json(503, wire.encode(wire.Health(status="draining", version=lockhouse.__version__)))
         await self._backing.house.read(lambda tx: tx.namespaces(limit=1))
-        return _json(200, wire.encode(wire.Health(status="ready", version=lockhouse.__version__)))
+        large = "" if self.bodies_answer() else "unavailable"
+        return _json(200, wire.encode(wire.Health(status="ready", version=lockhouse.__version__, large_bodies=large)))
 
 
 OPEN: dict[str, Callable[[Api], Awaitable[Response]]] = {

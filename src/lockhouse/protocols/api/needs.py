@@ -110,7 +110,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
 """By method and path of the routing table."""
 OPEN: dict[str, Open] = {
     "GET /healthz": Open(Proof.NOTHING, "that the process lives, and its version"),
-    "GET /readyz": Open(Proof.NOTHING, "that the database answers"),
+    "GET /readyz": Open(Proof.NOTHING, "that the database answers, and whether the bucket of large bodies does not"),
     "GET /metrics": Open(Proof.NOTHING, "counts and times, without a name of anything that is kept here"),
     "GET /lockhouse/v1/openapi.json": Open(Proof.NOTHING, "the description of the API"),
     "POST /lockhouse/v1/exchange": Open(Proof.JOB, "gives an API token for the job's run"),

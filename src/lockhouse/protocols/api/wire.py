@@ -374,9 +374,11 @@ class ForceUnlocked(Document, frozen=True, kw_only=True):
     holder: str
 
 
-class Health(Document, frozen=True, kw_only=True):
+class Health(Document, frozen=True, kw_only=True, omit_defaults=True):
     status: str
     version: str
+    large_bodies: str = ""
+    """`unavailable` while their place does not answer."""
 
 
 STATUSES: dict[str, int] = {

@@ -85,6 +85,9 @@ class FileBlobs:
                 with contextlib.suppress(FileNotFoundError):
                     yield file.name, file.stat().st_mtime
 
+    def check(self) -> None:
+        """The disk answers for itself, when it is used."""
+
     def finished_within(self, name: str, seconds: float) -> bool:
         """Whether this process gave the name out so recently, by a clock that never jumps: its version may not be
         committed yet, whatever the file's date says."""

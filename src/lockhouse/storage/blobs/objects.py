@@ -18,12 +18,12 @@ import threading
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-import msgspec
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
 from lockhouse.errors import StorageUnavailable
+from lockhouse.storage.blobs.bucket import Bucket, explain
 from lockhouse.storage.blobs.given import Given
 
 PART_BYTES = 8 * 1024 * 1024
@@ -33,29 +33,16 @@ UPLOADS_AT_ONCE = 2
 FIRST_BYTES = 1024 * 1024 + 16 * 1024
 """What opening brings: a sealed frame and what is around it."""
 AHEAD_BYTES = 4 * 1024 * 1024
+_FAILURES = (BaseError, OSError, ValueError, RuntimeError)
+"""What the library raises."""
 _NAME = re.compile(r"[0-9a-f]{32}")
-
-
-class Bucket(msgspec.Struct, frozen=True):
-    """Where the objects are. Empty fields are looked for as AWS clients do (AWS_… variables, the machine's role)."""
-
-    name: str
-    prefix: str = ""
-    endpoint: str = ""
-    region: str = ""
-    access_key_id: str = ""
-    secret_access_key: str = ""
-    virtual_host: bool = False
-    connect_seconds: float = 2.0
-    request_seconds: float = 30.0
-    """For one request with a part of `PART_BYTES`."""
-    retry_seconds: float = 4.0
 
 
 class ObjectBlobs:
     """`core.blobs.Blobs` in a bucket."""
 
     def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket
         self._prefix = f"{bucket.prefix.strip('/')}/" if bucket.prefix.strip("/") else ""
         self._store = _connect(bucket)
         self._where = f"s3://{bucket.name}/{self._prefix}"
@@ -100,9 +87,10 @@ class ObjectBlobs:
         return self.given.within(name, seconds)
 
     def check(self) -> None:
-        """StorageUnavailable when the bucket does not answer, or not to us. One request that changes nothing."""
-        with _answers(f"use {self._where}"):
+        try:
             obstore.list_with_delimiter(self._store, f"{self._prefix}0000000000")
+        except _FAILURES as error:
+            raise explain(self._bucket, str(error)) from error
 
     def _path(self, name: str) -> str:
         if not _NAME.fullmatch(name):
@@ -258,7 +246,7 @@ def _connect(bucket: Bucket) -> S3Store:
 def _answers(what: str) -> Iterator[None]:
     try:
         yield
-    except (BaseError, OSError, ValueError, RuntimeError) as error:
+    except _FAILURES as error:
         raise StorageUnavailable(
             f"cannot {what}: {_short(error)}", hint="the object store does not answer as it should; try again"
         ) from error

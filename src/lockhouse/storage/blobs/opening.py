@@ -10,11 +10,11 @@ Without `credentials` these are found as AWS clients find them. No secret stands
 
 from __future__ import annotations
 
-import logging
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -22,15 +22,12 @@ import msgspec
 from lockhouse.core.blobs import Blobs
 from lockhouse.core.ports import Store
 from lockhouse.errors import SettingInvalid, StorageUnavailable
+from lockhouse.storage.blobs.bucket import Bucket
+from lockhouse.storage.blobs.reach import Reach
 from lockhouse.storage.blobs.rows import RowBlobs
-
-if TYPE_CHECKING:
-    from lockhouse.storage.blobs.objects import Bucket
 
 EMBEDDED = "embedded"
 DATABASE = "database"
-_SAMPLE = 4
-_log = logging.getLogger("lockhouse.storage")
 _OPTIONS = frozenset({"endpoint", "region", "virtual_host", "credentials"})
 
 
@@ -59,46 +56,58 @@ class _Credentials(msgspec.Struct, frozen=True):
 def open_blobs(setting: str, embedded: KeptBlobs, store: Store) -> KeptBlobs:
     """The blobs that the setting names; `embedded` are those of the data directory. A bucket is asked whether it
     answers. Errors: SettingInvalid (`setting.invalid`), `storage.unavailable`."""
-    if setting == EMBEDDED:
-        return embedded
-    if setting == DATABASE:
-        return RowBlobs(store)
+    blobs = _named(setting, embedded, store)
+    try:
+        blobs.check()
+    except StorageUnavailable as problem:
+        raise _for_good(problem) or problem from None
+    return blobs
+
+
+def open_to_serve(setting: str, embedded: KeptBlobs, store: Store) -> tuple[KeptBlobs, Reach]:
+    """As `open_blobs`, but a place that does not answer now may do so later: the log tells, and it is asked again. The
+    log tells too when it is hardly the place where the bodies are. Errors: SettingInvalid."""
+    blobs = _named(setting, embedded, store)
+    reach = Reach(blobs, store, setting)
+    problem = reach.ask()
+    if problem is not None and (wrong := _for_good(problem)):
+        raise wrong
+    reach.note(problem)
+    return blobs, reach
+
+
+def is_elsewhere(setting: str) -> bool:
+    """Whether the place can be away while the database is there."""
+    return setting not in (EMBEDDED, DATABASE)
+
+
+def _named(setting: str, embedded: KeptBlobs, store: Store) -> KeptBlobs:
+    if not is_elsewhere(setting):
+        return embedded if setting == EMBEDDED else RowBlobs(store)
     from lockhouse.storage.blobs.objects import ObjectBlobs  # noqa: PLC0415 - 5 MB of memory, only for a bucket
 
-    blobs = ObjectBlobs(read_bucket(setting))
-    blobs.check()
-    return blobs
+    return ObjectBlobs(read_bucket(setting))
 
 
-def open_to_serve(setting: str, embedded: KeptBlobs, store: Store) -> KeptBlobs:
-    """As `open_blobs`; the log tells when it is hardly the place where the bodies are."""
-    blobs = open_blobs(setting, embedded, store)
-    if lacks_bodies(blobs, store):
-        _log.error("Found none of the large bodies that were looked for: are they elsewhere? blobs=%s", setting)
-    return blobs
-
-
-def lacks_bodies(blobs: Blobs, store: Store) -> bool:
-    """Whether none of a few bodies that the records refer to is there: then this is hardly the place where they are."""
-
-    def is_there(name: str) -> bool:
-        try:
-            blobs.open(name).close()
-        except StorageUnavailable:
-            return False
-        return True
-
-    names = store.read(lambda tx: tx.blob_names(limit=_SAMPLE))
-    return bool(names) and not any(is_there(name) for name in names)
+def _for_good(problem: StorageUnavailable) -> SettingInvalid | None:
+    """The problem as one of the setting, when waiting would not end it."""
+    if "setting" not in problem.details:
+        return None
+    return SettingInvalid(problem.message, hint=problem.hint, **problem.details)
 
 
 def read_bucket(setting: str) -> Bucket:
     """What `s3://…` says. SettingInvalid when it is wrong."""
-    from lockhouse.storage.blobs.objects import Bucket  # noqa: PLC0415 - as above
-
     parts = urlsplit(setting)
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
     unknown = sorted(set(options) - _OPTIONS)
+    endpoint = options.get("endpoint", "").rstrip("/")
+    if endpoint and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", endpoint):
+        raise SettingInvalid(
+            f"cannot use blobs {setting.partition('?')[0]!r}: its endpoint must be http://HOST:PORT or https://HOST:PORT",
+            hint=f"--blobs '{setting.partition('?')[0]}?endpoint=https://…' (LOCKHOUSE_BLOBS)",
+            setting="blobs",
+        )
     if parts.scheme != "s3" or not parts.hostname or unknown or "@" in parts.netloc:
         wrong = f"there is no option {unknown[0]}" if unknown else "it must be s3://BUCKET/PREFIX?OPTION=…"
         raise SettingInvalid(f"cannot use blobs {setting.partition('?')[0]!r}: {wrong}", setting="blobs")
@@ -115,7 +124,7 @@ def read_bucket(setting: str) -> Bucket:
     return Bucket(
         name=parts.netloc,
         prefix=parts.path.strip("/"),
-        endpoint=options.get("endpoint", ""),
+        endpoint=endpoint,
         region=options.get("region", ""),
         access_key_id=key.access_key_id,
         secret_access_key=key.secret_access_key,

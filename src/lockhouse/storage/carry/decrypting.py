@@ -99,3 +99,6 @@ class _Elsewhere:
 
     def names(self) -> Iterator[tuple[str, float]]:
         return self._blobs.names()
+
+    def check(self) -> None:
+        self._blobs.check()

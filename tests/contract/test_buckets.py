@@ -1,0 +1,152 @@
+"""What is said of a bucket that cannot be used: of its setting where the store says so, else that it is away."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from lockhouse.errors import SettingInvalid, StorageUnavailable
+from lockhouse.storage.blobs.bucket import Bucket
+from lockhouse.storage.blobs.objects import ObjectBlobs
+from lockhouse.storage.blobs.opening import open_to_serve, read_bucket
+from lockhouse.storage.blobs.rows import RowBlobs
+from lockhouse.storage.memory import MemoryStore
+from tests.contract.conftest import object_stores
+
+
+def bucket_at(endpoint: str) -> Bucket:
+    return Bucket("bodies", "some/where", endpoint, "us-east-1", "AKIAEXAMPLE", "secret", retry_seconds=0.1)
+
+
+def problem_of(bucket: Bucket) -> StorageUnavailable:
+    with pytest.raises(StorageUnavailable) as caught:
+        ObjectBlobs(bucket).check()
+    assert "secret" not in caught.value.message + caught.value.hint
+    return caught.value
+
+
+@pytest.mark.parametrize("store", ["moto", "lockhouse"])
+def test_a_bucket_that_does_not_exist_is_a_wrong_setting(store: str):
+    cloud = object_stores()[store]
+    credentials = cloud.credentials
+    bucket = Bucket(
+        "nowhere", "", cloud.endpoint, "us-east-1", credentials.access_key_id, credentials.secret_access_key
+    )
+    problem = problem_of(bucket)
+    assert problem.details == {"setting": "blobs"}
+    assert "it does not exist" in problem.message
+    assert f"aws s3 mb s3://nowhere --endpoint-url {cloud.endpoint}" in problem.hint
+
+
+def test_credentials_that_are_refused_are_a_wrong_setting():
+    cloud = object_stores()["lockhouse"]
+    right = replace(
+        bucket_at(cloud.endpoint),
+        access_key_id=cloud.credentials.access_key_id,
+        secret_access_key=cloud.credentials.secret_access_key,
+    )
+    for wrong, said in (
+        (replace(right, access_key_id="AKIANOBODY"), "InvalidAccessKeyId"),
+        (replace(right, secret_access_key="wrongword"), "SignatureDoesNotMatch"),
+    ):
+        problem = problem_of(wrong)
+        assert problem.details == {"setting": "blobs"}
+        assert said in problem.message
+        assert "--blobs (LOCKHOUSE_BLOBS)" in problem.hint
+
+
+S3_ERROR = "<?xml version='1.0'?><Error><Code>{}</Code><Message>no</Message></Error>"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        ("403 Forbidden", "AccessDenied", "does not permit it"),
+        ("400 Bad Request", "ExpiredToken", "refuses the credentials"),
+        ("400 Bad Request", "AuthorizationHeaderMalformed", "another region"),
+        ("301 Moved Permanently", "PermanentRedirect", "another region"),
+    ],
+)
+def test_what_is_said_in_s3s_words_is_a_wrong_setting(status: str, code: str, said: str):
+    with answering(status, S3_ERROR.format(code)) as endpoint:
+        problem = problem_of(bucket_at(endpoint))
+    assert problem.details == {"setting": "blobs"}
+    assert said in problem.message
+    assert "LOCKHOUSE_BLOBS" in problem.hint
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "said"),
+    [
+        ("403 Forbidden", "the proxy says no", "403 Forbidden"),
+        ("404 Not Found", "<html>no such page</html>", "404 Not Found"),
+        ("403 Forbidden", S3_ERROR.format("RequestTimeTooSkewed"), "RequestTimeTooSkewed"),
+        ("503 Slow Down", S3_ERROR.format("SlowDown"), "SlowDown"),
+        ("500 Internal Server Error", S3_ERROR.format("InternalError"), "InternalError"),
+    ],
+)
+def test_what_may_be_over_in_a_moment_is_not(status: str, body: str, said: str):
+    with answering(status, body) as endpoint:
+        problem = problem_of(bucket_at(endpoint))
+    assert "setting" not in problem.details
+    assert "cannot be reached" in problem.message
+    assert said in problem.message
+
+
+def test_a_store_that_is_away_is_said_to_be_away():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    problem = problem_of(bucket_at(f"http://127.0.0.1:{port}"))
+    assert problem.message.endswith(f"http://127.0.0.1:{port} cannot be reached (Connection refused)")
+    assert "setting" not in problem.details
+
+
+def test_a_server_without_credentials_is_told_that_it_has_none(monkeypatch: pytest.MonkeyPatch):
+    with answering("404 Not Found", "no role here") as machine:
+        for name in [each for each in os.environ if each.startswith("AWS_")]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("AWS_METADATA_ENDPOINT", machine)
+        problem = problem_of(replace(bucket_at("http://127.0.0.1:9"), access_key_id="", secret_access_key=""))
+    assert "no credentials were given" in problem.message
+    assert "credentials=FILE" in problem.hint
+    assert "setting" not in problem.details  # the machine may give some in a moment
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:9000", "s3.internal", "ftp://x", "https://", "http://a@b"])
+def test_an_endpoint_that_is_no_address_is_refused_before_anybody_is_asked(endpoint: str, tmp_path: Path):
+    store = MemoryStore()
+    with pytest.raises(SettingInvalid, match="its endpoint must be") as caught:
+        open_to_serve(f"s3://bodies?endpoint={endpoint}", RowBlobs(store), store)
+    assert "--blobs" in caught.value.hint
+    assert read_bucket("s3://bodies?endpoint=http://127.0.0.1:9000/").endpoint == "http://127.0.0.1:9000"
+
+
+@contextmanager
+def answering(status: str, body: str) -> Iterator[str]:
+    """The address of a server that answers this to everything."""
+    answer = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n{body}".encode()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            while True:
+                try:
+                    line, _ = listener.accept()
+                except OSError:
+                    return
+                with line:
+                    while not line.recv(65536).endswith(b"\r\n\r\n"):
+                        pass
+                    line.sendall(answer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+    thread.join(10)
