@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import threading
@@ -16,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.clouds import Lockhouse, client_environment, lockhouse_program
-from tests.e2e.processes import Outcome
+from tests.e2e.processes import Child, Outcome
+from tests.eventually import eventually
 from tests.postgres import running_cluster
 
 Start = Callable[..., Lockhouse]
@@ -187,6 +189,29 @@ def test_nothing_of_a_state_can_be_read_in_a_backup(start_lockhouse: Start, tmp_
         assert b"planted-secret" not in raw, file.name
     without = run("backup", "verify", made, "--json").ok()
     assert json.loads(without.stdout)["read"] is False
+
+
+def test_what_a_killed_backup_left_behind_goes_with_the_next_one(start_lockhouse: Start, tmp_path: Path):
+    server = start_lockhouse()
+    used(server)
+    server.stop()
+    (body,) = [path for path in (server.data / "blobs").rglob("*") if path.is_file()]
+    kept = body.rename(tmp_path / "kept")
+    os.mkfifo(body)  # whoever copies it waits here
+    target = tmp_path / "backups" / "monday"
+    command = ("backup", "create", "--data", str(server.data), "--to", str(target))
+    child = Child([lockhouse_program(), *command], environment=client_environment(), directory=tmp_path)
+    try:
+        (left,) = eventually(lambda: list(target.parent.glob(".monday.incomplete-*/blobs")), 60)
+        child.signal(signal.SIGKILL)
+        child.wait(seconds=30)
+    finally:
+        child.end()
+    assert left.exists()
+    kept.replace(body)
+    run(*command[:-1], target.with_name("tuesday")).ok()
+    assert [each.name for each in target.parent.iterdir()] == ["tuesday"]
+    run("backup", "verify", target.with_name("tuesday"), "--encryption-key", server.data / "encryption.key").ok()
 
 
 @pytest.mark.parametrize("blobs", ["s3", "database"])

@@ -106,7 +106,7 @@ def export(
     """
     from lockhouse.clients.exporting import ServerExport
     from lockhouse.storage.carry import tree
-    from lockhouse.storage.carry.backup import built
+    from lockhouse.storage.carry.building import built
     from lockhouse.storage.carry.exporting import PlaceExport
 
     place = Path(target).expanduser()

@@ -2,33 +2,30 @@
 
 A backup is built beside its place, read back, restored into a scratch database and verified as a whole, made durable,
 and only then given its name; so what has the name is complete, and its restore was exercised. A restore into a
-directory is built the same way. Nothing that exists is ever overwritten or removed. Format: `storage.carry.archive`.
+directory is built the same way. Nothing that exists is ever overwritten or removed, but what a killed process left half
+built (`storage.carry.building`). Format: `storage.carry.archive`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import errno
 import hashlib
-import os
-import secrets
-import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import apsw
 import msgspec
 
 import lockhouse
-from lockhouse.durable import sync_directory, sync_file
-from lockhouse.errors import RequestInvalid, StorageFull, StorageUnavailable
+from lockhouse.durable import sync_file
+from lockhouse.errors import RequestInvalid, StorageUnavailable
 from lockhouse.sealing.ring import Ring, read_keys
 from lockhouse.sealing.sources import KEY_FILE
 from lockhouse.storage.carry import archive
 from lockhouse.storage.carry.archive import FORMAT, Archive, BlobFacts, FileFacts, Manifest, private
+from lockhouse.storage.carry.building import built
 from lockhouse.storage.carry.carrying import (
     Carried,
     FromArchive,
@@ -188,28 +185,6 @@ def drill(
     )
 
 
-@contextmanager
-def built(target: Path) -> Iterator[Path]:
-    """A directory beside the target that becomes the target when the block ends well, and goes when it does not.
-
-    Errors: `request.invalid` (the target exists and is not empty), `storage.full`, `storage.unavailable`."""
-    target = Path(os.path.abspath(target))  # noqa: PTH100 - resolve() would follow a link to somewhere else
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise RequestInvalid(f"cannot write to {target}: it exists already", hint="name a new directory")
-    work = target.with_name(f".{target.name}.incomplete-{secrets.token_hex(4)}")
-    try:
-        work.mkdir(mode=0o700, parents=True)
-        yield work
-        _sync_directories(work)
-        work.rename(target)
-        sync_directory(target.parent)
-    except BaseException as error:
-        shutil.rmtree(work, ignore_errors=True)
-        if isinstance(error, OSError | apsw.Error):
-            raise _explained(target, error) from error
-        raise
-
-
 def _write(work: Path, snapshot: Snapshot, table: Table, progress: Tell) -> TableFacts:
     what = f"rows of {table.name}"
     return archive.write_table(work, table, snapshot.rows(table), lambda done: progress(Progress(what, done, 0)))
@@ -343,15 +318,3 @@ def _keep(path: Path, raw: bytes) -> None:
         file.write(raw)
         file.flush()
         sync_file(file.fileno())
-
-
-def _explained(target: Path, error: OSError | apsw.Error) -> StorageFull | StorageUnavailable:
-    if isinstance(error, apsw.FullError) or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull(f"cannot write {target}: the disk is full; nothing was kept")
-    return StorageUnavailable(f"cannot write {target}: {error}")
-
-
-def _sync_directories(work: Path) -> None:
-    for each in [path for path in work.rglob("*") if path.is_dir()]:
-        sync_directory(each)
-    sync_directory(work)
