@@ -29,7 +29,7 @@ from uvicorn.server import ServerState
 
 from lockhouse.edge.addresses import Network, client_of, counted, is_trusted
 from lockhouse.edge.exchange import Exchange, new_request_id
-from lockhouse.edge.pushing import Push
+from lockhouse.edge.pouring import pour, pulled
 from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
 from lockhouse.runtime.streams import Piece
 
@@ -391,18 +391,21 @@ class Connection(HttpToolsProtocol):
             if exchange.method == "HEAD" or not left:
                 transport.write(head)
                 return
-            with Push(transport) as push:
-                async with aclosing(_generator(stream)) as pieces:
-                    async for piece in pieces:
-                        if flow.write_paused:
-                            await flow.drain()
-                        if exchange.gone or transport.is_closing():
-                            return
-                        left -= len(piece)
-                        if left < 0:
-                            break
-                        await push.send(head, piece)
-                        head = b""
+            pull = pulled(transport, stream)
+            if pull is not None:
+                await pour(transport, flow, head, left, pull)
+                return
+            async with aclosing(_generator(stream)) as pieces:
+                async for piece in pieces:
+                    if flow.write_paused:
+                        await flow.drain()
+                    if exchange.gone or transport.is_closing():
+                        return
+                    left -= len(piece)
+                    if left < 0:
+                        break
+                    transport.writelines((head, piece) if head else (piece,))
+                    head = b""
             if left:
                 raise ValueError("a stream has another length than it said")
         finally:

@@ -1,17 +1,18 @@
 """Giving a body out: whole or a range, byte for byte, with memory that does not grow with its size.
 
-A body in a row is unpacked at once. A blob is read in pieces of `PIECE_BYTES`, along the bounds of sealed frames: the
-first one right here if it is in memory, the others in a thread, each while the one before it is sent. The memory of a
-piece is used again as soon as nobody looks at it any more: to take it from the system each time would cost more than
-reading and opening. What cannot be read is an error, never an empty or a shorter body, and never other
-bytes: sealed and packed ones do not open when they were changed, the digest of all others is compared before their last
-piece is given (of a part of a plain blob it cannot be).
+A body in a row is unpacked at once. A blob is read in pieces of `PIECE_BYTES`, along the bounds of sealed frames: by
+the thread that sends them (`edge.pouring`), or the first one right here if it is in memory and the others in a thread,
+each while the one before it is sent. The memory of a piece is used again as soon as nobody looks at it any more: to
+take it from the system each time would cost more than reading and opening. What cannot be read is an error, never an
+empty or a shorter body, and never other bytes: sealed and packed ones do not open when they were changed, the digest
+of all others is compared before their last piece is given (of a part of a plain blob it cannot be).
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import threading
 from collections.abc import AsyncIterator
 
 from lockhouse.core.blobs import BlobReader
@@ -48,15 +49,14 @@ async def give_out(body: Body, bodies: Bodies, start: int = 0, end: int | None =
     if body.packed or not body.blob:
         raw = unpack(body, bodies) if body.size else b""
         return raw if (start, stop) == (0, body.size) else raw[start:stop]
-    if bodies.is_local(body):
-        reader = bodies.open(body)
-    else:
-        reader = await asyncio.to_thread(bodies.open, body)
+    is_local = bodies.is_local(body)
+    reader = bodies.open(body) if is_local else await asyncio.to_thread(bodies.open, body)
     if reader.size != body.size:
         reader.close()
         raise StorageUnavailable("cannot read a version: its blob is damaged", hint="restore from a backup")
     wanted = body.sha256 if body.key is None and (start, stop) == (0, body.size) else b""
-    return Stream(stop - start, lambda: _pieces(reader, start, stop, wanted), reader.close)
+    reading = _Reading(reader, start, stop, wanted)
+    return Stream(stop - start, reading.chunks, reader.close, reading.pull if is_local else None)
 
 
 async def whole(body: Body, bodies: Bodies) -> bytes:
@@ -67,43 +67,62 @@ async def whole(body: Body, bodies: Bodies) -> bytes:
     return b"".join([piece async for piece in given.chunks()])
 
 
-async def _pieces(reader: BlobReader, start: int, stop: int, wanted: bytes) -> AsyncIterator[Piece]:
-    """With a `wanted` digest the last piece is given only when the whole has it: sealed bytes need none."""
-    digest = hashlib.sha256() if wanted else None
-    ahead: asyncio.Future[memoryview] | None = None
-    try:
-        while start < stop:
-            size = min(PIECE_BYTES - start % PIECE_BYTES, stop - start)
-            if ahead is not None:
-                piece = await asyncio.shield(ahead)
-            elif reader.at_hand(start, size):
-                piece = _fill(reader, start, memoryview(_rooms.take())[:size], digest)
-            else:
-                ahead = _begin(reader, start, size, digest)
-                piece = await asyncio.shield(ahead)
-            start += size
-            ahead = _begin(reader, start, min(PIECE_BYTES, stop - start), digest) if start < stop else None
-            if digest is not None and start == stop and digest.digest() != wanted:
+class _Reading:
+    """A blob from one place to another, once, by one thread at a time. With a `wanted` digest the last piece is given
+    only when the whole has it: sealed bytes need none."""
+
+    def __init__(self, reader: BlobReader, start: int, stop: int, wanted: bytes) -> None:
+        self._reader = reader
+        self._at = start
+        self._stop = stop
+        self._wanted = wanted
+        self._digest = hashlib.sha256() if wanted else None
+
+    def pull(self) -> Piece:
+        """`Stream.pull`."""
+        size = self._size()
+        if not size:
+            return b""
+        room = _rooms.take()[:size]
+        if self._reader.read_into(self._at, room) != size:
+            raise StorageUnavailable("cannot read a version: its blob is cut off", hint="restore from a backup")
+        self._at += size
+        if self._digest is not None:
+            self._digest.update(room)
+            if self._at == self._stop and self._digest.digest() != self._wanted:
                 raise _changed()
-            yield piece
-    finally:
-        if ahead is not None:
-            await asyncio.gather(ahead, return_exceptions=True)  # the blob stays open until the thread is done with it
-        reader.close()
+        return room
 
+    async def chunks(self) -> AsyncIterator[Piece]:
+        """`Stream.chunks`: the first right here if it is in memory, the others in a thread, each while the one before
+        it is sent."""
+        ahead: asyncio.Future[Piece] | None = None
+        try:
+            while True:
+                if ahead is None and self._at_hand():
+                    piece = self.pull()
+                else:
+                    ahead = ahead or self._ahead()
+                    piece = await asyncio.shield(ahead)
+                if not piece:
+                    return
+                ahead = self._ahead() if self._size() else None
+                yield piece
+        finally:
+            if ahead is not None:
+                await asyncio.gather(ahead, return_exceptions=True)  # the blob stays open until the thread is done
+            self._reader.close()
 
-def _begin(reader: BlobReader, start: int, size: int, digest: hashlib._Hash | None) -> asyncio.Future[memoryview]:
-    """Read the next piece in a thread, while this one is sent."""
-    room = memoryview(_rooms.take())[:size]
-    return asyncio.get_running_loop().run_in_executor(None, _fill, reader, start, room, digest)
+    def _size(self) -> int:
+        """Of the next piece, in bytes; 0 at the end."""
+        return min(PIECE_BYTES - self._at % PIECE_BYTES, self._stop - self._at)
 
+    def _at_hand(self) -> bool:
+        size = self._size()
+        return not size or self._reader.at_hand(self._at, size)
 
-def _fill(reader: BlobReader, start: int, room: memoryview, digest: hashlib._Hash | None) -> memoryview:
-    if reader.read_into(start, room) != len(room):
-        raise StorageUnavailable("cannot read a version: its blob is cut off", hint="restore from a backup")
-    if digest is not None:
-        digest.update(room)
-    return room
+    def _ahead(self) -> asyncio.Future[Piece]:
+        return asyncio.get_running_loop().run_in_executor(None, self.pull)
 
 
 class _Rooms:
@@ -112,19 +131,21 @@ class _Rooms:
     def __init__(self, most: int) -> None:
         self._most = most
         self._kept: list[bytearray] = []
+        self._taking = threading.Lock()
 
-    def take(self) -> bytearray:
-        """A room of `PIECE_BYTES` that nobody looks at; look at it at once, or it is given to the next."""
-        for room in self._kept:
-            try:
-                room.pop()
-            except BufferError:
-                continue
-            room.append(0)
-            return room
-        fresh = bytearray(PIECE_BYTES)
-        self._kept = [*self._kept[1 - self._most :], fresh]  # who holds the oldest may hold it for long
-        return fresh
+    def take(self) -> memoryview:
+        """A room of `PIECE_BYTES` that nobody else looks at."""
+        with self._taking:
+            for room in self._kept:
+                try:
+                    room.pop()
+                except BufferError:
+                    continue
+                room.append(0)
+                return memoryview(room)
+            fresh = bytearray(PIECE_BYTES)
+            self._kept = [*self._kept[1 - self._most :], fresh]  # who holds the oldest may hold it for long
+            return memoryview(fresh)
 
 
 _rooms = _Rooms(ROOMS)

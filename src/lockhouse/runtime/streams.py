@@ -20,3 +20,6 @@ class Stream:
     length: int
     chunks: Callable[[], AsyncIterator[Piece]]
     close: Callable[[], None] = _nothing
+    pull: Callable[[], Piece] | None = None
+    """Instead of `chunks`, for a thread that sends: the next piece, read then and there. One thread at a time calls it.
+    None where reading may take long. Errors: `storage.unavailable`."""

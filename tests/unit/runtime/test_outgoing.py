@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,20 @@ async def read(body: Body, blobs: FileBlobs, start: int = 0, end: int | None = N
     return given.length, [piece async for piece in given.chunks()]
 
 
+def pull(body: Body, bodies: Bodies, start: int = 0, end: int | None = None) -> tuple[int, list[Piece]]:
+    """As `read`, as a thread that sends does it."""
+    given = asyncio.run(give_out(body, bodies, start, end))
+    assert isinstance(given, Stream)
+    assert given.pull is not None
+    pieces = []
+    try:
+        while sum(map(len, pieces)) < given.length:
+            pieces.append(given.pull())
+    finally:
+        given.close()
+    return given.length, pieces
+
+
 @pytest.fixture(params=["memory", "disk"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FileBlobs:
     if request.param == "disk":
@@ -48,10 +63,11 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     ("start", "end"), [(0, None), (0, SIZE + 5), (1, SIZE - 1), (SIZE - 1, None), (PIECE_BYTES, PIECE_BYTES + 1)]
 )
 def test_a_range_comes_back_in_bounded_pieces(blobs: FileBlobs, start: int, end: int | None):
-    length, pieces = asyncio.run(read(kept(blobs), blobs, start, end))
-    assert b"".join(pieces) == RAW[start:end]
-    assert length == len(RAW[start:end])
-    assert all(0 < len(piece) <= PIECE_BYTES for piece in pieces)
+    body = kept(blobs)
+    for length, pieces in (asyncio.run(read(body, blobs, start, end)), pull(body, Bodies(blobs), start, end)):
+        assert b"".join(pieces) == RAW[start:end]
+        assert length == len(RAW[start:end])
+        assert all(0 < len(piece) <= PIECE_BYTES for piece in pieces)
 
 
 def test_a_piece_stays_as_it_is_while_somebody_looks_at_it_and_its_memory_is_used_again(tmp_path: Path):
@@ -94,6 +110,21 @@ def test_many_readers_at_once_get_their_own_bytes(tmp_path: Path):
     assert all(asyncio.run(main()))
 
 
+def test_threads_that_send_at_once_get_their_own_bytes(tmp_path: Path):
+    bodies = Bodies(FileBlobs(tmp_path / "blobs"), Ring([b"k" * 32]))
+    raws = [random.Random(number).randbytes(3 * PIECE_BYTES + number) for number in range(8)]
+
+    def one(raw: bytes) -> bool:
+        secret = bodies.make_secret()
+        writer = bodies.create(secret)
+        writer.write(raw)
+        body = bodies.bind(Body(len(raw), b"", b"", blob=writer.finish()), secret, b"here")
+        return all(b"".join(pull(body, bodies)[1]) == raw for _ in range(10))
+
+    with ThreadPoolExecutor(len(raws)) as threads:
+        assert all(threads.map(one, raws))
+
+
 def test_a_blob_that_is_cut_off_is_an_error(blobs: FileBlobs, tmp_path: Path):
     body = kept(blobs)
     file = tmp_path / "blobs" / body.blob[:2] / body.blob
@@ -109,6 +140,8 @@ def test_a_blob_that_is_cut_off_is_an_error(blobs: FileBlobs, tmp_path: Path):
         asyncio.run(cut_while_reading())
     with pytest.raises(StorageUnavailable):
         asyncio.run(read(body, blobs))
+    with pytest.raises(StorageUnavailable):
+        pull(body, Bodies(blobs))
 
 
 @pytest.mark.parametrize("place", [0, SIZE // 2, SIZE - 1])
@@ -129,6 +162,8 @@ def test_a_plain_blob_that_was_changed_is_never_given_out_whole(blobs: FileBlobs
         return got
 
     assert asyncio.run(main()) < SIZE
+    with pytest.raises(StorageUnavailable):
+        pull(body, Bodies(blobs))
 
 
 def test_a_row_that_holds_other_bytes_is_an_error(tmp_path: Path):

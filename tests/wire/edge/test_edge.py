@@ -14,8 +14,8 @@ import uvloop
 
 from lockhouse.edge.connection import BadHead, Deadlines, read_target
 from lockhouse.edge.exchange import Exchange
-from lockhouse.edge.pushing import LARGE
-from lockhouse.errors import BodyIncomplete, BodyTooLarge
+from lockhouse.edge.pouring import LARGE
+from lockhouse.errors import BodyIncomplete, BodyTooLarge, StorageUnavailable
 from lockhouse.protocols.web import Response
 from lockhouse.runtime.streams import Stream
 from tests.eventually import eventually
@@ -290,8 +290,9 @@ def test_streams_are_sent_whole_and_closed(serve):
     assert closed == [True]
 
 
+@pytest.mark.parametrize("pulls", [False, True])
 @pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
-def test_large_pieces_reach_a_slow_client_in_their_order(serve, run):
+def test_large_pieces_reach_a_slow_client_in_their_order(serve, run, pulls):
     sizes = [LARGE, LARGE - 1, 1, 5 * LARGE + 7, 3, 9 * LARGE, 2 * LARGE + 1]
     pieces = [random.Random(size).randbytes(size) for size in sizes]
     data = b"".join(pieces)
@@ -303,7 +304,9 @@ def test_large_pieces_reach_a_slow_client_in_their_order(serve, run):
     async def handler(request):
         if request.raw_path == b"/small":
             return Response(200, [], b"small")
-        return Response(200, [], Stream(len(data), given))
+        left = iter(pieces)
+        pull = (lambda: next(left, b"")) if pulls else None
+        return Response(200, [], Stream(len(data), given, pull=pull))
 
     server = serve(handler, run=run)
     before = descriptors_of(server)
@@ -321,8 +324,9 @@ def test_large_pieces_reach_a_slow_client_in_their_order(serve, run):
     eventually(lambda: descriptors() <= before, 10)
 
 
+@pytest.mark.parametrize("pulls", [False, True])
 @pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
-def test_clients_that_leave_in_the_middle_of_large_pieces_leave_nothing_behind(serve, run, caplog):
+def test_clients_that_leave_in_the_middle_of_large_pieces_leave_nothing_behind(serve, run, pulls, caplog):
     closed = []
 
     async def given():
@@ -330,7 +334,8 @@ def test_clients_that_leave_in_the_middle_of_large_pieces_leave_nothing_behind(s
             yield bytes(1 << 20)
 
     async def handler(request):
-        return Response(200, [], Stream(1000 << 20, given, lambda: closed.append(True)))
+        pull = (lambda: bytes(1 << 20)) if pulls else None
+        return Response(200, [], Stream(1000 << 20, given, lambda: closed.append(True), pull))
 
     server = serve(handler, run=run)
     before = descriptors_of(server)
@@ -341,6 +346,66 @@ def test_clients_that_leave_in_the_middle_of_large_pieces_leave_nothing_behind(s
                 taken -= len(client.recv(1 << 20))
     eventually(lambda: len(closed) == 42 and descriptors() <= before, 10)
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+def _pulled(pieces, length, closed):
+    """What a handler answers whose stream gives these pieces, and raises those that are errors."""
+    left = iter([*pieces, b""])
+
+    def pull():
+        piece = next(left)
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
+
+    async def handler(request):
+        return Response(200, [], Stream(length, None, closed.set, pull))
+
+    return handler
+
+
+@pytest.mark.parametrize(
+    ("pieces", "length"),
+    [
+        ([bytes(LARGE), StorageUnavailable("cannot read a version: its blob is cut off")], 2 * LARGE),
+        ([bytes(LARGE)], 2 * LARGE),
+        ([bytes(LARGE), bytes(LARGE)], 2 * LARGE - 1),
+        ([], LARGE),
+    ],
+    ids=["an error", "too little", "too much", "nothing"],
+)
+def test_a_stream_that_cannot_be_read_ends_the_connection_and_is_closed(serve, pieces, length, caplog):
+    closed = threading.Event()
+    answer = serve(_pulled(pieces, length, closed)).talk(head(b"GET /x HTTP/1.1"))
+    assert len(said(answer)) < length
+    assert closed.wait(10)
+    assert "Cannot send an answer" in caplog.text
+
+
+def test_a_server_that_is_stopped_while_a_thread_sends_waits_for_it_and_closes_the_stream(serve):
+    began, go_on, closed = threading.Event(), threading.Event(), threading.Event()
+    pulls, tasks = [], []
+
+    def pull():
+        pulls.append(closed.is_set())
+        began.set()
+        go_on.wait(10)
+        pulls.append(closed.is_set())
+        return bytes(1 << 20)
+
+    async def handler(request):
+        tasks.append(asyncio.current_task())
+        return Response(200, [], Stream(1000 << 20, None, closed.set, pull))
+
+    server = serve(handler)
+    with server.connect() as client:
+        client.sendall(head(b"GET /x HTTP/1.1"))
+        assert began.wait(10)
+        server.server.should_exit = server.server.force_exit = True
+        eventually(lambda: tasks[0].cancelling() > 0, 10)
+        go_on.set()
+        assert closed.wait(10)
+    assert pulls == [False, False]
 
 
 def test_a_stream_is_closed_when_its_client_leaves(serve):

@@ -1,0 +1,113 @@
+"""A large body from this machine's disk: one thread reads, opens and writes it to the client's socket, piece by piece.
+
+The loop's transport holds the interpreter while the kernel copies what it sends, and two threads that hand each other
+pieces wake each other a hundred times. One thread lets the interpreter go for nearly all of its time, wakes nobody, and
+writes each piece while it is in the processor's cache. It writes only what the socket takes at once, and only while the
+transport has nothing of its own to send; the transport sends the rest and waits for the client, with its deadlines. The
+socket is held by a descriptor of our own, so that a number which the transport has given back is never written to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from uvicorn.protocols.http.flow_control import FlowControl
+
+from lockhouse.runtime.streams import Piece, Stream
+
+LARGE = 256 * 1024
+"""Bytes of a body that are worth a thread."""
+
+
+def pulled(transport: asyncio.Transport, stream: Stream) -> Callable[[], Piece] | None:
+    """What `pour` takes, for a stream that is worth it. Over TLS the transport has to send everything."""
+    if stream.length < LARGE or sys.platform == "win32" or transport.get_extra_info("sslcontext") is not None:
+        return None
+    return stream.pull if _descriptor(transport) >= 0 else None
+
+
+async def pour(
+    transport: asyncio.Transport, flow: FlowControl, head: bytes, length: int, pull: Callable[[], Piece]
+) -> None:
+    """Send the head and the `length` bytes that `pull` gives, or what the client takes before it goes. Errors: those of
+    `pull`; ValueError when it gives more or less."""
+    pouring = _Pouring(os.dup(_descriptor(transport)), pull, length, head)
+    loop = asyncio.get_running_loop()
+    transport.set_write_buffer_limits(high=0)  # so that "drained" means that nothing is left
+    try:
+        while not (pouring.ended or pouring.gone or transport.is_closing()):
+            pouring.blocked = transport.get_write_buffer_size() > 0
+            writing = loop.run_in_executor(None, pouring.run)
+            try:
+                await asyncio.shield(writing)
+            finally:
+                pouring.stopped = True
+                await asyncio.gather(writing, return_exceptions=True)  # it reads, and writes to our descriptor
+                pouring.stopped = False
+            if transport.is_closing():
+                break
+            transport.writelines(pouring.rest)
+            if flow.write_paused:
+                await flow.drain()
+        if pouring.gone:
+            transport.abort()
+    finally:
+        os.close(pouring.file)
+        if not transport.is_closing():
+            transport.set_write_buffer_limits()
+
+
+@dataclass(slots=True)
+class _Pouring:
+    """What the thread knows. It runs again and again, until the end."""
+
+    file: int
+    pull: Callable[[], Piece]
+    left: int
+    """Bytes that have not been pulled."""
+    head: bytes
+    rest: tuple[Piece, ...] = ()
+    """What the socket did not take."""
+    blocked: bool = False
+    """The transport has something to send first."""
+    stopped: bool = False
+    """Nobody waits for more."""
+    ended: bool = False
+    gone: bool = False
+    """The client is."""
+
+    def run(self) -> None:
+        """Until the socket takes no more."""
+        self.rest = ()
+        while not (self.ended or self.stopped or self.rest):
+            piece = self.pull()
+            self.left -= len(piece)
+            if self.left < 0 or (self.left and not piece):
+                raise ValueError("a stream has another length than it said")
+            taken = 0 if self.blocked else self._write(piece)
+            if taken < len(self.head):
+                self.rest = (self.head[taken:], piece)
+            elif taken < len(self.head) + len(piece):
+                self.rest = (memoryview(piece)[taken - len(self.head) :],)
+            self.head = b""
+            self.ended = not self.left
+
+    def _write(self, piece: Piece) -> int:
+        """How many bytes of the head and the piece the socket has taken."""
+        try:
+            return os.writev(self.file, (self.head, piece))
+        except BlockingIOError:
+            return 0
+        except OSError:
+            self.gone = self.stopped = True
+            return len(self.head) + len(piece)
+
+
+def _descriptor(transport: asyncio.Transport) -> int:
+    peer: socket.socket | None = transport.get_extra_info("socket")
+    return -1 if peer is None else peer.fileno()
