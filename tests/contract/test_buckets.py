@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,6 +106,16 @@ def test_a_store_that_is_away_is_said_to_be_away():
         port = taken.getsockname()[1]
     problem = problem_of(bucket_at(f"http://127.0.0.1:{port}"))
     assert problem.message.endswith(f"http://127.0.0.1:{port} cannot be reached (Connection refused)")
+    assert "setting" not in problem.details
+
+
+def test_a_store_that_never_answers_is_not_waited_for_long():
+    with socket.create_server(("127.0.0.1", 0)) as listener:  # connections are taken by the kernel, and by nobody else
+        bucket = replace(bucket_at(f"http://127.0.0.1:{listener.getsockname()[1]}"), ask_seconds=0.2)
+        began = time.monotonic()
+        problem = problem_of(bucket)
+    assert time.monotonic() - began < bucket.request_seconds / 2
+    assert "cannot be reached (Timeout)" in problem.message
     assert "setting" not in problem.details
 
 

@@ -28,6 +28,8 @@ class Bucket(msgspec.Struct, frozen=True):
     request_seconds: float = 30.0
     """For one request with a part of an upload."""
     retry_seconds: float = 4.0
+    ask_seconds: float = 10.0
+    """For the question whether it answers: a server that starts waits for it."""
 
 
 RIGHTS = "s3:ListBucket, s3:GetObject, s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload"

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 import obstore
+from msgspec.structs import replace
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
@@ -45,6 +46,7 @@ class ObjectBlobs:
         self._bucket = bucket
         self._prefix = f"{bucket.prefix.strip('/')}/" if bucket.prefix.strip("/") else ""
         self._store = _connect(bucket)
+        self._asked = _connect(replace(bucket, request_seconds=bucket.ask_seconds))
         self._where = f"s3://{bucket.name}/{self._prefix}"
         self.given = Given()
         self.sweeping = threading.Lock()
@@ -88,7 +90,7 @@ class ObjectBlobs:
 
     def check(self) -> None:
         try:
-            obstore.list_with_delimiter(self._store, f"{self._prefix}0000000000")
+            obstore.list_with_delimiter(self._asked, f"{self._prefix}0000000000")
         except _FAILURES as error:
             raise explain(self._bucket, str(error)) from error
 
