@@ -13,6 +13,7 @@ import asyncio
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +23,8 @@ from lockhouse.runtime.streams import Piece, Stream
 
 LARGE = 256 * 1024
 """Bytes of a body that are worth a thread."""
+TURN_SECONDS = 0.02
+"""A thread that has worked so long for one client lets others have it: there are few, and a disk may be slow."""
 
 
 def pulled(transport: asyncio.Transport, stream: Stream) -> Callable[[], Piece] | None:
@@ -51,7 +54,8 @@ async def pour(
                 pouring.stopped = False
             if transport.is_closing():
                 break
-            transport.writelines(pouring.rest)
+            if pouring.rest:
+                transport.writelines(pouring.rest)
             if flow.write_paused:
                 await flow.drain()
         if pouring.gone:
@@ -82,8 +86,9 @@ class _Pouring:
     """The client is."""
 
     def run(self) -> None:
-        """Until the socket takes no more."""
+        """Until the socket takes no more, or the turn is over."""
         self.rest = ()
+        until = time.monotonic() + TURN_SECONDS
         while not (self.ended or self.stopped or self.rest):
             piece = self.pull()
             self.left -= len(piece)
@@ -96,6 +101,8 @@ class _Pouring:
                 self.rest = (memoryview(piece)[taken - len(self.head) :],)
             self.head = b""
             self.ended = not self.left
+            if time.monotonic() > until:
+                return
 
     def _write(self, piece: Piece) -> int:
         """How many bytes of the head and the piece the socket has taken."""

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import random
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -406,6 +408,35 @@ def test_a_server_that_is_stopped_while_a_thread_sends_waits_for_it_and_closes_t
         go_on.set()
         assert closed.wait(10)
     assert pulls == [False, False]
+
+
+def test_a_body_from_a_slow_disk_does_not_keep_others_from_the_threads(serve):
+    began = threading.Event()
+    pulls = []
+
+    def slow():
+        began.set()
+        pulls.append(time.monotonic())
+        time.sleep(0.01)  # the disk
+        return bytes(LARGE)
+
+    async def handler(request):
+        if request.raw_path == b"/slow":
+            asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+            return Response(200, [], Stream(60 * LARGE, None, pull=slow))
+        return Response(200, [], Stream(LARGE, None, pull=lambda: bytes(LARGE)))
+
+    server = serve(handler)
+    with server.connect() as client:
+        client.sendall(head(b"GET /slow HTTP/1.1", CLOSE.strip()))
+        reading = threading.Thread(target=lambda: any(not client.recv(1 << 20) for _ in itertools.count()))
+        reading.start()
+        assert began.wait(10)
+        assert len(said(server.talk(head(b"GET /quick HTTP/1.1", CLOSE.strip())))) == LARGE
+        answered = time.monotonic()
+        reading.join(30)
+    assert pulls[-1] > answered
+    assert len(pulls) == 60
 
 
 def test_a_stream_is_closed_when_its_client_leaves(serve):
