@@ -112,7 +112,7 @@ def test_a_token_serves_the_command_line_until_it_is_revoked(lockhouse: Lockhous
         (("key", "create", "--name", "administrator"), 6, "has this name"),
         (("key", "revoke", "administrator"), 5, "nobody else could administer"),
         (("key", "create"), 2, "--name"),
-        (("key", "fly"), 2, "No such command"),
+        (("key", "fly"), 2, "error: no such command 'fly'\nhint: lockhouse key [OPTIONS] COMMAND"),
         (("status", "--endpoint", "http://127.0.0.1:9"), 1, "cannot reach http://127.0.0.1:9"),
         (("status", "--endpoint", "nonsense"), 1, "must be http:// or https://"),
         (("status", "--token", "wrong"), 5, "unknown or revoked"),

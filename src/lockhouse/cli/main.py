@@ -27,9 +27,9 @@ def main() -> None:
         from lockhouse.cli.exits import Exit
 
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.ENDED))
-        from lockhouse.cli.tree import app
+        from lockhouse.cli.tree import run
 
-        app()
+        sys.exit(run())
     except KeyboardInterrupt:
         # Before the command began: modules are still being read.
         from lockhouse.cli.exits import Exit, say_problem

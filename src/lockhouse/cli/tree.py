@@ -1,8 +1,11 @@
-"""All commands of the program in their groups."""
+"""All commands of the program in their groups, and how a command line that makes no sense is answered."""
 
 from __future__ import annotations
 
+import sys
+
 import typer
+from typer.exceptions import TyperException
 
 from lockhouse.cli.commands import (
     access,
@@ -27,6 +30,7 @@ from lockhouse.cli.commands import (
     webhooks,
     workspaces,
 )
+from lockhouse.cli.exits import Exit, say_problem
 from lockhouse.review import command as review
 
 app = typer.Typer(
@@ -70,3 +74,25 @@ for _commands in (
     review,
 ):
     _commands.register(app)
+
+
+def run() -> int:
+    """Run the command line; the exit code. A mistake in it is told like every other problem, by what and what next."""
+    try:
+        code: int | None = app(standalone_mode=False)
+    except typer.Abort:
+        say_problem("cancelled: nothing was done", "")
+        return Exit.FAILED
+    except TyperException as wrong:
+        message = wrong.format_message()
+        context = getattr(wrong, "ctx", None)
+        if message.startswith("Usage: "):  # a group alone: this is its help
+            sys.stderr.write(f"{message}\n")
+            return Exit.USAGE
+        hint = "lockhouse --help"
+        if context is not None:
+            usage = " ".join(context.get_usage().removeprefix("Usage: ").split())
+            hint = f"{usage} ({context.command_path} --help says more)"
+        say_problem(message[:1].lower() + message[1:].removesuffix("."), hint)
+        return Exit.USAGE
+    return code or Exit.OK

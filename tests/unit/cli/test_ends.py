@@ -122,3 +122,19 @@ def test_a_command_that_a_timer_ends_cleans_up():
         child.terminate()
         assert child.stdout.read() == "cleaned\n"
         assert child.wait(30) == 143
+
+
+def test_a_mistake_in_the_command_line_says_what_and_what_next():
+    for words, what, hint in (
+        (("state", "list"), "missing argument 'NAMESPACE'", "lockhouse state list [OPTIONS] {NAMESPACE} ("),
+        (("lock", "force-unlock", "a", "b"), "missing option '--reason'", "lockhouse lock force-unlock [OPTIONS] "),
+        (("lokc",), "no such command 'lokc'. Did you mean 'lock'?", "lockhouse [OPTIONS] COMMAND [ARGS]... ("),
+        (("state", "versions", "a", "b", "--limit"), "option '--limit' requires an argument", "lockhouse --help"),
+    ):
+        done = run(*words)
+        problem, next_step = done.stderr.splitlines()
+        assert (done.returncode, done.stdout, problem) == (2, "", f"error: {what}")
+        # The program of this test has no name of its own.
+        assert next_step.replace("-c ", "lockhouse ", 1).startswith(f"hint: {hint}")
+    bare = run("state")
+    assert (bare.returncode, bare.stderr.partition("\n")[0].split()[-3:]) == (2, ["[OPTIONS]", "COMMAND", "[ARGS]..."])
