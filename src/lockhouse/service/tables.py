@@ -79,7 +79,9 @@ def create(tx: Transaction, caller: Caller, table: Table) -> Table:
     """A new table, ready at once. Needs `admin` on its name. Errors: `table.exists`, `access.denied`."""
     _require(caller, (Right.ADMIN,), table.name)
     if tx.table(table.name) is not None:
-        raise TableExists(f"Table already exists: {table.name}", hint="aws dynamodb describe-table")
+        raise TableExists(
+            f"Table already exists: {table.name}", hint=f"aws dynamodb describe-table --table-name {table.name}"
+        )
     table = msgspec.structs.replace(table, at=caller.now, owner=caller.who.principal)
     tx.save_table(encode_table(table))
     audit.note(tx, caller, "table.create", subject=table.name)
@@ -93,7 +95,9 @@ def get(tx: Reader, caller: Caller, name: str) -> Table:
     record = tx.table(name)
     if record is None:
         raise TableNotFound(
-            f"Requested resource not found: Table: {name} not found", hint="aws dynamodb create-table, see the README"
+            f"Requested resource not found: Table: {name} not found",
+            hint=f"aws dynamodb create-table --table-name {name} --billing-mode PAY_PER_REQUEST "
+            "--attribute-definitions AttributeName=LockID,AttributeType=S --key-schema AttributeName=LockID,KeyType=HASH",
         )
     return decode_table(record)
 

@@ -201,7 +201,8 @@ def write(answer: Mapping[str, Json], request_id: str) -> Response:
 
 def write_problem(problem: Problem, request_id: str) -> Response:
     """The answer to a problem, from the one table."""
-    return write_fault(FAULTS[problem.code], AWS_MESSAGES.get(problem.code, problem.message), request_id)
+    ours = f"{problem.message} (try: {problem.hint})" if problem.hint else problem.message
+    return write_fault(FAULTS[problem.code], AWS_MESSAGES.get(problem.code, ours), request_id)
 
 
 def write_refusal(refusal: Refusal, request_id: str) -> Response:

@@ -26,7 +26,16 @@ def test_a_new_table_is_active_at_once_and_described_in_full(desk: Desk):
 def test_a_table_cannot_be_made_twice(desk: Desk):
     desk("CreateTable", **FRESH)
     again = desk("CreateTable", **FRESH)
-    assert (again.fault, again.message) == ("ResourceInUseException", "Table already exists: fresh")
+    assert (again.fault, again.message) == (
+        "ResourceInUseException",
+        "Table already exists: fresh (try: aws dynamodb describe-table --table-name fresh)",
+    )
+
+
+HOW_TO_MAKE_IT = (
+    "aws dynamodb create-table --table-name nowhere --billing-mode PAY_PER_REQUEST --attribute-definitions "
+    "AttributeName=LockID,AttributeType=S --key-schema AttributeName=LockID,KeyType=HASH"
+)
 
 
 def test_a_missing_table_is_not_found(desk: Desk):
@@ -34,7 +43,7 @@ def test_a_missing_table_is_not_found(desk: Desk):
         missing = desk(action, TableName="nowhere", **more)
         assert (missing.fault, missing.message) == (
             "ResourceNotFoundException",
-            "Requested resource not found: Table: nowhere not found",
+            f"Requested resource not found: Table: nowhere not found (try: {HOW_TO_MAKE_IT})",
         )
 
 
