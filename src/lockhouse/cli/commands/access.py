@@ -139,7 +139,10 @@ def revoke(run: Run, name: KeyName) -> None:
 def roles(run: Run) -> None:
     """List the roles: named sets of rights for --role."""
     found = {str(role): [str(right) for right in rights] for role, rights in ROLE_RIGHTS.items()}
-    run.show(found, columns(("role", "rights"), [(role, ", ".join(its)) for role, its in found.items()], "none"))
+    run.show(
+        found,
+        columns(("role", "rights"), [(role, ", ".join(its)) for role, its in found.items()], "none", prose=("rights",)),
+    )
 
 
 @command(teams, "members")
@@ -187,7 +190,9 @@ def _link(issuer: str, subject: str, email: str) -> LinkAsk | None:
 
 def _show_members(run: Run, found: Members) -> None:
     rows = [(each.name, each.kind, short(each.since), each.source) for each in found.members]
-    run.show(found, columns(("name", "kind", "since", "put there by"), rows, "no members"))
+    run.show(
+        found, columns(("name", "kind", "since", "put there by"), rows, "no members", least=("since", "put there by"))
+    )
 
 
 def shown_grants(given: Sequence[GrantDocument]) -> str:
@@ -212,7 +217,8 @@ def principal_rows(found: Sequence[PrincipalDocument], nothing: str) -> str:
         )
         for each in found
     ]
-    return columns(("name", "kind", "created", "last used", "grants", "teams"), rows, nothing)
+    titles = ("name", "kind", "created", "last used", "grants", "teams")
+    return columns(titles, rows, nothing, least=("created", "teams", "last used", "kind"), prose=("grants", "teams"))
 
 
 def principal_facts(found: PrincipalDocument) -> str:

@@ -75,21 +75,23 @@ def list_all(
             short(each.at),
             each.action,
             each.outcome if not each.code else f"{each.outcome} ({each.code})",
-            each.name or each.peer,
+            each.name or "-",
+            each.peer,
             f"{each.namespace}/{each.key}" if each.key else each.namespace,
             each.subject or (str(each.count) if each.count else ""),
             each.detail,
         )
         for each in found
     ]
-    titles = ("number", "when", "what", "outcome", "by", "on", "subject", "detail")
-    run.show(found, columns(titles, rows, "no entries"))
+    titles = ("number", "when", "what", "outcome", "by", "from", "on", "subject", "detail")
+    least = ("number", "detail", "subject")
+    run.show(found, columns(titles, rows, "no entries", least=least, prose=("what", "outcome", "detail")))
 
 
 @command(group, "verify")
 def verify(
     run: Run,
-    export: Annotated[str, typer.Argument(metavar="[EXPORT]", help="A file of `audit export`; none: the server.")] = "",
+    export: Annotated[str, typer.Argument(metavar="EXPORT", help="A file of `audit export`; none: the server.")] = "",
     *,
     checkpoint: Annotated[str, typer.Option("--checkpoint", help="A file of `audit checkpoint`, kept elsewhere.")] = "",
     public_key: Annotated[str, typer.Option("--public-key", help="The server's key, in hex, from a checkpoint.")] = "",

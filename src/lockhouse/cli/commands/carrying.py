@@ -241,10 +241,10 @@ def _text(summary: Summary) -> str:
         )
     )
     if trouble:
-        text += "\n" + columns(("namespace", "key", "what", "reason"), trouble, "")
+        text += "\n" + columns(("namespace", "key", "what", "reason"), trouble, "", prose=("reason",))
     if held:
         text += "\nheld at the source, and by nobody here:\n"
-        text += columns(("key", "who", "operation", "since", "lock id"), held, "")
+        text += columns(("key", "who", "operation", "since", "lock id"), held, "", least=("operation", "lock id"))
     return text
 
 

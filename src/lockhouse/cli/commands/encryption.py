@@ -81,7 +81,7 @@ def _show(run: Run, found: EncryptionDocument) -> None:
     run.show(
         found,
         facts((("sealing", doing), ("keys are in", found.source)))
-        + columns(("key", "made", "source", "bodies", ""), rows, "no keys"),
+        + columns(("key", "made", "source", "bodies", ""), rows, "no keys", least=("source", "made")),
     )
 
 

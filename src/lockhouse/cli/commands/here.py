@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import lockhouse
+from lockhouse.cli.commands.access import shown_grants
 from lockhouse.cli.frame import Run, command, data_directory
 from lockhouse.cli.printing import facts
 from lockhouse.errors import RequestInvalid, ServerUnreachable
@@ -34,7 +35,6 @@ def version(run: Run) -> None:
 def status(run: Run) -> None:
     """Say which server is meant, whether it answers, and who you are there."""
     found = run.client.status()
-    rights = "; ".join(f"{','.join(each.rights)} on {each.namespace}/{each.prefix}" for each in found.grants)
     run.show(
         found,
         facts(
@@ -42,7 +42,7 @@ def status(run: Run) -> None:
                 ("server", run.client.endpoint),
                 ("version", found.version),
                 ("you are", f"{found.name} ({found.kind})"),
-                ("grants", rights),
+                ("grants", shown_grants(found.grants)),
                 ("locks held", str(found.held_locks)),
             )
         ),

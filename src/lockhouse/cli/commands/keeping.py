@@ -51,7 +51,9 @@ def scrub(
     if watched:
         sys.stderr.write("\r\033[K")
     rows = [(each.kind, f"{each.namespace}/{each.key}", each.id, each.problem, each.advice) for each in found]
-    text = columns(("what", "state", "id", "problem", "what to do"), rows, "nothing is damaged\n")
+    text = columns(
+        ("what", "state", "id", "problem", "what to do"), rows, "nothing is damaged\n", prose=("problem", "what to do")
+    )
     run.show({"checked": checked, "bytes": total, "damaged": found}, f"{text}checked {checked} bodies, {size(total)}\n")
     if found:
         raise typer.Exit(Exit.FAILED)

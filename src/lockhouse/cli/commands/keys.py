@@ -116,7 +116,7 @@ def list_roles(run: Run) -> None:
     """List roles and who may assume them."""
     found = run.client.roles()
     rows = [(each.name, shown_grants(each.grants), ", ".join(each.trusted)) for each in found]
-    run.show(found, columns(("name", "grants", "assumed by"), rows, "no roles"))
+    run.show(found, columns(("name", "grants", "assumed by"), rows, "no roles", prose=("grants", "assumed by")))
 
 
 @command(roles, "trust")
@@ -194,7 +194,7 @@ def rotate_token(
 
 @command(tokens, "list")
 def list_tokens(
-    run: Run, name: Annotated[str, typer.Argument(metavar="[NAME]", help="Of which key; without it, your own.")] = ""
+    run: Run, name: Annotated[str, typer.Argument(metavar="NAME", help="Of which key; without it, your own.")] = ""
 ) -> None:
     """List the access keys and tokens of a key."""
     found = run.client.key(name or run.client.status().name).credentials
@@ -211,7 +211,7 @@ def list_tokens(
         for each in found
     ]
     titles = ("id", "kind", "created", "expires", "last used", "scope", "note")
-    run.show(found, columns(titles, rows, "no tokens"))
+    run.show(found, columns(titles, rows, "no tokens", least=("created", "kind", "last used"), prose=("scope", "note")))
 
 
 @command(tokens, "revoke")

@@ -9,7 +9,7 @@ import typer
 from lockhouse.cli.arguments import Key, Namespace
 from lockhouse.cli.commands import maintenance
 from lockhouse.cli.frame import Run, command
-from lockhouse.cli.printing import columns, facts, short
+from lockhouse.cli.printing import ago, columns, facts, program, short
 from lockhouse.core.addresses import Address
 from lockhouse.errors import RequestInvalid
 
@@ -26,7 +26,7 @@ Prefix = Annotated[str, typer.Option("--prefix", help="Only keys that start with
 @command(group, "list")
 def list_held(
     run: Run,
-    namespace: Annotated[str, typer.Argument(metavar="[NAMESPACE]", help="Only of this one.")] = "",
+    namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="Only of this one.")] = "",
     *,
     prefix: Annotated[str, typer.Option("--prefix", help="Only keys that start with this.")] = "",
     stale: Annotated[bool, typer.Option("--stale", help="Only those whose holder is gone, by evidence.")] = False,
@@ -55,8 +55,13 @@ def list_held(
         "state", "holder", "kind", "who", "operation", "from", "since", "last seen", "through", "waiting", "lock id",
         "evidence", "job",
     )  # fmt: skip
+    least = ("through", "kind", "lock id", "from", "job", "last seen", "operation", "who")
     stands = "" if run.as_json else maintenance.table(run.client.maintenances(namespace))
-    run.show(found, columns(titles, rows, "no locks are held") + (f"\n\n{stands}" if stands else ""))
+    run.show(
+        found,
+        columns(titles, rows, "no locks are held", least=least, prose=("evidence",))
+        + (f"\n\n{stands}" if stands else ""),
+    )
 
 
 @command(group, "show")
@@ -160,14 +165,24 @@ def _text(found: LockDocumentView) -> str:
         rows = [(each.name, short(each.since), "polls" if each.polls else "waits", each.peer) for each in found.waiters]
         parts.append(columns(("waiting", "since", "how", "from"), rows, ""))
     if found.fences:
-        rows = [(each.credential, short(each.at), each.by, each.reason) for each in found.fences]
-        parts.append(columns(("fenced", "at", "by", "reason"), rows, ""))
+        names = {each.lock_id: each.name for each in found.history if each.lock_id}
+        rows = [
+            (
+                next((names[lock_id] for lock_id in each.lock_ids if lock_id in names), each.credential),
+                short(each.at),
+                each.by,
+                each.reason,
+            )
+            for each in found.fences
+        ]
+        parts.append(columns(("fenced", "at", "by", "reason"), rows, "", prose=("reason",)))
     if found.history:
+        titles = ("when", "what", "through", "by", "operation", "reason")
         lines = [
             (short(each.at), each.verb, each.facet, each.name, each.operation, each.reason or each.job)
             for each in found.history
         ]
-        parts.append(columns(("when", "what", "through", "by", "operation", "reason"), lines, ""))
+        parts.append(columns(titles, lines, "", least=("through", "operation"), prose=("reason",)))
     return "\n".join(parts)
 
 
@@ -177,10 +192,10 @@ def _holder(held: HolderDocument) -> str:
         ("locked by", f"{held.name} ({held.kind})" if held.kind else held.name),
         ("who", held.who),
         ("operation", held.operation),
-        ("since", short(held.since)),
-        ("last seen", short(held.last_seen)),
+        ("since", ago(held.since)),
+        ("last seen", ago(held.last_seen)),
         ("through", " + ".join(held.facets)),
-        ("from", f"{held.peer} {held.agent}".strip()),
+        ("from", f"{held.peer} {program(held.agent)}".strip()),
         ("credential", held.credential),
         ("lock id", held.id),
     ]

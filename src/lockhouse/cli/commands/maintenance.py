@@ -64,7 +64,7 @@ def start(
 
 @command(group, "list")
 def list_all(
-    run: Run, namespace: Annotated[str, typer.Argument(metavar="[NAMESPACE]", help="Only of this one.")] = ""
+    run: Run, namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="Only of this one.")] = ""
 ) -> None:
     """List what stands now."""
     found = run.client.maintenances(namespace)
@@ -85,7 +85,8 @@ def end(run: Run, place: Place, *, exactly: Exactly = False) -> None:
 def table(found: Sequence[MaintenanceDocument]) -> str:
     """What stands, as columns; empty for nothing."""
     rows = [(_place(each), each.by, short(each.since), short(each.until), each.reason) for each in found]
-    return columns(("maintenance of", "by", "since", "until", "reason"), rows, "") if rows else ""
+    titles = ("maintenance of", "by", "since", "until", "reason")
+    return columns(titles, rows, "", least=("since",), prose=("reason",)) if rows else ""
 
 
 def _text(found: MaintenanceDocument) -> str:

@@ -36,7 +36,10 @@ def list_all(run: Run) -> None:
     """List the namespaces that you may see."""
     found = run.client.namespaces()
     rows = [(each.name, each.region, short(each.created_at), "yes" if each.require_lock else "") for each in found]
-    run.show(found, columns(("name", "region", "created", "lock required"), rows, "no namespaces"))
+    run.show(
+        found,
+        columns(("name", "region", "created", "lock required"), rows, "no namespaces", least=("region", "created")),
+    )
 
 
 @command(group, "require-lock")

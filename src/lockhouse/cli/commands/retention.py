@@ -87,7 +87,7 @@ def preview(
         )
         for each in found
     ]
-    text = columns(("key", "version", "serial", "created", "size"), rows, "nothing would go")
+    text = columns(("key", "version", "serial", "created", "size"), rows, "nothing would go", least=("size", "created"))
     if found:
         text += f"{len(found)} versions, {size(sum(each.size for each in found))}\n"
     run.show(found, text)

@@ -28,13 +28,21 @@ def list_sessions(
         (each.id, each.name, each.method, short(each.began_at), short(each.seen_at), short(each.ends_at), each.peer)
         for each in found
     ]
-    run.show(found, columns(("id", "user", "through", "began", "last used", "ends", "from"), rows, "no sessions"))
+    run.show(
+        found,
+        columns(
+            ("id", "user", "through", "began", "last used", "ends", "from"),
+            rows,
+            "no sessions",
+            least=("through", "began", "from", "ends"),
+        ),
+    )
 
 
 @command(sessions, "revoke")
 def revoke(
     run: Run,
-    session: Annotated[str, typer.Argument(metavar="[ID]", help="As `session list` shows it.")] = "",
+    session: Annotated[str, typer.Argument(metavar="ID", help="As `session list` shows it.")] = "",
     *,
     user: User = "",
 ) -> None:

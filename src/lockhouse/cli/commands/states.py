@@ -14,7 +14,7 @@ import typer
 
 from lockhouse.cli.arguments import Key, Namespace, Output, ParkedId, Yes, confirm
 from lockhouse.cli.frame import Run, command
-from lockhouse.cli.printing import columns, facts, optional, progress, short, size
+from lockhouse.cli.printing import columns, facts, optional, program, progress, short, size
 from lockhouse.core.addresses import Address
 from lockhouse.errors import RequestInvalid
 
@@ -52,7 +52,7 @@ def list_all(
         for each in found
     ]
     titles = ("key", "serial", "resources", "size", "updated", "by", "locked by", "parked")
-    run.show(found, columns(titles, rows, f"no states in {namespace}"))
+    run.show(found, columns(titles, rows, f"no states in {namespace}", least=("resources", "size", "serial", "by")))
 
 
 @command(group, "show")
@@ -120,7 +120,8 @@ def versions(
         for each, snapshots in (((each, 0) for each in found) if everything else by_run(found))
     ]
     titles = ("", "version", "snapshots", "serial", "resources", "size", "created", "by", "through", "mark", "lock id")
-    run.show(found, columns(titles, rows, "no versions"))
+    least = ("lock id", "snapshots", "through", "size", "resources")
+    run.show(found, columns(titles, rows, "no versions", least=least))
 
 
 @command(group, "download")
@@ -185,8 +186,8 @@ def delete(
 @command(parked_group, "list")
 def parked_list(
     run: Run,
-    namespace: Annotated[str, typer.Argument(metavar="[NAMESPACE]", help="With KEY: only of one state.")] = "",
-    key: Annotated[str, typer.Argument(metavar="[KEY]", help="The key of the state.")] = "",
+    namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="With KEY: only of one state.")] = "",
+    key: Annotated[str, typer.Argument(metavar="KEY", help="The key of the state.")] = "",
 ) -> None:
     """List parked writes, of one state or of all."""
     found = run.client.parked_writes(namespace, key)
@@ -203,7 +204,7 @@ def parked_list(
         for each in found
     ]
     titles = ("id", "state", "reason", "serial", "current serial", "created", "by")
-    run.show(found, columns(titles, rows, "no parked writes"))
+    run.show(found, columns(titles, rows, "no parked writes", least=("current serial", "serial")))
 
 
 @command(parked_group, "show")
@@ -223,7 +224,7 @@ def parked_show(run: Run, parked: ParkedId) -> None:
                 ("lineage", found.lineage),
                 ("size", size(found.size)),
                 ("created", short(found.created_at)),
-                ("by", f"{found.by} from {found.peer}, {found.agent}"),
+                ("by", f"{found.by} from {found.peer} {program(found.agent)}".strip()),
                 ("accept it", f"lockhouse state parked accept {found.id}"),
                 ("drop it", f"lockhouse state parked drop {found.id}"),
             )

@@ -41,7 +41,7 @@ def trash(run: Run, namespace: Namespace, key: Key) -> None:
         for each in found
     ]
     titles = ("version", "serial", "size", "created", "deleted", "by", "can be had back until")
-    run.show(found, columns(titles, rows, "nothing in the trash"))
+    run.show(found, columns(titles, rows, "nothing in the trash", least=("size", "created", "serial")))
 
 
 def purge(

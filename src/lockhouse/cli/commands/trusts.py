@@ -73,7 +73,9 @@ def list_all(run: Run) -> None:
         for each in found
         if each.trust is not None
     ]
-    run.show(found, columns(("name", "issuer", "claims", "grants"), rows, "no trust policies"))
+    run.show(
+        found, columns(("name", "issuer", "claims", "grants"), rows, "no trust policies", prose=("claims", "grants"))
+    )
 
 
 @command(trusts, "show")

@@ -72,7 +72,9 @@ def list_all(run: Run) -> None:
         for each in found
     ]
     titles = ("name", "url", "only", "events", "state", "delivered", "problem")
-    run.show(found, columns(titles, rows, "no webhooks"))
+    run.show(
+        found, columns(titles, rows, "no webhooks", least=("only", "delivered", "events"), prose=("events", "problem"))
+    )
 
 
 @command(group, "show")
@@ -85,7 +87,7 @@ def show(run: Run, name: Name) -> None:
 @command(group, "events", connects=False)
 def events(run: Run) -> None:
     """List the events that a webhook can be told of."""
-    run.show(ACTIONS, columns(("event", "when"), tuple(ACTIONS.items()), ""))
+    run.show(ACTIONS, columns(("event", "when"), tuple(ACTIONS.items()), "", prose=("when",)))
 
 
 @command(group, "test")

@@ -18,7 +18,9 @@ def list_all(run: Run, namespace: Namespace) -> None:
     """List the workspaces of a namespace, with the states behind them."""
     found = run.client.workspaces(namespace)
     rows = [(each.name, each.key, each.project, " ".join(each.tags)) for each in found]
-    run.show(found, columns(("name", "key", "project", "tags"), rows, "no workspaces"))
+    run.show(
+        found, columns(("name", "key", "project", "tags"), rows, "no workspaces", least=("project",), prose=("tags",))
+    )
 
 
 @command(group, "name")
