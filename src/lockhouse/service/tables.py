@@ -97,7 +97,8 @@ def get(tx: Reader, caller: Caller, name: str) -> Table:
         raise TableNotFound(
             f"Requested resource not found: Table: {name} not found",
             hint=f"aws dynamodb create-table --table-name {name} --billing-mode PAY_PER_REQUEST "
-            "--attribute-definitions AttributeName=LockID,AttributeType=S --key-schema AttributeName=LockID,KeyType=HASH",
+            "--attribute-definitions AttributeName=LockID,AttributeType=S "
+            "--key-schema AttributeName=LockID,KeyType=HASH",
         )
     return decode_table(record)
 
