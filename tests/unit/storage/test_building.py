@@ -136,3 +136,37 @@ def test_a_builder_that_fails_leaves_nothing(tmp_path: Path):
     with pytest.raises(ZeroDivisionError):
         fail()
     assert names(tmp_path) == set()
+
+
+def test_an_empty_directory_that_a_killed_process_had_just_made_is_removed(tmp_path: Path):
+    left = tmp_path / ".monday.incomplete-0123abcd"
+    left.mkdir()
+    (tmp_path / ".monday.incomplete-something").mkdir()  # none of ours
+    with built(tmp_path / "tuesday"):
+        assert not left.exists()
+    assert (tmp_path / ".monday.incomplete-something").is_dir()
+
+
+REMOVED = """
+import os
+import sys
+removals = 3
+def meddle(event, arguments):
+    global removals
+    if event == "open" and str(arguments[0]).endswith(".lockhouse-unfinished") and removals:
+        removals -= 1
+        os.rmdir(os.path.dirname(arguments[0]))
+sys.addaudithook(meddle)
+"""
+
+
+def test_a_directory_that_another_process_takes_for_left_behind_before_it_is_locked_is_made_again(tmp_path: Path):
+    subprocess.run(
+        [sys.executable, "-c", REMOVED + PROGRAM, str(tmp_path / "monday")],
+        input="\n",
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["monday"]
+    assert (tmp_path / "monday" / "rows" / "states").read_text() == "half"

@@ -29,6 +29,7 @@ from lockhouse.errors import RequestInvalid, StorageFull, StorageUnavailable
 LOCK = ".lockhouse-unfinished"
 """Locked by who builds; in it, once it is locked, the machine."""
 ELSEWHERE_SECONDS = 7 * 86400.0
+_TRIES = 100
 _WORK = re.compile(r"\..+\.incomplete-[0-9a-f]{8}", re.DOTALL)
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _log = logging.getLogger("lockhouse.backup")
@@ -46,8 +47,7 @@ def built(target: Path) -> Iterator[Path]:
     lock = -1
     try:
         remove_unfinished(target.parent)
-        work.mkdir(mode=0o700, parents=True)
-        lock = _locked(work / LOCK)
+        lock = _begun(work)
         yield work
         _sync_directories(work)
         work.rename(target)
@@ -71,6 +71,15 @@ def remove_unfinished(directory: Path) -> None:
                 _remove_if_over(work)
 
 
+def _begun(work: Path) -> int:
+    """Make the directory; answers its lock file. Whoever finds it still empty takes it for left behind."""
+    for _ in range(_TRIES):
+        work.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            return _locked(work / LOCK)
+    raise FileNotFoundError(errno.ENOENT, "somebody removes it again and again", str(work))
+
+
 def _locked(path: Path) -> int:
     """A new lock file, open. It names the machine when it is locked: before that nobody takes it for left behind."""
     lock = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
@@ -82,6 +91,9 @@ def _locked(path: Path) -> int:
 
 def _remove_if_over(work: Path) -> None:
     if work.is_symlink():
+        return
+    with contextlib.suppress(OSError):
+        work.rmdir()  # empty: it was not even begun, or all but removed
         return
     lock = os.open(work / LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
