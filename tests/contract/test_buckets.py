@@ -139,6 +139,23 @@ def test_an_endpoint_that_is_no_address_is_refused_before_anybody_is_asked(endpo
     assert read_bucket("s3://bodies?endpoint=http://127.0.0.1:9000/").endpoint == "http://127.0.0.1:9000"
 
 
+def test_clients_are_told_what_it_means_and_the_log_what_the_store_said(caplog: pytest.LogCaptureFixture):
+    with answering("403 Forbidden", "the proxy says no") as endpoint:
+        blobs = ObjectBlobs(bucket_at(endpoint))
+        writer = blobs.create()
+        writer.write(b"{}")
+        for act in (lambda: blobs.open("0" * 32), lambda: list(blobs.names()), writer.finish):
+            caplog.clear()
+            with pytest.raises(
+                StorageUnavailable, match="in the object store: it does not answer as it should"
+            ) as caught:
+                act()
+            assert "the server's log" in caught.value.hint
+            for inside in ("127.0.0.1", "some/where", "proxy", "0" * 32):
+                assert inside not in caught.value.message + caught.value.hint
+            assert endpoint.removeprefix("http://") in caplog.text or "the proxy says no" in caplog.text
+
+
 @contextmanager
 def answering(status: str, body: str) -> Iterator[str]:
     """The address of a server that answers this to everything."""

@@ -66,6 +66,12 @@ def test_a_bucket_that_does_not_exist_or_refuses_us_ends_the_start_and_leaves_no
     assert server.data == data
     assert "dynamodb_table" in server.child.said()  # it is the first start, which tells what to paste
     assert "KEEP A COPY OF IT" in server.child.said()
+    server.stop()
+    nowhere = f"s3://nowhere?endpoint={bodies.endpoint}&region=us-east-1&credentials={tmp_path}/right.json"
+    for option, blobs in (("--to-blobs", nowhere), ("--from-blobs", nowhere), ("--to-blobs", "s3://b?endpoint=b:9000")):
+        ended = run("move", "--from", str(data), "--to", str(tmp_path / "new"), option, blobs, directory=tmp_path)
+        assert option in ended.stderr.partition("\nhint: ")[2], ended.report()
+        assert "LOCKHOUSE_BLOBS" not in ended.stderr
 
 
 def test_a_server_that_starts_while_its_bucket_is_away_serves_locks_and_small_states(
@@ -104,6 +110,13 @@ def test_a_server_that_starts_while_its_bucket_is_away_serves_locks_and_small_st
         with pytest.raises(botocore.exceptions.ClientError) as refused:
             call()
         assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
+        said = refused.value.response["Error"]["Message"]
+        assert "in the object store: it does not answer as it should" in said
+        assert bodies.endpoint.removeprefix("http://") not in said  # the server's log has where it is
+    newest = s3.head_object(**place, Key="large.tfstate")["VersionId"]
+    told = httpx.get(f"{server.endpoint}/http/{server.namespace}/large.tfstate", auth=("any", server.token), timeout=60)
+    assert told.status_code == 503
+    assert f"(version {newest})" in told.json()["message"]
     for command in ("scrub", "pack"):  # what is away is not damaged
         done = server.command(command)
         assert done.code == 1, done.report()

@@ -27,7 +27,7 @@ from lockhouse.core.sessions import Sessions
 from lockhouse.core.versions import Body, Facts, Version
 from lockhouse.core.workspaces import ADOPTED_FIRST, next_portion
 from lockhouse.deltas.chains import is_packed
-from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid, UnderMaintenance
+from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid, StorageUnavailable, UnderMaintenance
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.facts import FactsReader
 from lockhouse.runtime.intake import BUFFERED_BYTES, Intake, take_in
@@ -104,9 +104,14 @@ class House:
         return await take_in(chunks, self.bodies, self.facts, announced, limit=self.max_body, expect_state=None)
 
     async def give_out(self, version: Version, start: int = 0, end: int | None = None) -> bytes | Stream:
-        """A version's bytes, or a range of them."""
+        """A version's bytes, or a range of them. Errors: `storage.unavailable`."""
         assert version.body is not None
-        return await give_out(version.body, self.bodies, start, end)
+        try:
+            return await give_out(version.body, self.bodies, start, end)
+        except StorageUnavailable as problem:
+            raise StorageUnavailable(
+                f"{problem.message} (version {version.id})", hint=problem.hint, **problem.details
+            ) from problem
 
     async def put(self, caller: Caller, command: Put, chunks: AsyncIterator[Piece]) -> Written:
         """Take the body in and write the version; `command.body` and `command.facts` are replaced by what came.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +13,7 @@ from lockhouse.cli.frame import Run, command
 from lockhouse.cli.places import EncryptionKey, opened, ring_of
 from lockhouse.cli.printing import columns, facts, size
 from lockhouse.cli.progress import Meter
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import RequestInvalid, SettingInvalid, StorageUnavailable
 
 if TYPE_CHECKING:
     from lockhouse.sealing.ring import Ring
@@ -61,7 +61,7 @@ def move(
     if undo:
         if source or target:
             raise RequestInvalid("cannot move and undo a move at once")
-        with _place(undo, from_blobs, data, None) as place:
+        with _place(undo, from_blobs, data, None, flag="--from-blobs") as place:
             was = moving.undo(place)
         said = f"{place.name} may be served again" if was else f"{place.name} was not moved: nothing to give up"
         run.done(place=place.name, moved_to=was, text=said)
@@ -72,9 +72,9 @@ def move(
     data = data or next((each for each in (source, target) if "://" not in each), "")
     ring = ring_of(encryption_key)
     with (
-        _place(source, from_blobs, data, ring) as old,
+        _place(source, from_blobs, data, ring, flag="--from-blobs") as old,
         # A new directory has no key file yet: its bodies are opened by what opens those of the source.
-        _place(target, to_blobs, data, ring or old.ring, create=True) as new,
+        _place(target, to_blobs, data, ring or old.ring, flag="--to-blobs", create=True) as new,
         Meter() as meter,
     ):
         made = moving.move(old, new, progress=meter.progress)
@@ -102,9 +102,15 @@ def move(
 
 
 @contextmanager
-def _place(text: str, blobs: str, data: str, ring: Ring | None, *, create: bool = False) -> Iterator[Place]:
+def _place(text: str, blobs: str, data: str, ring: Ring | None, *, flag: str, create: bool = False) -> Iterator[Place]:
+    """`flag` is where `blobs` came from: there are two here, and none that hints of other commands name."""
     database, directory = (text, data) if "://" in text else ("", str(Path(text).expanduser()))
-    with opened(directory, database, blobs, create=create, ring=ring) as place:
+    with ExitStack() as stack:
+        try:
+            place = stack.enter_context(opened(directory, database, blobs, create=create, ring=ring))
+        except (SettingInvalid, StorageUnavailable) as problem:
+            hint = problem.hint.replace("--blobs (LOCKHOUSE_BLOBS)", flag)
+            raise type(problem)(problem.message, hint=hint, **problem.details) from problem
         yield place
 
 

@@ -12,6 +12,7 @@ ListObjectsV2). Specification: `core.blobs.Blobs`.
 from __future__ import annotations
 
 import contextlib
+import logging
 import re
 import secrets
 import threading
@@ -37,6 +38,7 @@ AHEAD_BYTES = 4 * 1024 * 1024
 _FAILURES = (BaseError, OSError, ValueError, RuntimeError)
 """What the library raises."""
 _NAME = re.compile(r"[0-9a-f]{32}")
+_log = logging.getLogger("lockhouse.storage")
 
 
 class ObjectBlobs:
@@ -117,7 +119,7 @@ class ObjectWriter:
             if self._parts is None and len(self._held) + len(data) <= PART_BYTES:
                 self._held += data
                 return
-            with _answers("store a body"):
+            with _answers(f"store body {self._name}"):
                 if self._parts is None:
                     self._parts = obstore.open_writer(
                         self._blobs._store,  # noqa: SLF001 - one class in two halves
@@ -130,7 +132,7 @@ class ObjectWriter:
                 self._parts.write(bytes(data))
 
     def finish(self) -> str:
-        with self._using, _answers("store a body"):
+        with self._using, _answers(f"store body {self._name}"):
             self._over = True
             self._blobs.given.note(self._name)
             if self._parts is not None:
@@ -246,12 +248,20 @@ def _connect(bucket: Bucket) -> S3Store:
 
 @contextlib.contextmanager
 def _answers(what: str) -> Iterator[None]:
+    """What the store says names places inside of a network: it is for the log, and clients are told what it means."""
     try:
         yield
     except _FAILURES as error:
-        raise StorageUnavailable(
-            f"cannot {what}: {_short(error)}", hint="the object store does not answer as it should; try again"
-        ) from error
+        _log.warning("Cannot %s error=%s", what, _short(error))
+        if isinstance(error, NotFoundError | FileNotFoundError):
+            message, hint = "it is not there", "does the setting blobs name the place where large bodies are?"
+        else:
+            message, hint = (
+                "it does not answer as it should",
+                "try again in a minute; the server's log has what it said",
+            )
+        act = what.partition(" ")[0]
+        raise StorageUnavailable(f"cannot {act} a large body in the object store: {message}", hint=hint) from error
 
 
 def _short(error: BaseException) -> str:

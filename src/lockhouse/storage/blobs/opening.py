@@ -105,7 +105,7 @@ def read_bucket(setting: str) -> Bucket:
     if endpoint and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", endpoint):
         raise SettingInvalid(
             f"cannot use blobs {setting.partition('?')[0]!r}: its endpoint must be http://HOST:PORT or https://HOST:PORT",
-            hint=f"--blobs '{setting.partition('?')[0]}?endpoint=https://…' (LOCKHOUSE_BLOBS)",
+            hint=f"correct it in --blobs (LOCKHOUSE_BLOBS): '{setting.partition('?')[0]}?endpoint=https://…'",
             setting="blobs",
         )
     if parts.scheme != "s3" or not parts.hostname or unknown or "@" in parts.netloc:
