@@ -29,7 +29,8 @@ from uvicorn.server import ServerState
 
 from lockhouse.edge.addresses import Network, client_of, counted, is_trusted
 from lockhouse.edge.exchange import Exchange, new_request_id
-from lockhouse.edge.pouring import pour, pulled
+from lockhouse.edge.pouring import NothingSent, pour, pulled, untaken
+from lockhouse.errors import StorageUnavailable
 from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
 from lockhouse.runtime.streams import Piece
 
@@ -37,6 +38,8 @@ MAX_HEADERS = 64
 MAX_HEAD_BYTES = 16 * 1024
 _COPIED = 64 * 1024
 """Bodies below this are copied behind their head, which is cheaper than sending two pieces."""
+LEAST_TAKEN = 48 * 1024
+"""Bytes of an answer that a client must take in each period of its deadline."""
 _BODILESS = frozenset({204, 304})
 _PLAIN = (b"content-type", b"text/plain; charset=utf-8")
 _log = logging.getLogger("lockhouse.edge")
@@ -155,6 +158,8 @@ class Connection(HttpToolsProtocol):
         self._body_timer: TimerHandle | None = None
         self._write_timer: TimerHandle | None = None
         self._body_bytes = 0
+        self._untaken = 0
+        """Bytes of answers that the client had not taken when this was last looked at."""
         self._stood_still = False
         self._peer = ""
         self._behind_proxy = False
@@ -360,8 +365,7 @@ class Connection(HttpToolsProtocol):
                     else:
                         self.transport.writelines((head, body))
         except BaseException as error:
-            if isinstance(error, Exception):
-                _log.exception("Cannot send an answer request=%s", request.request_id)
+            _log_failure(error, request)
             self.transport.close()
             if not isinstance(error, Exception):
                 raise
@@ -393,7 +397,8 @@ class Connection(HttpToolsProtocol):
                 return
             pull = pulled(transport, stream)
             if pull is not None:
-                await pour(transport, flow, head, left, pull)
+                given, head = head, b""
+                await pour(transport, flow, given, left, pull)
                 return
             async with aclosing(_generator(stream)) as pieces:
                 async for piece in pieces:
@@ -408,8 +413,20 @@ class Connection(HttpToolsProtocol):
                     head = b""
             if left:
                 raise ValueError("a stream has another length than it said")
+        except (NothingSent, StorageUnavailable) as error:
+            problem = error.__cause__ if isinstance(error, NothingSent) else error if head else None
+            if not isinstance(problem, StorageUnavailable):
+                raise
+            self._tell(exchange, request, problem)
         finally:
             stream.close()
+
+    def _tell(self, exchange: Exchange, request: Request, problem: StorageUnavailable) -> None:
+        """That a body cannot be read at all. It was to be a body of any protocol, of which nothing is known here."""
+        _log.error("Cannot read a body request=%s path=%s error=%s", request.request_id, _path(request), problem)
+        hint = f"\nhint: {problem.hint}" if problem.hint else ""
+        text = f"{problem.message}{hint}\nrequest id {request.request_id}\n"
+        self.transport.writelines(self._whole(exchange, request, Response(503, [_PLAIN], text.encode()), text.encode()))
 
     def _head(self, exchange: Exchange, request: Request, response: Response, length: int) -> bytes:
         """Status line and fields. ValueError when a field holds a line break."""
@@ -466,8 +483,8 @@ class Connection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._write_timer is None:
-            # The buffer must drain from its high to its low mark (48 KiB) in this time.
-            self._write_timer = self.loop.call_later(self.deadlines.progress, self._drop)
+            self._untaken = untaken(self.transport)
+            self._write_timer = self.loop.call_later(self.deadlines.progress, self._check_taken)
 
     def resume_writing(self) -> None:
         if self._write_timer is not None:
@@ -476,6 +493,17 @@ class Connection(HttpToolsProtocol):
         super().resume_writing()
 
     # Deadlines
+
+    def _check_taken(self) -> None:
+        """While the transport is full: of what waits in it and in the system some must have gone."""
+        self._write_timer = None
+        if self.transport.is_closing():
+            return
+        before, self._untaken = self._untaken, untaken(self.transport)
+        if before - self._untaken < LEAST_TAKEN:
+            self._drop()
+        else:
+            self._write_timer = self.loop.call_later(self.deadlines.progress, self._check_taken)
 
     def _head_is_late(self) -> None:
         self._head_timer = None
@@ -553,6 +581,20 @@ async def _generator(body: Stream) -> AsyncGenerator[Piece, None]:
     finally:
         if isinstance(chunks, AsyncGenerator):
             await chunks.aclose()
+
+
+def _log_failure(error: BaseException, request: Request) -> None:
+    """What broke an answer off. The client, which was told the length, knows that it does not have the whole."""
+    if isinstance(error, StorageUnavailable):
+        _log.error(
+            "Cannot read a body to its end request=%s path=%s error=%s", request.request_id, _path(request), error
+        )
+    elif isinstance(error, Exception):
+        _log.error("Cannot send an answer request=%s", request.request_id, exc_info=error)
+
+
+def _path(request: Request) -> str:
+    return request.raw_path.decode("latin-1")
 
 
 def _internal(request: Request) -> Response:

@@ -5,16 +5,23 @@ pieces wake each other a hundred times. One thread lets the interpreter go for n
 writes each piece while it is in the processor's cache. It writes only what the socket takes at once, and only while the
 transport has nothing of its own to send; the transport sends the rest and waits for the client, with its deadlines. The
 socket is held by a descriptor of our own, so that a number which the transport has given back is never written to.
+
+The threads are a few of their own, and the bodies take turns: however many clients take large ones as fast as they
+come, what else needs a thread (an upload, a small read) waits for none of them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import fcntl
 import os
 import socket
 import sys
+import termios
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -25,6 +32,8 @@ LARGE = 256 * 1024
 """Bytes of a body that are worth a thread."""
 TURN_SECONDS = 0.02
 """A thread that has worked so long for one client lets others have it: there are few, and a disk may be slow."""
+_threads = ThreadPoolExecutor(4, "lockhouse-pour")
+"""More than processors: some may wait for the disk."""
 
 
 def pulled(transport: asyncio.Transport, stream: Stream) -> Callable[[], Piece] | None:
@@ -38,16 +47,20 @@ async def pour(
     transport: asyncio.Transport, flow: FlowControl, head: bytes, length: int, pull: Callable[[], Piece]
 ) -> None:
     """Send the head and the `length` bytes that `pull` gives, or what the client takes before it goes. Errors: those of
-    `pull`; ValueError when it gives more or less."""
+    `pull`, as the cause of NothingSent when not even the head was sent; ValueError when it gives more or less."""
     pouring = _Pouring(os.dup(_descriptor(transport)), pull, length, head)
     loop = asyncio.get_running_loop()
     transport.set_write_buffer_limits(high=0)  # so that "drained" means that nothing is left
     try:
         while not (pouring.ended or pouring.gone or transport.is_closing()):
             pouring.blocked = transport.get_write_buffer_size() > 0
-            writing = loop.run_in_executor(None, pouring.run)
+            writing = loop.run_in_executor(_threads, pouring.run)
             try:
                 await asyncio.shield(writing)
+            except Exception as error:
+                if pouring.head:
+                    raise NothingSent from error
+                raise
             finally:
                 pouring.stopped = True
                 await asyncio.gather(writing, return_exceptions=True)  # it reads, and writes to our descriptor
@@ -64,6 +77,10 @@ async def pour(
         os.close(pouring.file)
         if not transport.is_closing():
             transport.set_write_buffer_limits()
+
+
+class NothingSent(Exception):
+    """A body whose first piece cannot be read: another answer can still be given. The cause says why."""
 
 
 @dataclass(slots=True)
@@ -113,6 +130,15 @@ class _Pouring:
         except OSError:
             self.gone = self.stopped = True
             return len(self.head) + len(piece)
+
+
+def untaken(transport: asyncio.Transport) -> int:
+    """Bytes that were written for a client and have not come to it. A megabyte and more waits in the system, which asks
+    for the next bytes only when a good part of that is gone: of a slow client the transport alone sees nothing."""
+    waiting = bytearray(4)
+    with contextlib.suppress(OSError):  # where a system cannot say, the transport alone is looked at
+        fcntl.ioctl(_descriptor(transport), termios.TIOCOUTQ, waiting)
+    return transport.get_write_buffer_size() + int.from_bytes(waiting, sys.byteorder)
 
 
 def _descriptor(transport: asyncio.Transport) -> int:
