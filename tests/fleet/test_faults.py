@@ -135,6 +135,9 @@ def test_a_stopped_database_is_503_within_five_seconds_and_readiness_says_so(tmp
         assert (ready.status_code, alive.status_code) == (503, 200)
         assert refused > 0
         assert_kept(book, made)
+        said = made.replicas[0].child.said()
+    assert (said.count("Cannot reach the database"), said.count("Reached the database again")) == (1, 1)
+    assert "Traceback" not in said
 
 
 @pytest.mark.soak

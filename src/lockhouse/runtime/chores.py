@@ -14,6 +14,7 @@ from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.records import StateRecord
 from lockhouse.core.sessions import Sessions
+from lockhouse.errors import Problem
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.leading import Leading
 from lockhouse.runtime.rounds import Rounds
@@ -73,6 +74,8 @@ class Chores:
     async def _try(self, what: str, chore: Callable[[], Awaitable[int]]) -> None:
         try:
             count = await chore()
+        except Problem as problem:
+            _log.error("Cannot %s error=%s", what, problem)  # noqa: TRY400 - it has words, and needs no stack
         except Exception:  # noqa: BLE001 - the next round tries again
             _log.exception("Cannot %s", what)
         else:

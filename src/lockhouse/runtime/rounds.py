@@ -1,7 +1,8 @@
 """Rounds: what a server does again and again beside the requests, from its start until it stops.
 
 The first round begins at once, each other one some seconds after the end of the one before. A round that fails is
-logged and the next one tries again: the stack is told once, and while all go on to fail only what went wrong.
+logged and the next one tries again: the stack is told once, and while all go on to fail only what went wrong. What has
+words of its own (`Problem`: the database is away, the disk is full) needs no stack, and is told once until it is over.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+
+from lockhouse.errors import Problem
 
 
 class Rounds:
@@ -21,7 +24,7 @@ class Rounds:
         self._log = log
         self._task: asyncio.Task[None] | None = None
         self._acting = False
-        self._failing = False
+        self._failing: type[Exception] | None = None
         self._ending = False
 
     def start(self) -> None:
@@ -44,10 +47,15 @@ class Rounds:
             try:
                 await self._act()
             except Exception as error:  # noqa: BLE001 - the next round tries again
-                self._log.error("Cannot %s error=%s", self._what, error, exc_info=not self._failing)
-                self._failing = True
+                known = isinstance(error, Problem)
+                if not known or type(error) is not self._failing:
+                    stack = not known and self._failing is None
+                    self._log.error("Cannot %s error=%s", self._what, error, exc_info=stack)
+                self._failing = type(error)
             else:
-                self._failing = False
+                if self._failing is not None:
+                    self._log.warning("Went on: can %s again", self._what)
+                self._failing = None
             self._acting = False
             if self._ending:
                 return

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable
 
 from lockhouse.core.ports import Transaction
+from lockhouse.errors import Problem
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.rounds import Rounds
 
@@ -46,6 +47,9 @@ class Uses:
         try:
             if uses:
                 await self._engine.write(command)
+        except Problem as problem:
+            self._left = uses
+            _log.error("Cannot write down when credentials were last used error=%s", problem)  # noqa: TRY400 - no stack
         except Exception:  # noqa: BLE001 - the next round tries again
             self._left = uses
             _log.exception("Cannot write down when credentials were last used")

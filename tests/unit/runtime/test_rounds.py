@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from lockhouse.errors import StorageFull, StorageUnavailable
 from lockhouse.runtime.rounds import Rounds
 
 _log = logging.getLogger("lockhouse.test")
@@ -30,8 +31,38 @@ def test_a_round_that_fails_is_logged_and_the_next_ones_try_again(caplog):
     assert [(each.getMessage(), bool(each.exc_info)) for each in caplog.records] == [
         ("Cannot count sheep error=first", True),
         ("Cannot count sheep error=second", False),
+        ("Went on: can count sheep again", False),
         ("Cannot count sheep error=third", True),
+        ("Went on: can count sheep again", False),
     ]
+
+
+def test_what_has_words_of_its_own_is_told_once_without_a_stack_until_it_is_over(caplog):
+    away = StorageUnavailable("cannot use the database: it is away")
+    outcomes = iter([away, StorageUnavailable("cannot use the database: still"), StorageFull("full"), None, away])
+    done = asyncio.Event()
+
+    async def act() -> None:
+        if (outcome := next(outcomes, StopAsyncIteration)) is StopAsyncIteration:
+            done.set()
+            await asyncio.Event().wait()
+        elif outcome is not None:
+            raise outcome
+
+    async def run() -> None:
+        rounds = Rounds("count sheep", act, seconds=0.0, log=_log)
+        rounds.start()
+        await done.wait()
+        await rounds.stop()
+
+    asyncio.run(run())
+    assert [each.getMessage() for each in caplog.records] == [
+        "Cannot count sheep error=cannot use the database: it is away",
+        "Cannot count sheep error=full",
+        "Went on: can count sheep again",
+        "Cannot count sheep error=cannot use the database: it is away",
+    ]
+    assert not any(each.exc_info for each in caplog.records)
 
 
 def test_a_stop_waits_for_the_round_under_way_and_for_no_other():

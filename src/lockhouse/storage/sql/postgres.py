@@ -250,6 +250,7 @@ class PostgresStore:
         health, session = self._health, self._pulse_session
         saved = time.monotonic()
         beat = 0
+        away: float | None = None
         while not self._stopping.wait(PULSE_SECONDS):
             beat += 1
             try:
@@ -261,8 +262,13 @@ class PostgresStore:
                     health.forget_marks(session)
             except (Lost, StorageUnavailable, psycopg.Error) as error:
                 session.drop()
-                if health.silent < ANSWER_SECONDS:
+                if away is None:
+                    away = time.monotonic() - health.silent
                     _log.warning("Cannot reach the database error=%s", error)
+            else:
+                if away is not None:
+                    _log.warning("Reached the database again away=%.1fs", time.monotonic() - away)
+                away = None
             if time.monotonic() - saved > SAVE_SECONDS:
                 saved = time.monotonic()
                 health.marks.save()
