@@ -75,7 +75,7 @@ class Chores:
         try:
             count = await chore()
         except Problem as problem:
-            _log.error("Cannot %s error=%s", what, problem)  # noqa: TRY400 - it has words, and needs no stack
+            _log.error("Cannot %s error=%s", what, problem)
         except Exception:  # noqa: BLE001 - the next round tries again
             _log.exception("Cannot %s", what)
         else:

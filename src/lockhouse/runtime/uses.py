@@ -49,7 +49,7 @@ class Uses:
                 await self._engine.write(command)
         except Problem as problem:
             self._left = uses
-            _log.error("Cannot write down when credentials were last used error=%s", problem)  # noqa: TRY400 - no stack
+            _log.error("Cannot write down when credentials were last used error=%s", problem)
         except Exception:  # noqa: BLE001 - the next round tries again
             self._left = uses
             _log.exception("Cannot write down when credentials were last used")
