@@ -15,7 +15,7 @@ KEY = "env:/dev/team one/ä+b.tfstate"
 
 
 def body(serial: int, resources: int = 0) -> bytes:
-    blocks = [{"mode": "managed", "type": "t", "name": f"r{number}", "instances": []} for number in range(resources)]
+    blocks = [{"mode": "managed", "type": "t", "name": f"r{number}", "instances": [{}]} for number in range(resources)]
     document = {"version": 4, "terraform_version": "1.15.5", "serial": serial, "lineage": "one", "outputs": {}}
     return json.dumps(document | {"resources": blocks}).encode()
 
@@ -55,6 +55,11 @@ def test_a_state_is_listed_shown_downloaded_restored_and_deleted(lockhouse: Lock
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
     assert lockhouse.command(*download).ok().stdout.encode() == body(1, resources=2)
 
+    differing = lockhouse.json("state", "diff", place.bucket, KEY, "--version", oldest["id"])
+    assert (len(differing["added"]), differing["removed"]) == (2, [])
+    back = ("state", "diff", place.bucket, KEY, "--version", newest["id"], "--from", oldest["id"])
+    assert "0 more, 2 fewer, 0 other" in lockhouse.command(*back).ok().stdout
+
     restored = lockhouse.json("state", "restore", place.bucket, KEY, "--version", oldest["id"])
     assert (restored["serial"], restored["mark"]) == (3, "rollback")
     refused = lockhouse.command("state", "delete", place.bucket, KEY)
@@ -75,6 +80,9 @@ def test_a_parked_write_is_shown_and_accepted_or_dropped(lockhouse: Lockhouse, p
     wanted, other = sorted(found, key=lambda each: -each["serial"])
     shown = lockhouse.command("state", "parked", "show", wanted["id"]).ok().stdout
     assert f"lockhouse state parked accept {wanted['id']}" in shown
+    assert "1 more, 0 fewer, 0 other" in shown
+    assert wanted["id"] in lockhouse.command("state", "parked", "list", place.bucket).ok().stdout
+    assert lockhouse.json("state", "parked", "list", "nowhere-at-all") == []
     downloaded = lockhouse.command("state", "parked", "download", wanted["id"]).ok().stdout
     assert downloaded.encode() == body(5, resources=1)
     assert lockhouse.json("state", "parked", "accept", wanted["id"])["mark"] == "accepted"

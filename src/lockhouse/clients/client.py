@@ -269,7 +269,7 @@ class Client(Connection):
     def parked_writes(self, namespace: str = "", key: str = "") -> list[wire.ParkedDocument]:
         where = {"namespace": namespace, "key": key} if key else {}
         pages = self._pages("/parked", wire.ParkedList, "after", {**where, "limit": PAGE})
-        return [each for page in pages for each in page.parked]
+        return [each for page in pages for each in page.parked if namespace in ("", each.namespace)]
 
     def parked(self, parked: str) -> wire.ParkedDocument:
         return self._ask("GET", f"/parked/{_segment(parked)}", wire.ParkedDocument)

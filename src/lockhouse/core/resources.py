@@ -53,17 +53,19 @@ def read_instances(body: bytes) -> list[Instance] | None:
     return [_instance(resource, each) for resource in resources for each in resource.instances]
 
 
+def address(module: str, mode: str, kind: str, name: str, key: float | str | None) -> str:
+    """The address of an instance, as `terraform state list` prints it."""
+    shown = "" if key is None else f"[{msgspec.json.encode(key).decode()}]"
+    return f"{f'{module}.' if module else ''}{'data.' if mode == 'data' else ''}{kind}.{name}{shown}"
+
+
 def _instance(resource: _Resource, instance: _Instance) -> Instance:
     key = instance.index_key
-    index = "" if key is None else str(key)
-    shown = "" if key is None else f"[{msgspec.json.encode(key).decode()}]"
-    place = f"{resource.module}." if resource.module else ""
-    kind = "data." if resource.mode == "data" else ""
     return Instance(
-        address=f"{place}{kind}{resource.type}.{resource.name}{shown}",
+        address=address(resource.module, resource.mode, resource.type, resource.name, key),
         module=resource.module.replace("module.", "") or "root",
         type=resource.type,
         name=resource.name,
         provider=resource.provider.partition('["')[2].rpartition('"]')[0] or resource.provider,
-        index=index,
+        index="" if key is None else str(key),
     )

@@ -13,7 +13,7 @@ from lockhouse.cli.arguments import Output
 from lockhouse.cli.exits import Exit
 from lockhouse.cli.frame import Run, command
 from lockhouse.cli.places import Blobs, Database, EncryptionKey, readable, ring_of
-from lockhouse.cli.printing import columns, facts, size
+from lockhouse.cli.printing import columns, facts, short, size
 from lockhouse.cli.progress import Meter
 from lockhouse.errors import RequestInvalid
 
@@ -227,7 +227,7 @@ def _text(summary: Summary) -> str:
         *((each.namespace, each.key, "conflict", each.reason) for each in summary.conflicts),
         *((each.namespace, each.key, "failed", each.reason) for each in summary.failed),
     ]
-    held = [(each.key, each.who, each.operation, each.created, each.id) for each in summary.held_locks]
+    held = [(each.key, each.who, each.operation, short(each.created), each.id) for each in summary.held_locks]
     text = facts(
         (
             ("source", summary.source),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lockhouse.cli.arguments import Key, Namespace, Output, ParkedId, Yes, confirm
+from lockhouse.cli.commands import comparing
 from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, facts, optional, program, progress, short, size
 from lockhouse.core.addresses import Address
@@ -140,6 +141,9 @@ def download(
     _save(run, run.client.download(namespace, key, version), output)
 
 
+comparing.register(group)
+
+
 @command(group, "restore")
 def restore(
     run: Run,
@@ -186,10 +190,10 @@ def delete(
 @command(parked_group, "list")
 def parked_list(
     run: Run,
-    namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="With KEY: only of one state.")] = "",
-    key: Annotated[str, typer.Argument(metavar="KEY", help="The key of the state.")] = "",
+    namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="Only of this one.")] = "",
+    key: Annotated[str, typer.Argument(metavar="KEY", help="Only of this state.")] = "",
 ) -> None:
-    """List parked writes, of one state or of all."""
+    """List parked writes: all, those of a namespace, or those of one state."""
     found = run.client.parked_writes(namespace, key)
     rows = [
         (
@@ -211,6 +215,7 @@ def parked_list(
 def parked_show(run: Run, parked: ParkedId) -> None:
     """Show a parked write: why it was refused, and how it compares with the current version."""
     found = run.client.parked(parked)
+    compared = "" if run.as_json else "\n" + comparing.parked_text(run, found)
     run.show(
         found,
         facts(
@@ -228,7 +233,8 @@ def parked_show(run: Run, parked: ParkedId) -> None:
                 ("accept it", f"lockhouse state parked accept {found.id}"),
                 ("drop it", f"lockhouse state parked drop {found.id}"),
             )
-        ),
+        )
+        + compared,
     )
 
 
