@@ -120,6 +120,7 @@ class Scrubbing:
             problem = await asyncio.to_thread(damage, body, self._bodies, worker)
             if problem:
                 await asyncio.to_thread(self._bodies.blobs.check)  # what is away for a while is not damaged
+                problem = await asyncio.to_thread(damage, body, self._bodies, worker)  # nor what is back by now
             again = await asyncio.to_thread(read, found.again) if problem else body
             if again == body:
                 break

@@ -13,9 +13,11 @@ from lockhouse.core.packing import KEY_EVERY
 from lockhouse.deltas import child
 from lockhouse.deltas.checking import damage
 from lockhouse.deltas.workers import Worker
+from lockhouse.errors import StorageUnavailable
 from lockhouse.runtime.outgoing import give_out
 from lockhouse.runtime.scrubbing import Scrubbing
-from lockhouse.storage.blobs.files import FileBlobs
+from lockhouse.sealing.bodies import Bodies
+from lockhouse.storage.blobs.files import FileBlobReader, FileBlobs
 from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.sql.sqlite import SqliteStore
 from tests.contract.packed import HOME, RING, Place, state
@@ -219,3 +221,23 @@ def test_a_small_change_costs_little_whatever_the_size_is(size: int):
     frame = child.pack(changed, base)
     assert child.decode(frame, len(changed), base) == changed
     assert len(frame) < 200 + size / 5_000
+
+
+class _AwayOnce(FileBlobs):
+    """A place that does not answer one question, and then does."""
+
+    answers = False
+
+    def open(self, name: str) -> FileBlobReader:
+        if not self.answers:
+            self.answers = True
+            raise StorageUnavailable("cannot read a large body: it does not answer")
+        return super().open(name)
+
+
+def test_a_body_that_was_away_for_a_moment_is_not_called_damaged(place: Place, tmp_path: Path):
+    place.write(1, state(1, 6000), blob=True)
+    away = _AwayOnce(tmp_path / "blobs")
+    scrubbing = Scrubbing(place.engine, Bodies(away, place.bodies.ring), rate=0)
+    found = asyncio.run(scrubbing.slice())
+    assert (away.answers, found.checked, found.damaged, scrubbing.damaged) == (True, 1, [], {})
