@@ -396,6 +396,7 @@ def _serve(server: Server, listener: socket.socket, announce: Announce) -> None:
 
         served = open_served(settings, server.directory.path)
         server.background += (served,)
+        server.api.serves(lambda: served.ends)
     server.api.metrics.add_gauges(
         (
             "lockhouse_certificate_end_seconds",

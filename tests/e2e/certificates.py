@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 class Certificate:
     """A certificate file and its key file; the certificate is its own authority."""
 
-    def __init__(self, directory: Path, *, days: float = 2) -> None:
-        """Write both as PEM."""
+    def __init__(self, directory: Path, *, days: float = 2, begins: float = -1 / 24) -> None:
+        """Write both as PEM. `days`, `begins`: from now, in days, when it ends and begins."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
         now = dt.datetime.now(dt.UTC)
@@ -26,7 +26,7 @@ class Certificate:
             .issuer_name(name)
             .public_key(key.public_key())
             .serial_number(self.serial)
-            .not_valid_before(now - dt.timedelta(hours=1))
+            .not_valid_before(now + dt.timedelta(days=begins))
             .not_valid_after(now + dt.timedelta(days=days))
             .add_extension(
                 x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False

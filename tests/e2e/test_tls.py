@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import http.client
 import json
 import re
@@ -103,6 +104,8 @@ def test_a_renewed_certificate_is_served_without_a_restart_and_open_connections_
     said = re.search(r"^lockhouse_certificate_end_seconds (\S+)$", other.ask("/metrics"), re.MULTILINE)
     assert said is not None
     assert float(said[1]) == ends(third)
+    told = server.json("status", "--ca-file", str(files.path))["certificate_end"]
+    assert dt.datetime.fromisoformat(told).timestamp() == ends(third)
 
     other.send_lock("UNLOCK", "first")  # both are the connections of the first certificate
     assert other.status() == 200

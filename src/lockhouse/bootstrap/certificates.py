@@ -50,7 +50,11 @@ def open_pair(certificate: Path, key: Path) -> Pair:
         try:
             path.open("rb").close()
         except OSError as wrong:
-            raise SettingInvalid(f"cannot read {path}: {os.strerror(wrong.errno or 0)}", setting=name) from None
+            raise SettingInvalid(
+                f"cannot read {path}: {os.strerror(wrong.errno or 0)}",
+                hint=f"{name} must name a file that the user the server runs as may read",
+                setting=name,
+            ) from None
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         # An empty password, so that nobody is asked for one in a place where nobody sits.

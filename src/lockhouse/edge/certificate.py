@@ -4,7 +4,8 @@
    context (`sni_callback`, which is called for clients that name no host, too): none is shown half of a renewal.
 2. Connections that are open keep what they began with.
 3. A renewed pair that cannot be used is told in the log, once for each thing that is wrong with it. Until it can be
-   used it is tried again, and the one before it is shown.
+   used it is tried again, and the one before it is shown. So is one that has ended or not begun, while the one before
+   it is valid.
 
 The files are looked at every `LOOK_SECONDS`, and at once after SIGHUP. What is renewed bit by bit is read again, since
 the look before the reading is the one that is compared with. Specification: docs/guide/tls.md.
@@ -23,7 +24,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lockhouse.bootstrap.certificates import development_certificate, open_pair
+from lockhouse.bootstrap.certificates import Pair, development_certificate, open_pair
 from lockhouse.config import Settings
 from lockhouse.errors import SettingInvalid
 from lockhouse.runtime.rounds import Rounds
@@ -100,7 +101,7 @@ class ServedCertificate:
     def _take_up(self, seen: _Seen, *, asked: bool) -> None:
         certificate, key = self._files
         try:
-            pair = open_pair(certificate, key)
+            pair = self._useful(open_pair(certificate, key))
         except SettingInvalid as wrong:
             if asked or self._refused != wrong.message:
                 _log.error(
@@ -109,7 +110,7 @@ class ServedCertificate:
                     self._pair.ends.isoformat(),
                     LOOK_SECONDS,
                     wrong.message,
-                    wrong.hint or f"let the user that the server runs as read {certificate} and {key}",
+                    wrong.hint,
                 )
             self._refused = wrong.message
             return
@@ -119,14 +120,30 @@ class ServedCertificate:
             "Serving a renewed certificate file=%s serial=%x end=%s", certificate, pair.serial, pair.ends.isoformat()
         )
 
+    def _useful(self, pair: Pair) -> Pair:
+        """The pair, unless clients would refuse it who accept the one before it."""
+        now = dt.datetime.fromtimestamp(self._now(), dt.UTC)
+        if _is_valid(self._pair, now) and not _is_valid(pair, now):
+            said = f"ended at {pair.ends.isoformat()}" if pair.ends <= now else f"begins at {pair.begins.isoformat()}"
+            raise SettingInvalid(
+                f"cannot serve https with {self._files[0]}: it {said}",
+                hint="renew it again, or set the clock of this machine; it is taken up when it is valid",
+                setting="tls_cert",
+            )
+        return pair
+
     def _warn(self) -> None:
         """Once a day, while there is reason to."""
         now, pair = self._now(), self._pair
         left = dt.timedelta(seconds=pair.ends.timestamp() - now)
-        if left >= min(dt.timedelta(days=WARN_DAYS), (pair.ends - pair.begins) / 3) or now - self._warned < _DAY:
+        early = pair.begins.timestamp() > now
+        if not early and left >= min(dt.timedelta(days=WARN_DAYS), (pair.ends - pair.begins) / 3):
+            return
+        if now - self._warned < _DAY:
             return
         self._warned = now
         said = "ends soon" if left > dt.timedelta() else "has ended: clients refuse it"
+        said = "has not begun: clients refuse it" if early else said
         hint = "renew it in place, without a restart" if self._hangup else "start the server again, which renews it"
         _log.warning(
             "Serving a certificate that %s file=%s end=%s hint=%s", said, self._files[0], pair.ends.isoformat(), hint
@@ -137,6 +154,10 @@ class ServedCertificate:
 
     def _see(self) -> _Seen:
         return tuple(map(_look_at, self._files))
+
+
+def _is_valid(pair: Pair, now: dt.datetime) -> bool:
+    return pair.begins <= now < pair.ends
 
 
 def _look_at(path: Path) -> tuple[int, int, int] | None:

@@ -120,3 +120,31 @@ async def test_the_end_of_a_certificate_is_told_once_a_day(
     now = ends + DAY
     await served.look()
     assert "has ended: clients refuse it" in caplog.messages[-1]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("begins", "ends", "said"), [(-9, -1, "it ended at"), (1, 90, "it begins at")])
+async def test_a_renewed_pair_that_clients_would_refuse_waits_while_the_one_before_it_is_valid(
+    first: Certificate, tmp_path: Path, caplog: pytest.LogCaptureFixture, begins: float, ends: float, said: str
+):
+    now = time.time()
+    served = ServedCertificate(first.path, first.key_path, now=lambda: now)
+    (tmp_path / "renewed").mkdir()
+    other = Certificate(tmp_path / "renewed", begins=begins, days=ends)
+    other.replace(first)
+    for _ in range(2):
+        await served.look()
+        assert shown(served) == first.serial
+    assert len(caplog.messages) == 1
+    assert said in caplog.text
+    now += (1.1 if begins > 0 else 91) * DAY  # it has begun, or the one before it has ended, too
+    await served.look()
+    assert shown(served) == other.serial
+    assert ("clients refuse it" in caplog.text) == (begins < 0)
+
+
+@pytest.mark.anyio
+async def test_a_certificate_that_has_not_begun_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    pair = Certificate(tmp_path, begins=1, days=90)
+    await ServedCertificate(pair.path, pair.key_path).look()
+    assert "has not begun: clients refuse it" in caplog.text

@@ -14,7 +14,7 @@ import typer
 import lockhouse
 from lockhouse.cli.commands.access import shown_grants
 from lockhouse.cli.frame import Run, command, data_directory
-from lockhouse.cli.printing import facts
+from lockhouse.cli.printing import facts, short
 from lockhouse.errors import RequestInvalid, ServerUnreachable
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def status(run: Run) -> None:
                 ("you are", f"{found.name} ({found.kind})"),
                 ("grants", shown_grants(found.grants)),
                 ("locks held", str(found.held_locks)),
+                *((("certificate", f"ends {short(found.certificate_end)}"),) if found.certificate_end else ()),
             )
         ),
     )

@@ -83,6 +83,10 @@ class Api:
         self.bodies_answer: Callable[[], bool] = lambda: True
         """Whether the place of large bodies does: `/readyz` says when it does not, and is ready all the same."""
 
+    def serves(self, certificate_end: Callable[[], float]) -> None:
+        """What is known once the server listens with https: when its certificate ends, as a Unix time."""
+        self._backing.certificate_end = certificate_end
+
     async def handle(self, request: Request) -> Response:
         """One request. Never raises but for a client that has gone."""
         try:

@@ -41,7 +41,7 @@ class Webhooks(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass
 class Backing:
     """What the handlers work with. `backup` (target, now, with keys) copies everything while the server serves; it
     blocks."""
@@ -57,6 +57,8 @@ class Backing:
     scrubbing: Scrubbing | None = None
     webhooks: Webhooks = field(kw_only=True)
     federation: Federation | None = None
+    certificate_end: Callable[[], float] = lambda: 0.0
+    """When the certificate that is served ends, as a Unix time; 0 without https."""
     copying: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a backup is made."""
 

@@ -274,3 +274,5 @@ class Status(Document, frozen=True, kw_only=True):
     region: str
     held_locks: int
     """Among what the caller may see; at most 1000 are counted."""
+    certificate_end: str = ""
+    """When the certificate that this server shows ends; empty without https, or where a proxy has it."""

@@ -26,6 +26,7 @@ async def status(call: Call) -> wire_access.Status:
         account_id=call.api.settings.account_id,
         region=call.api.settings.region,
         held_locks=len(held),
+        certificate_end=wire.when(end) if (end := call.api.certificate_end()) else "",
     )
 
 
