@@ -101,6 +101,10 @@ def test_a_lock_is_found_and_taken_away_and_its_holder_is_fenced(lockhouse: Lock
     assert (held["key"], held["who"], held["id"]) == (KEY, "alice@laptop", "lock-1")
     shown = lockhouse.command("lock", "show", place.bucket, KEY).ok().stdout
     assert "alice@laptop" in shown
+    assert "--reason TEXT" in shown
+    assert "alice@laptop" in lockhouse.command("lock", "show", f"{place.bucket}/{KEY}").ok().stdout
+    alone = lockhouse.command("lock", "show", place.bucket)
+    assert (alone.code, "say which state" in alone.stderr) == (2, True)
     assert lockhouse.command("lock", "force-unlock", place.bucket, KEY).code == 2
     wrong = lockhouse.command("lock", "force-unlock", place.bucket, KEY, "--reason", "x", "--id", "lock-2")
     assert wrong.code == 6

@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 _HELP = "Finding the server"
 _JSON = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text for people.")]
+_WHOLE_KEY = Annotated[
+    str,
+    typer.Argument(
+        metavar="KEY", help="The key of the state in it; or both as one: NAMESPACE/KEY.", show_default=False
+    ),
+]
 _CONNECTION: dict[str, Any] = {
     "endpoint": Annotated[
         str,
@@ -111,8 +117,12 @@ def command(
                     option, inspect.Parameter.KEYWORD_ONLY, default="", annotation=annotation
                 )
 
+        state = _names_a_state(own)
+
         @functools.wraps(function)
         def wrapper(**given: Any) -> None:  # noqa: ANN401 - the arguments are the command's own
+            if state and not given["key"]:
+                given["namespace"], given["key"] = _parted(given["namespace"])
             run = Run(given.pop("as_json"), {option: given.pop(option) for option in _CONNECTION if option in added})
             try:
                 code = exits.run(lambda: function(run, **given))
@@ -121,7 +131,10 @@ def command(
             if code is not Exit.OK:
                 raise typer.Exit(code)
 
-        parameters = [*list(own.parameters.values())[1:], *added.values()]
+        parameters = [
+            each.replace(default="", annotation=_WHOLE_KEY) if state and each.name == "key" else each
+            for each in (*list(own.parameters.values())[1:], *added.values())
+        ]
         signature = inspect.Signature(parameters, return_annotation=None)
         del wrapper.__wrapped__  # else its own signature would be read
         setattr(wrapper, "__signature__", signature)  # noqa: B010 - what Typer reads
@@ -130,6 +143,23 @@ def command(
         return function
 
     return declare
+
+
+def _names_a_state(own: inspect.Signature) -> bool:
+    """Whether its last arguments are NAMESPACE and KEY: then NAMESPACE/KEY may be given as one, as `lock list` and
+    Terraform's own errors print it."""
+    positional = [each for each in own.parameters.values() if each.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD]
+    return [each.name for each in positional[-2:]] == ["namespace", "key"] and not any(
+        each.default is not inspect.Parameter.empty for each in positional
+    )
+
+
+def _parted(place: str) -> tuple[str, str]:
+    """A namespace has no slash, so the first one ends it."""
+    namespace, _, key = place.partition("/")
+    if not key:
+        raise typer.BadParameter("say which state: NAMESPACE KEY, or NAMESPACE/KEY", param_hint="KEY")
+    return namespace, key
 
 
 def _help(text: str) -> str:

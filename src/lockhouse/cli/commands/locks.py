@@ -201,8 +201,14 @@ def _holder(held: HolderDocument) -> str:
     ]
     if held.job:
         lines.insert(1, ("job", held.job))
+    where = Address(held.namespace, held.key).words
     if stale is not None:
-        lines += [("stale", f"{stale.why} (found {short(stale.at)})")]
+        lines += [
+            ("stale", f"{stale.why} (found {short(stale.at)})"),
+            ("release it", f"lockhouse lock release --stale {where}"),
+        ]
+    else:
+        lines += [("if it is gone", f"lockhouse lock force-unlock {where} --reason TEXT")]
     return facts(lines)
 
 
