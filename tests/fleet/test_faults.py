@@ -254,17 +254,22 @@ def test_a_standby_that_lacks_acknowledged_writes_is_not_served_from_until_someb
 
 @pytest.mark.soak
 def test_the_check_finds_what_a_database_that_does_not_wait_for_its_disk_loses(tmp_path: Path):
-    """`synchronous_commit = off` acknowledges first and writes later: a kill takes what was acknowledged."""
+    """`synchronous_commit = off` acknowledges first and writes later: a kill takes what was acknowledged, unless it
+    comes just after PostgreSQL has written, which it does now and then."""
+    found = [problem for number in range(4) for problem in _killed_without_waiting(tmp_path / str(number))]
+    assert any("are lost" in problem for problem in found), found
+
+
+def _killed_without_waiting(place: Path) -> list[str]:
     with running_cluster(synchronous_commit="off", wal_writer_delay="10s") as cluster:
-        with fleet(tmp_path, 1, ("--database-url", cluster.url), settings=REFUSE_AT_ONCE) as made:
+        with fleet(place, 1, ("--database-url", cluster.url), settings=REFUSE_AT_ONCE) as made:
             with traffic(chains(3), made.new_users(WORKERS, made.endpoints)) as book:
                 wait_for(book, 40)
                 cluster.kill()
             cluster.start()
             made.replicas[0].command("db", "accept-rollback", "--database-url", cluster.url)
             time.sleep(2.0)
-            found = check.problems(book, clouds(made))
-        assert any("are lost" in problem for problem in found), found
+            return check.problems(book, clouds(made))
 
 
 def possible() -> bool:
