@@ -55,6 +55,8 @@ def test_a_key_is_rotated_without_a_gap(lockhouse: Lockhouse):
     new = Credentials(made["access_key_id"], made["secret_access_key"])
     put(lockhouse, old, place.bucket, "app.tfstate")
     put(lockhouse, new, place.bucket, "app.tfstate", 2)
+    told = lockhouse.command("key", "rotate", "rotating").ok().stdout
+    assert f"  export AWS_ENDPOINT_URL={lockhouse.cloud.endpoint}\n  export AWS_ACCESS_KEY_ID=LHK" in told
     lockhouse.command("token", "revoke", old.access_key_id).ok()
     assert refused(lambda: put(lockhouse, old, place.bucket, "app.tfstate", 3)) == "InvalidAccessKeyId"
     put(lockhouse, new, place.bucket, "app.tfstate", 3)

@@ -50,7 +50,7 @@ def find(*, endpoint: str, token: str, data: str) -> Login:
         where = f"{data}/credentials.json cannot be read" if data else "no endpoint, no saved login, no data directory"
         raise ServerUnreachable(
             f"cannot tell which server is meant: {where}",
-            hint="set LOCKHOUSE_ENDPOINT and LOCKHOUSE_TOKEN, or on the server's machine LOCKHOUSE_DATA",
+            hint="lockhouse login, or set LOCKHOUSE_ENDPOINT and LOCKHOUSE_TOKEN, or LOCKHOUSE_DATA on its machine",
         )
     return Login(known[0].endpoint, token, known[0].ca_file) if token else known[0]
 

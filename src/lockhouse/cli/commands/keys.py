@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,7 +40,7 @@ def create(
     Example: lockhouse key create --name ci --rights read,write,lock --on terraform-state/apps/
     """
     made = run.client.create_key(name, grants(rights, on, role))
-    run.show(made, _secret(made))
+    run.show(made, _secret(run, made))
 
 
 @command(keys, "list")
@@ -73,7 +74,7 @@ def rotate(run: Run, name: KeyName) -> None:
     `lockhouse token rotate ID` does both: the old one ends after a while by itself.
     """
     made = run.client.create_access_key(name)
-    run.show(made, _secret(made))
+    run.show(made, _secret(run, made))
 
 
 @command(keys, "grant")
@@ -164,7 +165,7 @@ def create_token(
     elif kind == "access-key":
         asked = AccessKeyAsk(name=name, expires_in=lasting, scope=scope, description=description)
         key = run.client.create_scoped_access_key(asked)
-        run.show(key, _secret(key))
+        run.show(key, _secret(run, key))
     else:
         raise RequestInvalid(f"cannot create a {kind}", hint="--kind token, or --kind access-key")
 
@@ -223,8 +224,9 @@ def revoke_token(
     run.show(ended, f"revoked {ended.id}")
 
 
-def _secret(made: CreatedKey) -> str:
-    return facts(
+def _secret(run: Run, made: CreatedKey) -> str:
+    """The key, and what whoever gets it says where Terraform or the AWS CLI runs."""
+    told = facts(
         (
             ("name", made.name),
             ("access key id", made.access_key_id),
@@ -232,6 +234,13 @@ def _secret(made: CreatedKey) -> str:
             ("grants", shown_grants(made.grants)),
         )
     )
+    variables = (
+        ("AWS_ENDPOINT_URL", run.client.endpoint),
+        ("AWS_ACCESS_KEY_ID", made.access_key_id),
+        ("AWS_SECRET_ACCESS_KEY", made.secret_access_key),
+    )
+    lines = "".join(f"  export {name}={shlex.quote(value)}\n" for name, value in variables)
+    return f"{told}\nThe secret is not shown again. Where Terraform or the AWS CLI runs:\n\n{lines}"
 
 
 def register(app: typer.Typer) -> None:
