@@ -12,7 +12,7 @@ import msgspec
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet, Hold, Lock
 from lockhouse.core.maintenance import OPERATION, Maintenance
-from lockhouse.core.times import timestamp
+from lockhouse.core.times import moment, timestamp
 
 
 class LockDocument(msgspec.Struct, frozen=True, gc=False):
@@ -68,7 +68,7 @@ def document_of(address: Address, lock: Lock, hold: Hold) -> bytes:
 
 def maintenance_document(address: Address, found: Maintenance) -> bytes:
     """What is shown in the place of a lock document."""
-    ends = f" (until {timestamp(found.until)})" if found.until else ""
+    ends = f" (until {moment(found.until)})" if found.until else ""
     return write_document(
         LockDocument(
             id=found.id,

@@ -19,7 +19,7 @@ from lockhouse.core.locks import FREE, Facet, Hold, Lock, LockRecord, Verdict
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Identity, Right, allows, require
 from lockhouse.core.records import LockEvent, StateRecord
-from lockhouse.core.times import timestamp
+from lockhouse.core.times import moment
 from lockhouse.errors import AccessDenied, LockHeld, LockMismatch, LockNotFound, StorageUnavailable
 from lockhouse.service import audit, namespaces
 from lockhouse.service.callers import Caller
@@ -307,7 +307,7 @@ def is_stale(lock: Lock, seen: float) -> bool:
 
 def holder_words(lock: Lock) -> str:
     """Who holds a lock since when, and in which CI job."""
-    words = f"{lock.name} holds it since {timestamp(lock.at)}"
+    words = f"{lock.name} holds it since {moment(lock.at)}"
     return f"{words} (job: {lock.link})" if lock.link else words
 
 

@@ -14,7 +14,7 @@ from lockhouse.core.addresses import Address, check_key
 from lockhouse.core.maintenance import MAX_REASON, Maintenance, standing
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, require, require_below
-from lockhouse.core.times import timestamp
+from lockhouse.core.times import moment
 from lockhouse.errors import DeleteLocked, MaintenanceNotFound, RequestInvalid, UnderMaintenance, WriteMaintenance
 from lockhouse.service import audit, namespaces
 from lockhouse.service.callers import Caller
@@ -141,8 +141,8 @@ def refuse_delete(tx: Reader, address: Address, now: float) -> None:
 
 def describe(found: Maintenance) -> str:
     """What stands, in words."""
-    until = f" until {timestamp(found.until)}" if found.until else ""
-    return f"maintenance of {found.place} since {timestamp(found.at)}{until} by {found.name}: {found.reason}"
+    until = f" until {moment(found.until)}" if found.until else ""
+    return f"maintenance of {found.place} since {moment(found.at)}{until} by {found.name}: {found.reason}"
 
 
 def way_out(found: Maintenance) -> str:
@@ -171,7 +171,7 @@ def _concerns(caller: Caller, found: Maintenance) -> bool:
 
 
 def _tell(tx: Transaction, caller: Caller, action: str, found: Maintenance) -> None:
-    until = f", until {timestamp(found.until)}" if found.until else ""
+    until = f", until {moment(found.until)}" if found.until else ""
     exactly = "exactly, " if found.exact else ""
     audit.note(
         tx,

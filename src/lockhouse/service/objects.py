@@ -18,7 +18,7 @@ from lockhouse.core.locks import FREE, lasting
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, allows, require
 from lockhouse.core.records import Parked, StateRecord
-from lockhouse.core.times import timestamp
+from lockhouse.core.times import moment
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Body, Facts, Version, parse_version_id
 from lockhouse.core.writes import WriteVerdict
@@ -326,7 +326,7 @@ def delete(
     record = tx.lock(state) if state.is_state else FREE
     if record.lock is not None:
         raise DeleteLocked(
-            f"cannot delete {address.lock_id}: {record.lock.holder} holds its lock since {timestamp(record.lock.at)}",
+            f"cannot delete {address.lock_id}: {record.lock.holder} holds its lock since {moment(record.lock.at)}",
             hint=f"unlock first: lockhouse lock show {address.words}",
         )
     if state.is_state:
