@@ -261,15 +261,17 @@ def test_the_check_finds_what_a_database_that_does_not_wait_for_its_disk_loses(t
 
 
 def _killed_without_waiting(place: Path) -> list[str]:
-    with running_cluster(synchronous_commit="off", wal_writer_delay="10s") as cluster:
-        with fleet(place, 1, ("--database-url", cluster.url), settings=REFUSE_AT_ONCE) as made:
-            with traffic(chains(3), made.new_users(WORKERS, made.endpoints)) as book:
-                wait_for(book, 40)
-                cluster.kill()
-            cluster.start()
-            made.replicas[0].command("db", "accept-rollback", "--database-url", cluster.url)
-            time.sleep(2.0)
-            return check.problems(book, clouds(made))
+    with (
+        running_cluster(synchronous_commit="off", wal_writer_delay="10s") as cluster,
+        fleet(place, 1, ("--database-url", cluster.url), settings=REFUSE_AT_ONCE) as made,
+    ):
+        with traffic(chains(3), made.new_users(WORKERS, made.endpoints)) as book:
+            wait_for(book, 40)
+            cluster.kill()
+        cluster.start()
+        made.replicas[0].command("db", "accept-rollback", "--database-url", cluster.url)
+        time.sleep(2.0)
+        return check.problems(book, clouds(made))
 
 
 def possible() -> bool:
