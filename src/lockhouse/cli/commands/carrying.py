@@ -133,8 +133,8 @@ def export(
 
 def decrypt(
     run: Run,
-    namespace: Annotated[str, typer.Argument(metavar="[NAMESPACE", show_default=False)] = "",
-    key: Annotated[str, typer.Argument(metavar="KEY]", show_default=False)] = "",
+    namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", show_default=False)] = "",
+    key: Annotated[str, typer.Argument(metavar="KEY", show_default=False)] = "",
     *,
     version: Annotated[str, typer.Option("--version", help="Which; without it, the newest.")] = "",
     file: Annotated[

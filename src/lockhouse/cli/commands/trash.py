@@ -64,7 +64,7 @@ def tag(
     key: Key,
     tags: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[NAME=VALUE]...", help="All tags that it is to have.", show_default=False),
+        typer.Argument(metavar="NAME=VALUE", help="All tags that it is to have.", show_default=False),
     ] = None,
     *,
     version: Annotated[str, typer.Option("--version", metavar="ID", help="Which; without it, the newest.")] = "",
