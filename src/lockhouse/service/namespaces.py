@@ -51,7 +51,10 @@ def get(tx: Reader, caller: Caller, name: str) -> Namespace:
     namespace = tx.namespace(name)
     require_sight(caller, name)
     if namespace is None:
-        raise NamespaceNotFound(f"cannot find {name}", hint=f"lockhouse namespace create {name}")
+        raise NamespaceNotFound(
+            f"cannot find a namespace named {name}",
+            hint=f"lockhouse namespace list, or make it: lockhouse namespace create {name}",
+        )
     return namespace
 
 
