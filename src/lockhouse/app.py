@@ -127,7 +127,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         shared = not isinstance(directory, DataDirectory)
         chosen = BLOB_ROWS if shared and settings.blobs == EMBEDDED else settings.blobs
         # Before keys and an administrator are made: of a start that ends here nothing is left that is told only once.
-        blobs, reach = open_to_serve(chosen, directory.blobs, directory.store)
+        blobs, reach = open_to_serve(chosen, directory.blobs, directory.store, directory.house)
         master = (
             read_master_key(settings.master_key_file)
             if settings.master_key_file
@@ -231,7 +231,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         made_key = sealed.source.where() if sealed is not None and sealed.made else ""
         chores = Chores(
             engine,
-            lambda: sweep(blobs, directory.store, now=now()),
+            lambda: sweep(blobs, directory.store, now=now(), house=directory.house() if is_elsewhere(chosen) else ""),
             restore_window=settings.restore_window * DAY_SECONDS,
             retention_floor=settings.retention_floor * DAY_SECONDS,
             sessions=house.sessions,

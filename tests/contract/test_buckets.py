@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
@@ -17,7 +18,10 @@ from lockhouse.errors import SettingInvalid, StorageUnavailable
 from lockhouse.storage.blobs.bucket import Bucket
 from lockhouse.storage.blobs.objects import ObjectBlobs
 from lockhouse.storage.blobs.opening import open_to_serve, read_bucket
+from lockhouse.storage.blobs.owner import house_in
+from lockhouse.storage.blobs.reach import Reach
 from lockhouse.storage.blobs.rows import RowBlobs
+from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.memory import MemoryStore
 from tests.contract.conftest import object_stores
 
@@ -134,9 +138,54 @@ def test_a_server_without_credentials_is_told_that_it_has_none(monkeypatch: pyte
 def test_an_endpoint_that_is_no_address_is_refused_before_anybody_is_asked(endpoint: str, tmp_path: Path):
     store = MemoryStore()
     with pytest.raises(SettingInvalid, match="its endpoint must be") as caught:
-        open_to_serve(f"s3://bodies?endpoint={endpoint}", RowBlobs(store), store)
+        open_to_serve(f"s3://bodies?endpoint={endpoint}", RowBlobs(store), store, str)
     assert "--blobs" in caught.value.hint
     assert read_bucket("s3://bodies?endpoint=http://127.0.0.1:9000/").endpoint == "http://127.0.0.1:9000"
+
+
+@pytest.mark.parametrize("store", ["moto", "lockhouse"])
+def test_a_bucket_is_of_one_house_until_somebody_gives_it_up(
+    store: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    cloud = object_stores()[store]
+    cloud.sdk("s3").create_bucket(Bucket="one-bucket")
+    bucket = Bucket(
+        "one-bucket", "deep", cloud.endpoint, "us-east-1", cloud.credentials.access_key_id,
+        cloud.credentials.secret_access_key,
+    )  # fmt: skip
+    keys = tmp_path / "keys.json"
+    keys.write_text(
+        json.dumps(
+            {"access_key_id": bucket.access_key_id, "secret_access_key": bucket.secret_access_key},
+        )
+    )
+    url = f"s3://one-bucket/deep?endpoint={cloud.endpoint}&region=us-east-1&credentials={keys}"
+    first, second = MemoryStore(), MemoryStore()
+    for _ in range(2):  # as often as its servers start
+        blobs, _reach = open_to_serve(url, RowBlobs(first), first, lambda: house_in(first))
+    writer = blobs.create()
+    writer.write(b"the only copy")
+    name = writer.finish()
+    with pytest.raises(SettingInvalid, match="s3://one-bucket/deep: it belongs to another Lockhouse") as refused:
+        open_to_serve(url, RowBlobs(second), second, lambda: house_in(second))
+    assert "name another bucket or prefix with --blobs (LOCKHOUSE_BLOBS)" in refused.value.hint
+    command = f"aws s3 rm s3://one-bucket/deep/lockhouse-house --endpoint-url {cloud.endpoint}"
+    assert refused.value.hint.endswith(command)
+    beside, _reach = open_to_serve(url.replace("/deep", "/other"), RowBlobs(second), second, lambda: house_in(second))
+    assert list(beside.names()) == []
+    # A server that began while the bucket was away sweeps nothing either.
+    late = ObjectBlobs(bucket)
+    assert sweep(late, second, now=1e12, grace=0.0, house=house_in(second)) == 0
+    assert "Cannot sweep" in caplog.text
+    reach = Reach(late, second, url, lambda: house_in(second))
+    reach.note(None)
+    assert "Found a bucket that is not ours" in caplog.text
+    assert late.open(name).read(0, 99) == b"the only copy"
+
+    cloud.sdk("s3").delete_object(Bucket="one-bucket", Key="deep/lockhouse-house")
+    open_to_serve(url, RowBlobs(second), second, lambda: house_in(second))
+    assert sweep(ObjectBlobs(bucket), first, now=1e12, grace=0.0, house=house_in(first)) == 0
+    assert sweep(ObjectBlobs(bucket), second, now=1e12, grace=0.0, house=house_in(second)) == 1
 
 
 def test_clients_are_told_what_it_means_and_the_log_what_the_store_said(caplog: pytest.LogCaptureFixture):

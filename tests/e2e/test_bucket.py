@@ -66,6 +66,13 @@ def test_a_bucket_that_does_not_exist_or_refuses_us_ends_the_start_and_leaves_no
     assert server.data == data
     assert "dynamodb_table" in server.child.said()  # it is the first start, which tells what to paste
     assert "KEEP A COPY OF IT" in server.child.said()
+    other = str(tmp_path / "other")  # its sweep would remove the bodies of the first
+    ended = run("serve", "--data", other, "--listen", "127.0.0.1:0", "--blobs", url, directory=tmp_path)
+    assert ended.code == 2, ended.report()
+    assert "cannot use s3://bodies: it belongs to another Lockhouse" in ended.stderr
+    assert "aws s3 rm s3://bodies/lockhouse-house" in ended.stderr.partition("\nhint: ")[2]
+    server.stop()
+    server.start()
     server.stop()
     nowhere = f"s3://nowhere?endpoint={bodies.endpoint}&region=us-east-1&credentials={tmp_path}/right.json"
     for option, blobs in (("--to-blobs", nowhere), ("--from-blobs", nowhere), ("--to-blobs", "s3://b?endpoint=b:9000")):

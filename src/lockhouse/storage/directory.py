@@ -21,6 +21,7 @@ import apsw
 from lockhouse.durable import sync_directory
 from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.blobs.files import FileBlobs
+from lockhouse.storage.blobs.owner import house_in
 from lockhouse.storage.reserve import RESERVE_BYTES, Reserve
 from lockhouse.storage.sql.sqlite import LOG_BOUND, SqliteStore, end_process
 
@@ -39,6 +40,10 @@ class DataDirectory:
     blobs: FileBlobs
     reserve: Reserve
     _lock: int
+
+    def house(self) -> str:
+        """The name of the house."""
+        return house_in(self.store)
 
     def close(self) -> None:
         self.store.close()

@@ -16,10 +16,12 @@ from pathlib import Path
 from lockhouse.durable import sync_directory
 from lockhouse.errors import DataInvalid, StorageUnavailable
 from lockhouse.storage.blobs.files import FileBlobs
+from lockhouse.storage.blobs.owner import new_house
 from lockhouse.storage.sql.postgres import PostgresStore
 from lockhouse.storage.sql.postgres_marks import MARKS_FILE
 
 _FINGERPRINT = "master-key"
+_HOUSE = "house"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,10 @@ class SharedStorage:
     def check_master_key(self, fingerprint: bytes) -> None:
         """See below."""
         check_master_key(self.store, fingerprint)
+
+    def house(self) -> str:
+        """The name of the house, as the first of its servers made it."""
+        return self.store.claim_fact(_HOUSE, new_house().encode()).decode()
 
     def close(self) -> None:
         self.store.close()

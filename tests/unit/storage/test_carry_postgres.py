@@ -256,3 +256,24 @@ def test_a_lost_master_key_of_a_database_is_replaced_only_when_that_is_asked_for
         storage.check_master_key(fingerprint(b"k" * 32))
     finally:
         storage.close()
+
+
+def test_replicas_are_one_house_and_what_is_moved_into_their_database_is_another_than_it_was(tmp_path: Path, url: str):
+    data = tmp_path / "data"
+    used(data)
+    directory = open_directory(data)
+    was = directory.house()
+    assert directory.house() == was
+    directory.close()
+    with open_directory_place(data) as source, database(url, data) as target:
+        move(source, target)
+    replicas = [open_shared(tmp_path / name, url, connections=2) for name in ("one", "two")]
+    try:
+        assert len({replica.house() for replica in replicas}) == 1
+        assert replicas[0].house() != was
+    finally:
+        for replica in replicas:
+            replica.close()
+    directory = open_directory(data)
+    assert directory.house() == was
+    directory.close()

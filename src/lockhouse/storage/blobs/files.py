@@ -88,6 +88,13 @@ class FileBlobs:
     def check(self) -> None:
         """The disk answers for itself, when it is used."""
 
+    def claim(self, house: str) -> str:
+        """Never another's: a data directory has one server."""
+        return house
+
+    def explain_owner(self) -> tuple[str, str]:
+        return "", ""
+
     def finished_within(self, name: str, seconds: float) -> bool:
         """Whether this process gave the name out so recently, by a clock that never jumps: its version may not be
         committed yet, whatever the file's date says."""

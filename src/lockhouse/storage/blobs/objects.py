@@ -21,12 +21,13 @@ from datetime import timedelta
 
 import obstore
 from msgspec.structs import replace
-from obstore.exceptions import BaseError, NotFoundError
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PreconditionError
 from obstore.store import S3Store
 
 from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.blobs.bucket import Bucket, explain
 from lockhouse.storage.blobs.given import Given
+from lockhouse.storage.blobs.owner import OWNER
 
 PART_BYTES = 8 * 1024 * 1024
 """S3 takes parts from 5 MiB, and 10,000 of them."""
@@ -95,6 +96,19 @@ class ObjectBlobs:
             obstore.list_with_delimiter(self._asked, f"{self._prefix}0000000000")
         except _FAILURES as error:
             raise explain(self._bucket, str(error)) from error
+
+    def claim(self, house: str) -> str:
+        path = f"{self._prefix}{OWNER}"
+        with _answers("claim the bucket", ""):
+            with contextlib.suppress(NotFoundError, FileNotFoundError):
+                return bytes(obstore.get(self._asked, path).bytes()).decode("utf-8", "replace").strip()
+            with contextlib.suppress(AlreadyExistsError, PreconditionError):
+                obstore.put(self._asked, path, house.encode(), mode="create", use_multipart=False)
+            return bytes(obstore.get(self._asked, path).bytes()).decode("utf-8", "replace").strip()
+
+    def explain_owner(self) -> tuple[str, str]:
+        at = f" --endpoint-url {self._bucket.endpoint}" if self._bucket.endpoint else ""
+        return self._where.rstrip("/"), f"aws s3 rm {self._where}{OWNER}{at}"
 
     def _path(self, name: str) -> str:
         if not _NAME.fullmatch(name):
@@ -247,7 +261,7 @@ def _connect(bucket: Bucket) -> S3Store:
 
 
 @contextlib.contextmanager
-def _answers(what: str) -> Iterator[None]:
+def _answers(what: str, thing: str = " a large body") -> Iterator[None]:
     """What the store says names places inside of a network: it is for the log, and clients are told what it means."""
     try:
         yield
@@ -260,8 +274,8 @@ def _answers(what: str) -> Iterator[None]:
                 "it does not answer as it should",
                 "try again in a minute; the server's log has what it said",
             )
-        act = what.partition(" ")[0]
-        raise StorageUnavailable(f"cannot {act} a large body in the object store: {message}", hint=hint) from error
+        act = f"{what.partition(' ')[0]}{thing}" if thing else what
+        raise StorageUnavailable(f"cannot {act} in the object store: {message}", hint=hint) from error
 
 
 def _short(error: BaseException) -> str:

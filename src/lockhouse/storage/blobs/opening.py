@@ -11,7 +11,7 @@ Without `credentials` these are found as AWS clients find them. No secret stands
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from threading import Lock
 from typing import Protocol
@@ -23,6 +23,7 @@ from lockhouse.core.blobs import Blobs
 from lockhouse.core.ports import Store
 from lockhouse.errors import SettingInvalid, StorageUnavailable
 from lockhouse.storage.blobs.bucket import Bucket
+from lockhouse.storage.blobs.owner import Claimable, of_another
 from lockhouse.storage.blobs.reach import Reach
 from lockhouse.storage.blobs.rows import RowBlobs
 
@@ -31,7 +32,7 @@ DATABASE = "database"
 _OPTIONS = frozenset({"endpoint", "region", "virtual_host", "credentials"})
 
 
-class KeptBlobs(Blobs, Protocol):
+class KeptBlobs(Blobs, Claimable, Protocol):
     """What a server needs of its blobs beyond reading and writing them."""
 
     sweeping: Lock
@@ -64,12 +65,19 @@ def open_blobs(setting: str, embedded: KeptBlobs, store: Store) -> KeptBlobs:
     return blobs
 
 
-def open_to_serve(setting: str, embedded: KeptBlobs, store: Store) -> tuple[KeptBlobs, Reach]:
+def open_to_serve(setting: str, embedded: KeptBlobs, store: Store, house: Callable[[], str]) -> tuple[KeptBlobs, Reach]:
     """As `open_blobs`, but a place that does not answer now may do so later: the log tells, and it is asked again. The
-    log tells too when it is hardly the place where the bodies are. Errors: SettingInvalid."""
+    log tells too when it is hardly the place where the bodies are. It is claimed for the house. Errors: SettingInvalid,
+    also when it is another's."""
     blobs = _named(setting, embedded, store)
-    reach = Reach(blobs, store, setting)
+    reach = Reach(blobs, store, setting, house)
     problem = reach.ask()
+    if problem is None and is_elsewhere(setting):
+        try:
+            if another := of_another(blobs, house()):
+                raise another
+        except StorageUnavailable as away:
+            problem = away
     if problem is not None and (wrong := _for_good(problem)):
         raise wrong
     reach.note(problem)

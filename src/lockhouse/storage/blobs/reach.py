@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from typing import Protocol
 
 from lockhouse.core.blobs import Blobs
 from lockhouse.core.ports import Store
 from lockhouse.errors import StorageUnavailable
+from lockhouse.storage.blobs.owner import Claimable, of_another
 
 ASK_SECONDS = 30.0
 """While it answers: each question costs a request."""
@@ -21,14 +24,19 @@ _SAMPLE = 4
 _log = logging.getLogger("lockhouse.storage")
 
 
+class Owned(Blobs, Claimable, Protocol):
+    """A place of blobs, which is somebody's."""
+
+
 class Reach:
     """One server's view. What it does waits for a network and belongs into a thread."""
 
-    def __init__(self, blobs: Blobs, store: Store, setting: str) -> None:
+    def __init__(self, blobs: Owned, store: Store, setting: str, house: Callable[[], str]) -> None:
         """`setting` is what names the place, for the log."""
         self._blobs = blobs
         self._store = store
         self._setting = setting
+        self._house = house
         self.answers = True
         """As it was when last asked."""
         self._asked = 0.0
@@ -75,6 +83,12 @@ class Reach:
                 _log.error(
                     "Found none of the large bodies that were looked for: are they elsewhere? blobs=%s", self._setting
                 )
+            try:
+                another = of_another(self._blobs, self._house())
+            except StorageUnavailable:
+                return  # away again
+            if another is not None:  # a server that serves locks does not end for it, and its sweep removes nothing
+                _log.error("%s error=%s hint=%s", "Found a bucket that is not ours", another.message, another.hint)
             self._compared = True
 
 

@@ -69,6 +69,13 @@ class RowBlobs:
     def check(self) -> None:
         """As the database, about which others ask."""
 
+    def claim(self, house: str) -> str:
+        """Never another's: they are in the house's own database."""
+        return house
+
+    def explain_owner(self) -> tuple[str, str]:
+        return "", ""
+
     def finished_within(self, name: str, seconds: float) -> bool:
         return self.given.within(name, seconds)
 

@@ -8,25 +8,38 @@ A command that refers to a blob of another version (a copy) must read that versi
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, takewhile
 
 from lockhouse.core.paging import paged
 from lockhouse.core.ports import Store
 from lockhouse.storage.blobs.opening import KeptBlobs
+from lockhouse.storage.blobs.owner import of_another
 from lockhouse.storage.holds import is_held
 
 GRACE_SECONDS = 24 * 3600.0
 _BATCH = 500
+_log = logging.getLogger("lockhouse.storage")
 
 
 def sweep(
-    blobs: KeptBlobs, store: Store, *, now: float, grace: float = GRACE_SECONDS, stop: Callable[[], bool] = bool
+    blobs: KeptBlobs,
+    store: Store,
+    *,
+    now: float,
+    grace: float = GRACE_SECONDS,
+    stop: Callable[[], bool] = bool,
+    house: str = "",
 ) -> int:
     """Remove orphans, in small batches; answers how many. `stop` is asked between batches. `now` in seconds since 1970.
 
+    With a `house` nothing is removed where another one keeps bodies, to which this store does not refer.
     Returns early while a copy is being made (`storage.holds`): the next sweep will find the same orphans.
     """
+    if house and (another := of_another(blobs, house)):
+        _log.error("Cannot sweep the place of large bodies error=%s hint=%s", another.message, another.hint)
+        return 0
     removed = 0
     old = (name for name, at in blobs.names() if now - at >= grace and not blobs.finished_within(name, grace))
     while not stop() and (batch := list(islice(old, _BATCH))):
