@@ -79,6 +79,8 @@ class Journal:
         self._retention = retention_days * DAY_SECONDS
         self._reads = reads
         self._waiting: list[Entry] = []
+        self._failing: type[Exception] | None = None
+        """What is told already, until it is over."""
         self._dropped = 0
         self._second = 0
         self._strangers = 0
@@ -195,8 +197,13 @@ class Journal:
             try:
                 await self._engine.write(partial(_add, batch=batch, readers=readers))
             except Exception as error:  # noqa: BLE001 - the log goes on when the database does
-                _log.error("Cannot append to the audit log waiting=%d error=%s", len(self._waiting), error)
+                if type(error) is not self._failing:
+                    _log.error("Cannot append to the audit log waiting=%d error=%s", len(self._waiting), error)
+                self._failing = type(error)
                 return
+            if self._failing is not None:
+                self._failing = None
+                _log.warning("Went on: can append to the audit log again")
             del self._waiting[: len(batch)]
             self._known.update(_reading(each) for each in readers)
 
