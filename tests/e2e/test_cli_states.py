@@ -60,7 +60,11 @@ def test_a_state_is_listed_shown_downloaded_restored_and_deleted(lockhouse: Lock
     back = ("state", "diff", place.bucket, KEY, "--version", newest["id"], "--from", oldest["id"])
     assert "0 more, 2 fewer, 0 other" in lockhouse.command(*back).ok().stdout
 
-    restored = lockhouse.json("state", "restore", place.bucket, KEY, "--version", oldest["id"])
+    number = oldest["id"].partition(".")[0]
+    assert lockhouse.json("state", "diff", place.bucket, KEY, "--version", number) == differing
+    for nothing in ("0", "77", "9" * 40, "1x"):
+        assert lockhouse.command("state", "restore", place.bucket, KEY, "--version", nothing).code == 3
+    restored = lockhouse.json("state", "restore", place.bucket, KEY, "--version", number)
     assert (restored["serial"], restored["mark"]) == (3, "rollback")
     refused = lockhouse.command("state", "delete", place.bucket, KEY)
     assert refused.code == 5

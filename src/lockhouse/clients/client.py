@@ -177,6 +177,14 @@ class Client(Connection):
         pages = self._pages(_in(namespace, "state/versions"), wire.Versions, "before", query)
         return list(islice((each for page in pages for each in page.versions), limit))
 
+    def version_id(self, namespace: str, key: str, text: str) -> str:
+        """The whole id of a version that may be named by its number alone: `3` for `3.Zk1x…`."""
+        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
+            return text
+        query: Query = {"key": key, "limit": 1, "before": int(text) + 1}
+        found = self._ask("GET", _in(namespace, "state/versions"), wire.Versions, query=query).versions
+        return next((each.id for each in found if each.id.partition(".")[0] == str(int(text))), text)
+
     @contextmanager
     def download(self, namespace: str, key: str, version: str = "") -> Iterator[tuple[int, Iterator[bytes]]]:
         """(size in bytes, pieces) of a version."""
@@ -395,6 +403,10 @@ class Client(Connection):
 
     def delete_webhook(self, name: str) -> None:
         self._do("DELETE", f"/webhooks/{_segment(name)}")
+
+
+_DIGITS = 15
+"""More than any version number has, and few enough for every store's integers."""
 
 
 def _segment(text: str) -> str:

@@ -27,7 +27,9 @@ def diff(
     namespace: Namespace,
     key: Key,
     *,
-    version: Annotated[str, typer.Option("--version", help="As `state versions` shows it.", show_default=False)],
+    version: Annotated[
+        str, typer.Option("--version", help="As `state versions` shows it, or its number.", show_default=False)
+    ],
     base: Annotated[str, typer.Option("--from", help="Compared with this one; without it, the current one.")] = "",
 ) -> None:
     """Show which resources and outputs a version has and another has not (`+`), lacks (`-`) or has otherwise (`~`).
@@ -36,6 +38,7 @@ def diff(
 
     Example: lockhouse state diff terraform-state app/terraform.tfstate --version 3.Zk1x…
     """
+    base, version = (run.client.version_id(namespace, key, each) for each in (base, version))
     old = _whole(run.client.download(namespace, key, base))
     found = compare(old, _whole(run.client.download(namespace, key, version)))
     if found is None:

@@ -138,7 +138,7 @@ def download(
 
     Example: lockhouse state download terraform-state app/terraform.tfstate -o app.tfstate
     """
-    _save(run, run.client.download(namespace, key, version), output)
+    _save(run, run.client.download(namespace, key, run.client.version_id(namespace, key, version)), output)
 
 
 comparing.register(group)
@@ -150,14 +150,17 @@ def restore(
     namespace: Namespace,
     key: Key,
     *,
-    version: Annotated[str, typer.Option("--version", help="As `state versions` shows it.", show_default=False)],
+    version: Annotated[
+        str, typer.Option("--version", help="As `state versions` shows it, or its number.", show_default=False)
+    ],
 ) -> None:
     """Make an old version current again, as a new version with the highest serial plus one. Nothing is removed.
 
     Example: lockhouse state restore terraform-state app/terraform.tfstate --version 3.Zk1x…
     """
-    made = run.client.restore(namespace, key, version)
-    run.show(made, f"restored {version} as {made.id} with serial {made.serial}")
+    old = run.client.version_id(namespace, key, version)
+    made = run.client.restore(namespace, key, old)
+    run.show(made, f"restored {old} as {made.id} with serial {made.serial}")
 
 
 @command(group, "require-lock")

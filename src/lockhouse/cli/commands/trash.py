@@ -77,7 +77,7 @@ def tag(
     if bool(tags) == none:
         raise RequestInvalid("cannot tell which tags are meant: name them, or say --none")
     pairs = dict(each.partition("=")[::2] for each in tags or ())
-    found = run.client.set_tags(namespace, key, version, pairs)
+    found = run.client.set_tags(namespace, key, run.client.version_id(namespace, key, version), pairs)
     shown = " ".join(f"{name}={value}" if value else name for name, value in sorted(found.tags.items()))
     run.show(found, facts((("version", found.id), ("tags", shown or "none"))))
 
