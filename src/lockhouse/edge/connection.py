@@ -424,6 +424,8 @@ class Connection(HttpToolsProtocol):
     def _tell(self, exchange: Exchange, request: Request, problem: StorageUnavailable) -> None:
         """That a body cannot be read at all. It was to be a body of any protocol, of which nothing is known here."""
         _log.error("Cannot read a body request=%s path=%s error=%s", request.request_id, _path(request), problem)
+        if self.transport.is_closing():
+            return
         hint = f"\nhint: {problem.hint}" if problem.hint else ""
         text = f"{problem.message}{hint}\nrequest id {request.request_id}\n"
         self.transport.writelines(self._whole(exchange, request, Response(503, [_PLAIN], text.encode()), text.encode()))

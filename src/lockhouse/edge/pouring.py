@@ -136,7 +136,7 @@ def untaken(transport: asyncio.Transport) -> int:
     """Bytes that were written for a client and have not come to it. A megabyte and more waits in the system, which asks
     for the next bytes only when a good part of that is gone: of a slow client the transport alone sees nothing."""
     waiting = bytearray(4)
-    with contextlib.suppress(OSError):  # where a system cannot say, the transport alone is looked at
+    with contextlib.suppress(OSError, ValueError):  # where nobody can say, the transport alone is looked at
         fcntl.ioctl(_descriptor(transport), termios.TIOCOUTQ, waiting)
     return transport.get_write_buffer_size() + int.from_bytes(waiting, sys.byteorder)
 

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import random
 import socket
+import struct
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -622,6 +623,27 @@ def test_a_body_that_cannot_be_read_at_all_is_answered_and_one_that_cannot_in_th
     assert status(answer) == 200
     assert said(answer) == bytes(good * LARGE)
     assert "Cannot read a body to its end request=" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
+def test_a_body_that_cannot_be_read_when_its_client_has_left_is_only_told_in_the_log(serve, run, caplog):
+    left, closed = threading.Event(), threading.Event()
+
+    def pull():
+        assert left.wait(10)
+        raise StorageUnavailable("cannot read a version: it was changed")
+
+    async def handler(request):
+        task = asyncio.ensure_future(request.disconnected())
+        task.add_done_callback(lambda _: left.set())
+        return Response(200, [], Stream(LARGE, None, closed.set, pull))
+
+    with serve(handler, run=run).connect() as client:
+        client.sendall(head(b"GET /x HTTP/1.1"))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    assert closed.wait(10)
+    assert "Cannot read a body request=" in caplog.text
     assert "Traceback" not in caplog.text
 
 
