@@ -13,6 +13,7 @@ import datetime as dt
 import ipaddress
 import os
 import ssl
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,13 +49,18 @@ def open_pair(certificate: Path, key: Path) -> Pair:
     Errors: `setting.invalid` when they cannot be used; it names the file that is to blame."""
     for path, name in ((certificate, "tls_cert"), (key, "tls_key")):
         try:
-            path.open("rb").close()
+            # To open a pipe would wait for its writer, for ever.
+            said = "" if stat.S_ISREG(path.stat().st_mode) else "it is no file"
+            if not said:
+                path.open("rb").close()
         except OSError as wrong:
+            said = os.strerror(wrong.errno or 0)
+        if said:
             raise SettingInvalid(
-                f"cannot read {path}: {os.strerror(wrong.errno or 0)}",
+                f"cannot read {path}: {said}",
                 hint=f"{name} must name a file that the user the server runs as may read",
                 setting=name,
-            ) from None
+            )
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         # An empty password, so that nobody is asked for one in a place where nobody sits.

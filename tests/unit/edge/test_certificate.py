@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import os
 import ssl
 import time
 from pathlib import Path
@@ -78,6 +79,7 @@ async def test_a_renewal_that_is_half_done_is_refused_once_and_taken_when_it_is_
         (lambda: first.path.write_bytes(whole), "the key is not that of the certificate"),
         (lambda: first.key_path.write_bytes(key[:50]), f"{first.key_path} holds no whole private key"),
         (first.key_path.unlink, f"cannot read {first.key_path}: No such file"),
+        (lambda: os.mkfifo(first.key_path), f"cannot read {first.key_path}: it is no file"),
     ]
     for act, said in steps:
         act()
@@ -90,6 +92,7 @@ async def test_a_renewal_that_is_half_done_is_refused_once_and_taken_when_it_is_
         assert "hint=" in caplog.text
         await served.look(asked=True)
         assert len(caplog.messages) == 2  # who asks is answered
+    first.key_path.unlink()
     first.key_path.write_bytes(key)
     await served.look()
     assert shown(served) == second.serial
