@@ -16,8 +16,7 @@ import asyncio
 import logging
 from asyncio.events import TimerHandle
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
@@ -28,20 +27,17 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from lockhouse.edge.addresses import Network, client_of, counted, is_trusted
+from lockhouse.edge.answers import PLAIN, Answers, internal_error, log_failure
 from lockhouse.edge.exchange import Exchange, new_request_id
-from lockhouse.edge.pouring import NothingSent, pour, pulled, untaken
-from lockhouse.errors import StorageUnavailable
+from lockhouse.edge.pouring import untaken
 from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
-from lockhouse.runtime.streams import Piece
 
 MAX_HEADERS = 64
 MAX_HEAD_BYTES = 16 * 1024
-_COPIED = 64 * 1024
-"""Bodies below this are copied behind their head, which is cheaper than sending two pieces."""
+LINGER_SECONDS = 30.0
+"""How long, after an early answer, the rest of a body is dropped as it comes before the connection is closed."""
 LEAST_TAKEN = 48 * 1024
 """Bytes of an answer that a client must take in each period of its deadline."""
-_BODILESS = frozenset({204, 304})
-_PLAIN = (b"content-type", b"text/plain; charset=utf-8")
 _log = logging.getLogger("lockhouse.edge")
 
 
@@ -167,6 +163,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._answers = Answers(transport, self.flow, self.server_state)
         self._peer = self.client[0] if self.client else ""
         self._behind_proxy = bool(self.trusted) and is_trusted(self._peer, self.trusted)
         if self.max_per_address and not self._behind_proxy:
@@ -344,114 +341,34 @@ class Connection(HttpToolsProtocol):
             limit = self.limit_concurrency
             if limit is not None and (len(self.connections) >= limit or len(self.tasks) > limit):
                 exchange.keep_alive = False
-                response = Response(503, [_PLAIN], b"Service Unavailable")
+                response = Response(503, [PLAIN], b"Service Unavailable")
             else:
                 try:
                     response = await self._handler(request)
                 except Exception:  # noqa: BLE001 - the edge: whatever went wrong, the client gets an answer
                     _log.exception("Cannot serve a request request=%s", request.request_id)
-                    response = _internal(request)
+                    response = internal_error(request)
             if exchange.more and not await exchange.settle():
                 exchange.keep_alive = False
             if isinstance(response.body, Stream):
-                await self._send(exchange, request, response, response.body)
+                await self._answers.stream(exchange, request, response, response.body)
             else:
                 if self.flow.write_paused:
                     await self.flow.drain()
                 if not exchange.gone:
-                    head, body = self._whole(exchange, request, response, response.body)
-                    if len(body) < _COPIED:
-                        self.transport.write(head + body)
-                    else:
-                        self.transport.writelines((head, body))
+                    self._answers.whole(exchange, request, response, response.body)
+            if exchange.more and not exchange.unasked and not self.transport.is_closing():
+                if self.transport.can_write_eof():
+                    self.transport.write_eof()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(exchange.linger(), LINGER_SECONDS)
         except BaseException as error:
-            _log_failure(error, request)
+            log_failure(error, request)
             self.transport.close()
             if not isinstance(error, Exception):
                 raise
         finally:
             self._end(exchange)
-
-    def _whole(self, exchange: Exchange, request: Request, response: Response, body: bytes) -> tuple[bytes, bytes]:
-        """The head and the body of an answer as they are sent."""
-        try:
-            head = self._head(exchange, request, response, len(body))
-        except ValueError:
-            _log.exception("Cannot send an answer request=%s", request.request_id)
-            response = _internal(request)
-            body = cast("bytes", response.body)
-            head = self._head(exchange, request, response, len(body))
-        return head, b"" if exchange.method == "HEAD" else body
-
-    async def _send(self, exchange: Exchange, request: Request, response: Response, stream: Stream) -> None:
-        flow, transport = self.flow, self.transport
-        try:
-            head = self._head(exchange, request, response, stream.length)
-            left = stream.length
-            if flow.write_paused:
-                await flow.drain()
-            if exchange.gone:
-                return
-            if exchange.method == "HEAD" or not left:
-                transport.write(head)
-                return
-            pull = pulled(transport, stream)
-            if pull is not None:
-                given, head = head, b""
-                await pour(transport, flow, given, left, pull)
-                return
-            async with aclosing(_generator(stream)) as pieces:
-                async for piece in pieces:
-                    if flow.write_paused:
-                        await flow.drain()
-                    if exchange.gone or transport.is_closing():
-                        return
-                    left -= len(piece)
-                    if left < 0:
-                        break
-                    transport.writelines((head, piece) if head else (piece,))
-                    head = b""
-            if left:
-                raise ValueError("a stream has another length than it said")
-        except (NothingSent, StorageUnavailable) as error:
-            problem = error.__cause__ if isinstance(error, NothingSent) else error if head else None
-            if not isinstance(problem, StorageUnavailable):
-                raise
-            self._tell(exchange, request, problem)
-        finally:
-            stream.close()
-
-    def _tell(self, exchange: Exchange, request: Request, problem: StorageUnavailable) -> None:
-        """That a body cannot be read at all. It was to be a body of any protocol, of which nothing is known here."""
-        _log.error("Cannot read a body request=%s path=%s error=%s", request.request_id, _path(request), problem)
-        if self.transport.is_closing():
-            return
-        hint = f"\nhint: {problem.hint}" if problem.hint else ""
-        text = f"{problem.message}{hint}\nrequest id {request.request_id}\n"
-        self.transport.writelines(self._whole(exchange, request, Response(503, [_PLAIN], text.encode()), text.encode()))
-
-    def _head(self, exchange: Exchange, request: Request, response: Response, length: int) -> bytes:
-        """Status line and fields. ValueError when a field holds a line break."""
-        status = response.status
-        parts = [STATUS_LINE[status]]
-        for name, value in self.server_state.default_headers:
-            parts += (name, b": ", value, b"\r\n")
-        for name, value in response.headers:
-            parts += (name, b": ", value, b"\r\n")
-        lines = 2 + len(self.server_state.default_headers) + len(response.headers)
-        parts.append(b"x-request-id: %b\r\n" % request.request_id.encode("ascii"))
-        if status not in _BODILESS:
-            if response.head_length is not None and exchange.method == "HEAD":
-                length = response.head_length
-            parts.append(b"content-length: %d\r\n" % length)
-            lines += 1
-        if not exchange.keep_alive:
-            parts.append(b"connection: close\r\n")
-            lines += 1
-        head = b"".join(parts)
-        if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
-            raise ValueError("a response field holds a line break")
-        return head + b"\r\n"
 
     def _end(self, exchange: Exchange) -> None:
         """The exchange is over: the next one, or wait for it."""
@@ -545,7 +462,7 @@ class Connection(HttpToolsProtocol):
         self._request = None
         text = f"cannot accept this request: {why.reason}\n".encode()
         phrase = STATUS_LINE.get(why.status) or f"HTTP/1.1 {why.status} {HTTPStatus(why.status).phrase}\r\n".encode()
-        fields = [_PLAIN, (b"connection", b"close")]
+        fields = [PLAIN, (b"connection", b"close")]
         head = b"".join(
             name + b": " + value + b"\r\n"
             for name, value in (
@@ -572,32 +489,3 @@ def connection_class(
         "per_address": {},
     }
     return type("Connection", (Connection,), settled)
-
-
-async def _generator(body: Stream) -> AsyncGenerator[Piece, None]:
-    """The stream as a generator that can be closed, so that a client who leaves ends the reading."""
-    chunks = body.chunks()
-    try:
-        async for piece in chunks:
-            yield piece
-    finally:
-        if isinstance(chunks, AsyncGenerator):
-            await chunks.aclose()
-
-
-def _log_failure(error: BaseException, request: Request) -> None:
-    """What broke an answer off. The client, which was told the length, knows that it does not have the whole."""
-    if isinstance(error, StorageUnavailable):
-        _log.error(
-            "Cannot read a body to its end request=%s path=%s error=%s", request.request_id, _path(request), error
-        )
-    elif isinstance(error, Exception):
-        _log.error("Cannot send an answer request=%s", request.request_id, exc_info=error)
-
-
-def _path(request: Request) -> str:
-    return request.raw_path.decode("latin-1")
-
-
-def _internal(request: Request) -> Response:
-    return Response(500, [_PLAIN], f"internal error; request id {request.request_id}\n".encode())

@@ -164,6 +164,13 @@ class Exchange:
             await self._change()
         return not self.more
 
+    async def linger(self) -> None:
+        """Drop the rest of the body as it comes, behind an answer that was given early. To close a connection with
+        bytes unread resets it, and the client may never see what it was told. Source: RFC 9112 section 9.6."""
+        while not self._over():
+            self._take()
+            await self._change()
+
     def _over(self) -> bool:
         return self.gone or not self.more
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import uvloop
 
+from lockhouse.edge import connection
 from lockhouse.edge.connection import LEAST_TAKEN, BadHead, Deadlines, read_target
 from lockhouse.edge.exchange import Exchange
 from lockhouse.edge.pouring import LARGE
@@ -245,6 +246,47 @@ def test_a_small_unread_body_does_not_cost_the_connection(serve):
     answer = serve(handler).talk(raw)
     assert answer.startswith(b"HTTP/1.1 403")
     assert answer.endswith(b"GET|/next||")
+
+
+@pytest.mark.parametrize("run", [uvloop.run, asyncio.run])
+@pytest.mark.parametrize("framing", ["length", "chunked"])
+def test_who_is_refused_while_sending_a_large_body_still_reads_why(serve, run, framing):
+    async def refuse(request):
+        return Response(403, [], b"you may not")
+
+    size = 40 << 20
+    server = serve(refuse, run=run, max_body=1 << 30)
+    with server.connect() as client:
+        if framing == "length":
+            client.sendall(head(b"PUT /x HTTP/1.1", b"Content-Length: %d" % size))
+            client.sendall(bytes(size))
+        else:
+            client.sendall(head(b"PUT /x HTTP/1.1", b"Transfer-Encoding: chunked"))
+            client.sendall(b"%x\r\n" % size + bytes(size) + b"\r\n0\r\n\r\n")
+        answer = client.recv(65536)
+        while b"you may not" not in answer:
+            more = client.recv(65536)
+            assert more
+            answer += more
+        assert status(answer) == 403
+        assert b"connection: close" in answer.lower()
+        assert client.recv(1) == b""
+
+
+def test_who_goes_on_sending_after_a_refusal_is_ended(serve, monkeypatch):
+    monkeypatch.setattr(connection, "LINGER_SECONDS", 0.5)
+
+    async def refuse(request):
+        return Response(403, [], b"you may not")
+
+    server = serve(refuse, max_body=1 << 40)
+    with server.connect() as client:
+        client.sendall(head(b"PUT /x HTTP/1.1", b"Content-Length: %d" % (1 << 39)))
+        began = time.monotonic()
+        with pytest.raises(OSError):
+            while True:
+                client.sendall(bytes(1 << 16))
+                assert time.monotonic() - began < 10
 
 
 def test_a_large_unread_body_ends_the_connection(serve):
