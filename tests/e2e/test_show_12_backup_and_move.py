@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import signal
 import sqlite3
@@ -13,6 +14,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -240,6 +242,10 @@ def test_everything_moves_to_postgresql_is_served_there_and_moves_back(
         assert {name: each["rows"] for name, each in away["tables"].items()} == {
             name: rows for name, (rows, _) in before.items()
         }
+        bare = cluster.url.replace(f":{urlsplit(cluster.url).password}@", "@")  # no password on a screen
+        assert shlex.split(away["serve"]) == [
+            *("lockhouse", "serve", "--data", str(data), "--database-url", bare, "--blobs", blobs)
+        ]
         refused = run("serve", "--data", data, "--listen", "127.0.0.1:0")
         assert refused.code == 1
         assert "it was moved to postgresql://" in refused.stderr
@@ -249,9 +255,10 @@ def test_everything_moves_to_postgresql_is_served_there_and_moves_back(
         made = json.loads((tmp_path / "b" / "manifest.json").read_text())
         assert made["tables"] == away["tables"]
         back = tmp_path / "back"
-        run("move", "--from", cluster.url, "--from-blobs", blobs, "--to", back, "--data", data).ok()
-        for name in KEYS:
-            shutil.copy2(data / name, back / name)
+        said = run("move", "--from", cluster.url, "--from-blobs", blobs, "--to", back, "--data", data, "--json").ok()
+        copy, _, serve = json.loads(said.stdout)["serve"].partition(" && ")
+        subprocess.run(copy, shell=True, check=True)
+        assert shlex.split(serve) == ["lockhouse", "serve", "--data", str(back)]
         assert tables(back / "lockhouse.db") == before
     server.data = back
     server.start()

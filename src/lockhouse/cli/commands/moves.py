@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from lockhouse.storage.carry.place import Place
 
 _PLACE = "a data directory, or postgresql://…"
+_PASSWORD = re.compile(r"(://[^:/@]*):[^@/]*@")
 _BLOBS = "in the data directory, or in the database of postgresql://…"
 
 
@@ -78,6 +81,7 @@ def move(
         Meter() as meter,
     ):
         made = moving.move(old, new, progress=meter.progress)
+    next_command = _serving(target, data, to_blobs, source)
     rows = [(name, str(table.rows), "equal") for name, table in made.tables.items()]
     found = made.found
     run.show(
@@ -88,6 +92,7 @@ def move(
             "blobs": made.blobs,
             "versions": found.versions if found else 0,
             "bytes": found.bytes if found else 0,
+            "serve": next_command,
         },
         columns(("table", "rows", "compared"), rows, "no tables")
         + facts(
@@ -96,9 +101,21 @@ def move(
                 ("to", new.name),
                 ("bodies moved", str(made.blobs)),
                 ("versions read", f"{found.versions} ({size(found.bytes)})" if found else "none: no key"),
+                ("serve it with", next_command),
             )
         ),
     )
+
+
+def _serving(target: str, data: str, blobs: str, source: str) -> str:
+    """The command that serves the place to which everything was moved. A new directory needs the keys first."""
+    large = ("--blobs", blobs) if blobs else ()
+    if "://" in target:
+        url = _PASSWORD.sub(r"\1@", target)
+        return shlex.join(["lockhouse", "serve", *(("--data", data) if data else ()), "--database-url", url, *large])
+    keys, new = shlex.quote(data if "://" in source else source), shlex.quote(target)
+    serve = shlex.join(["lockhouse", "serve", "--data", target, *large])
+    return f"cp -p {keys}/*.key {keys}/credentials.json {new}/ && {serve}"
 
 
 @contextmanager

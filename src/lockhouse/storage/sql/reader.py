@@ -75,14 +75,16 @@ class WithCurrent(NamedTuple):
     """States whose keys follow, their locks and their versions."""
 
 
-def with_current(record: str) -> WithCurrent:
-    """`record`: how the record of the current version of the state `s` is read."""
+def with_current(record: str, joined: str = "") -> WithCurrent:
+    """`record`: how the record of the current version of the state `s` is read; `joined`: what is joined to `s` for it
+    where there are many."""
     one = "FROM states s WHERE s.namespace = ? AND s.key = ?"
     return WithCurrent(
         bare=f"SELECT {STATE_COLUMNS}, {record} {one}",
         whole=f"SELECT {STATE_COLUMNS}, {record}, "  # noqa: S608
         f"(SELECT b.packed FROM bodies b WHERE b.state_id = s.id AND b.seq = s.current) {one}",
-        many=f"SELECT {STATE_COLUMNS}, {record} FROM states s WHERE s.namespace = ?",  # noqa: S608
+        many=f"SELECT {STATE_COLUMNS}, {'v.record' if joined else record} FROM states s {joined} "  # noqa: S608
+        "WHERE s.namespace = ?",
         overview=f"SELECT {STATE_COLUMNS}, "  # noqa: S608
         "(SELECT l.record FROM locks l WHERE l.held = 1 AND l.namespace = s.namespace AND l.key = s.key), "
         f"{record} FROM states s WHERE s.namespace = ? AND s.key IN ",
@@ -114,7 +116,9 @@ class SqlReader(
 ):
     """`core.ports.Reader` over one session."""
 
-    _with_current: ClassVar[WithCurrent] = with_current(CURRENT_RECORD)
+    _with_current: ClassVar[WithCurrent] = with_current(
+        CURRENT_RECORD, f"LEFT JOIN versions v ON v.place = s.id * {SPAN} + s.current"
+    )
 
     def __init__(self, session: Session, settled: Settled, generation: int) -> None:
         """`generation`: of `settled`, noted before the session's snapshot began."""
