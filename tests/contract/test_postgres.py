@@ -14,12 +14,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet, LockRecord, Release, Take, release, take
 from lockhouse.core.ports import Store, Transaction
 from lockhouse.core.principals import Principal
-from lockhouse.core.records import Namespace
+from lockhouse.core.records import Namespace, StateRecord
 from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.sql import postgres_holding, postgres_schema, postgres_writer
 from lockhouse.storage.sql.postgres import PostgresStore
@@ -27,6 +28,7 @@ from lockhouse.storage.sql.postgres_session import READ_WRITE, Lost, Session, op
 from lockhouse.storage.sql.postgres_transaction import LISTS, PostgresTransaction
 from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.records import encode_lock, state_of
+from tests.contract.changes import CHANGES, two_versions
 from tests.contract.conftest import cluster
 from tests.contract.samples import HOME, version, write_version
 from tests.eventually import eventually
@@ -50,6 +52,46 @@ def pair(database: str) -> Iterator[tuple[PostgresStore, PostgresStore]]:
     """Two stores, as two servers have them."""
     with closing(PostgresStore(database)) as one, closing(PostgresStore(database)) as other:
         yield one, other
+
+
+def _state_first(tx: Transaction, state: StateRecord) -> None:
+    tx.save_state(replace(state, current=3))
+    tx.add_version(state, version(3))
+
+
+@pytest.mark.parametrize("change", [*CHANGES.values(), _state_first], ids=[*CHANGES, "the state before its version"])
+def test_the_copy_of_the_newest_version_follows_every_change(
+    pair: tuple[PostgresStore, PostgresStore], database: str, change: Callable[[Transaction, StateRecord], object]
+):
+    pair[0].write(two_versions)
+
+    def run(tx: Transaction) -> None:
+        state = tx.state(HOME)
+        assert state is not None
+        change(tx, state)
+
+    pair[1].write(run)
+    with psycopg.connect(database) as connection:
+        copies = connection.execute(
+            "SELECT s.newest, (SELECT v.record FROM versions v WHERE v.state_id = s.id AND v.seq = s.current) FROM states s"
+        ).fetchall()
+    assert len(copies) == 1
+    assert copies[0][0] == copies[0][1]
+
+
+def test_a_database_of_a_lockhouse_without_copies_is_given_them(database: str):
+    with closing(PostgresStore(database)) as store:
+        store.write(two_versions)
+        before = store.read(lambda r: r.states("acme"))
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DROP FUNCTION states_newest, versions_newest CASCADE")
+        connection.execute("ALTER TABLE states DROP COLUMN newest")
+        connection.execute("UPDATE schema_steps SET version = 1 WHERE list = 'own'")
+    with closing(PostgresStore(database)) as store:
+        assert store.read(lambda r: r.states("acme")) == before
+        with psycopg.connect(database) as connection:
+            rows = connection.execute("SELECT s.newest = v.record FROM states s JOIN versions v ON v.seq = s.current")
+            assert rows.fetchall() == [(True,)]
 
 
 class Race:

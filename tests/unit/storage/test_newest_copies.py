@@ -9,13 +9,9 @@ from pathlib import Path
 
 import apsw
 import pytest
-from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.ports import Transaction
-from lockhouse.core.records import StateRecord
-from lockhouse.core.trash import Discarded
-from lockhouse.core.versions import Facts
 from lockhouse.storage.carry.layout import layout
 from lockhouse.storage.carry.sqlite_rows import SqliteLoader, SqliteSnapshot
 from lockhouse.storage.sql import migrations, records
@@ -23,7 +19,8 @@ from lockhouse.storage.sql.reader import SqlReader
 from lockhouse.storage.sql.settled import UNSETTLED, Settled
 from lockhouse.storage.sql.sqlite import SqliteStore
 from lockhouse.storage.sql.sqlite_schema import SqliteReader
-from tests.contract.samples import HOME, marker, version, write_version
+from tests.contract.changes import CHANGES, two_versions
+from tests.contract.samples import HOME, version, write_version
 
 PAGE = 50
 
@@ -58,51 +55,6 @@ def assert_copied(path: Path) -> None:
     assert copies.state_and_version(HOME, packed=False) == versions.state_and_version(HOME, packed=False)
     assert copies.overview("acme", [HOME.key]) == versions.overview("acme", [HOME.key])
     session.connection.close()
-
-
-def two_versions(tx: Transaction) -> StateRecord:
-    write_version(tx, HOME, version(1))
-    return write_version(tx, HOME, version(2, b"[2]"))
-
-
-def _pack(tx: Transaction, state: StateRecord) -> None:
-    found = tx.version(state, 2)
-    assert found is not None
-    assert found.body is not None
-    assert tx.repack(state.id, 2, found.body, replace(found.body, packed=b"", blob="elsewhere"), 5.0)
-
-
-def _discard(tx: Transaction, state: StateRecord) -> None:
-    found = tx.version(state, 2)
-    assert found is not None
-    tx.discard_version(state.id, Discarded(found, 5.0))
-    tx.save_state(replace(state, current=1))
-
-
-def _discard_and_recover(tx: Transaction, state: StateRecord) -> None:
-    _discard(tx, state)
-    tx.recover_version(state.id, 2)
-    tx.save_state(state)
-
-
-def _delete_all(tx: Transaction, state: StateRecord) -> None:
-    tx.delete_version(state, 1)
-    tx.delete_version(state, 2)
-    tx.save_state(replace(state, current=0, live=False))
-
-
-CHANGES: dict[str, Callable[[Transaction, StateRecord], object]] = {
-    "another version": lambda tx, state: write_version(tx, state.address, version(3)),
-    "a delete marker": lambda tx, state: write_version(tx, state.address, marker(3)),
-    "facts": lambda tx, state: tx.set_facts(state, 2, Facts(serial=9, lineage="lin")),
-    "tags": lambda tx, state: tx.set_tags(state, 2, {"a": "b"}),
-    "tags of an older version": lambda tx, state: tx.set_tags(state, 1, {"a": "b"}),
-    "packing": _pack,
-    "to the trash": _discard,
-    "to the trash and back": _discard_and_recover,
-    "all versions deleted": _delete_all,
-    "counters": lambda tx, state: tx.save_state(replace(state, parked=3)),
-}
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())

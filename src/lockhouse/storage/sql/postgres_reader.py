@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from lockhouse.core.addresses import LAST
 from lockhouse.storage.sql.dialect import kept
-from lockhouse.storage.sql.reader import SqlReader, bounds_of
+from lockhouse.storage.sql.reader import FROM_COPIES, SqlReader, bounds_of
 from lockhouse.storage.sql.records import after_prefix
 
 _BEHIND = (
@@ -17,6 +17,8 @@ _BEHIND = (
 
 class PostgresReader(SqlReader):
     """`core.ports.Reader` over one session of PostgreSQL."""
+
+    _with_current = FROM_COPIES
 
     def leading_keys(
         self, namespace: str, prefix: str, delimiter: str, after: str = "", limit: int = 1000

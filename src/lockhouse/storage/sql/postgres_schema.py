@@ -17,6 +17,8 @@ from lockhouse.errors import StorageUnavailable
 from lockhouse.storage.sql import migrations
 from lockhouse.storage.sql.dialect import definition
 from lockhouse.storage.sql.postgres_session import Connection, Lost, open_connection, options_of, unreachable
+from lockhouse.storage.sql.reader import CURRENT_RECORD
+from lockhouse.storage.sql.records import SPAN
 
 MIGRATING = 7373_0001
 """The advisory lock of whoever changes the tables, until its transaction ends."""
@@ -31,6 +33,25 @@ OWN: Sequence[Sequence[str]] = (
         # How often each connection that writes has committed (`postgres_marks`).
         "CREATE TABLE marks (id TEXT PRIMARY KEY NOT NULL, commits INTEGER NOT NULL, at REAL NOT NULL)",
         "CREATE TABLE house_facts (name TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL)",
+    ),
+    (
+        # A copy of the record of each state's current version, as in SQLite (`sqlite_schema`): a page of a list else
+        # reads two more pages of the database for each state. A version may be added before or after its state says
+        # that it is the current one. Replicas that know nothing of the copy keep it right as well.
+        "ALTER TABLE states ADD COLUMN newest BLOB",
+        f"""CREATE FUNCTION states_newest() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            NEW.newest := (SELECT v.record FROM versions v WHERE v.place = NEW.id * {SPAN} + NEW.current);
+            RETURN NEW;
+        END $$""",  # noqa: S608
+        """CREATE TRIGGER states_newest BEFORE UPDATE OF current ON states FOR EACH ROW
+            WHEN (NEW.current <> OLD.current) EXECUTE FUNCTION states_newest()""",
+        """CREATE FUNCTION versions_newest() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            UPDATE states SET newest = NEW.record WHERE id = NEW.state_id AND current = NEW.seq;
+            RETURN NULL;
+        END $$""",
+        """CREATE TRIGGER versions_newest AFTER INSERT OR UPDATE OF record ON versions FOR EACH ROW
+            EXECUTE FUNCTION versions_newest()""",
+        f"UPDATE states s SET newest = {CURRENT_RECORD} WHERE s.current > 0",  # noqa: S608
     ),
 )
 BREAKING: dict[str, frozenset[int]] = {"shared": frozenset({15}), "own": frozenset()}

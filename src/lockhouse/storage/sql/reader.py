@@ -75,20 +75,23 @@ class WithCurrent(NamedTuple):
     """States whose keys follow, their locks and their versions."""
 
 
-def with_current(record: str, joined: str = "") -> WithCurrent:
-    """`record`: how the record of the current version of the state `s` is read; `joined`: what is joined to `s` for it
-    where there are many."""
+def _with_current(record: str) -> WithCurrent:
+    """`record`: how the record of the current version of the state `s` is read."""
     one = "FROM states s WHERE s.namespace = ? AND s.key = ?"
     return WithCurrent(
         bare=f"SELECT {STATE_COLUMNS}, {record} {one}",
         whole=f"SELECT {STATE_COLUMNS}, {record}, "  # noqa: S608
         f"(SELECT b.packed FROM bodies b WHERE b.state_id = s.id AND b.seq = s.current) {one}",
-        many=f"SELECT {STATE_COLUMNS}, {'v.record' if joined else record} FROM states s {joined} "  # noqa: S608
-        "WHERE s.namespace = ?",
+        many=f"SELECT {STATE_COLUMNS}, {record} FROM states s WHERE s.namespace = ?",  # noqa: S608
         overview=f"SELECT {STATE_COLUMNS}, "  # noqa: S608
         "(SELECT l.record FROM locks l WHERE l.held = 1 AND l.namespace = s.namespace AND l.key = s.key), "
         f"{record} FROM states s WHERE s.namespace = ? AND s.key IN ",
     )
+
+
+FROM_VERSIONS = _with_current(CURRENT_RECORD)
+FROM_COPIES = _with_current(f"coalesce(s.newest, {CURRENT_RECORD})")
+"""Where the store keeps copies of these records beside the states (`sqlite_schema`, `postgres_schema`)."""
 
 
 class Session(Protocol):
@@ -116,9 +119,7 @@ class SqlReader(
 ):
     """`core.ports.Reader` over one session."""
 
-    _with_current: ClassVar[WithCurrent] = with_current(
-        CURRENT_RECORD, f"LEFT JOIN versions v ON v.place = s.id * {SPAN} + s.current"
-    )
+    _with_current: ClassVar[WithCurrent] = FROM_VERSIONS
 
     def __init__(self, session: Session, settled: Settled, generation: int) -> None:
         """`generation`: of `settled`, noted before the session's snapshot began."""

@@ -2,7 +2,7 @@
 
 `states.newest` is a copy of the record of a state's current version. A page of a list would else read a row from
 somewhere else for each state, and SQLite reads cold pages from its file one by one: for fifty of a hundred thousand
-states it read a hundred, half of them for versions. (PostgreSQL has its pages in shared memory.)
+states it read a hundred, half of them for versions. (PostgreSQL has the same copy: `postgres_schema`.)
 
 Triggers keep the copy right: no statement has to know of it, nor has an older Lockhouse that knows these steps not.
 Where rows were loaded it is NULL until `settle`, and then the version itself is read. It is derived, so it is not
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from lockhouse.storage.sql.migrations import Execute
-from lockhouse.storage.sql.reader import CURRENT_RECORD, SqlReader, with_current
+from lockhouse.storage.sql.reader import CURRENT_RECORD, FROM_COPIES, SqlReader
 from lockhouse.storage.sql.records import SPAN
 
 _FILL = f"UPDATE states AS s SET newest = {CURRENT_RECORD} WHERE s.newest IS NULL AND s.current > 0"  # noqa: S608
@@ -30,7 +30,6 @@ STEPS: Sequence[Sequence[str]] = (
         END""",
     ),
 )
-FROM_COPIES = with_current(f"coalesce(s.newest, {CURRENT_RECORD})")
 
 
 class SqliteReader(SqlReader):

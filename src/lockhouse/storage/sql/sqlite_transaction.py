@@ -16,10 +16,9 @@ from lockhouse.core.locks import LockRecord
 from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Version
 from lockhouse.storage.sql.data_keys import ADD_KEY
-from lockhouse.storage.sql.reader import Session
+from lockhouse.storage.sql.reader import FROM_COPIES, Session
 from lockhouse.storage.sql.records import Row
 from lockhouse.storage.sql.settled import Settled
-from lockhouse.storage.sql.sqlite_schema import FROM_COPIES
 from lockhouse.storage.sql.transaction import (
     ADD_BYTES,
     ADD_LOCK_EVENT,
