@@ -29,7 +29,7 @@ class Visitor:
         self.complaints: list[str] = []
         self.context: BrowserContext = browser.new_context(base_url=server.endpoint, **options)
         self.page: Page = self.context.new_page()
-        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("console", lambda message: self.complaints.append(f"{message.text} {message.location['url']}"))
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
         self.page.on("requestfailed", lambda request: self.complaints.append(f"{request.url} {request.failure}"))
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -73,4 +72,3 @@ def test_twenty_thousand_files_within_the_time_and_memory_promised(tmp_path: Pat
     assert seconds < 16
     assert kilobytes < 500 * 1024
     assert json.loads(done.stdout)["searched"]["files"] == FILES
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 500 * 1024
