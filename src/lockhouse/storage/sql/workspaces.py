@@ -18,9 +18,10 @@ _upload = msgspec.msgpack.Decoder(StateUpload).decode
 _UNNAMED = (
     "SELECT s.key FROM states s WHERE s.namespace = ? AND {which} AND s.is_state = 1 "
     "AND (s.live = 1 OR s.current = 0) "
-    "AND NOT EXISTS (SELECT 1 FROM workspaces w WHERE w.namespace = s.namespace AND w.key = s.key) "
+    "AND (SELECT count(*) FROM workspaces w WHERE w.namespace = s.namespace AND w.key = s.key) = 0 "
     "ORDER BY s.key LIMIT ?"
 )
+"""Counted, not NOT EXISTS: PostgreSQL makes a join of that, and compared each state with every workspace."""
 _ALL = _UNNAMED.format(which="s.key > ? AND coalesce(s.awaits, 'x') <> ''")
 _SUGGESTING = _UNNAMED.format(which="s.awaits = ? AND s.awaits <> ''")
 _UNSETTLED = _UNNAMED.format(which="s.key > ? AND s.awaits IS NULL")
