@@ -179,7 +179,7 @@ def test_a_bucket_is_of_one_house_until_somebody_gives_it_up(
     assert "Cannot sweep" in caplog.text
     reach = Reach(late, second, url, lambda: house_in(second))
     reach.note(None)
-    assert "Found a bucket that is not ours" in caplog.text
+    assert "Found a bucket that is another" in caplog.text
     assert late.open(name).read(0, 99) == b"the only copy"
 
     cloud.sdk("s3").delete_object(Bucket="one-bucket", Key="deep/lockhouse-house")

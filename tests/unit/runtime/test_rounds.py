@@ -11,15 +11,17 @@ from lockhouse.runtime.rounds import Rounds
 _log = logging.getLogger("lockhouse.test")
 
 
-def test_a_round_that_fails_is_logged_and_the_next_ones_try_again(caplog):
-    outcomes = iter([OSError("first"), OSError("second"), None, OSError("third")])
-    done = asyncio.Event()
+def run_to_the_end_of(outcomes: list[Exception | None]) -> None:
+    """One round for each outcome: what it raises, or None."""
+    left, done = iter(outcomes), asyncio.Event()
 
     async def act() -> None:
-        if (outcome := next(outcomes, StopAsyncIteration)) is StopAsyncIteration:
-            done.set()
-        elif outcome is not None:
-            raise outcome
+        for outcome in left:
+            if outcome is not None:
+                raise outcome
+            return
+        done.set()
+        await asyncio.Event().wait()
 
     async def run() -> None:
         rounds = Rounds("count sheep", act, seconds=0.0, log=_log)
@@ -28,6 +30,10 @@ def test_a_round_that_fails_is_logged_and_the_next_ones_try_again(caplog):
         await rounds.stop()
 
     asyncio.run(run())
+
+
+def test_a_round_that_fails_is_logged_and_the_next_ones_try_again(caplog):
+    run_to_the_end_of([OSError("first"), OSError("second"), None, OSError("third"), None])
     assert [(each.getMessage(), bool(each.exc_info)) for each in caplog.records] == [
         ("Cannot count sheep error=first", True),
         ("Cannot count sheep error=second", False),
@@ -39,23 +45,7 @@ def test_a_round_that_fails_is_logged_and_the_next_ones_try_again(caplog):
 
 def test_what_has_words_of_its_own_is_told_once_without_a_stack_until_it_is_over(caplog):
     away = StorageUnavailable("cannot use the database: it is away")
-    outcomes = iter([away, StorageUnavailable("cannot use the database: still"), StorageFull("full"), None, away])
-    done = asyncio.Event()
-
-    async def act() -> None:
-        if (outcome := next(outcomes, StopAsyncIteration)) is StopAsyncIteration:
-            done.set()
-            await asyncio.Event().wait()
-        elif outcome is not None:
-            raise outcome
-
-    async def run() -> None:
-        rounds = Rounds("count sheep", act, seconds=0.0, log=_log)
-        rounds.start()
-        await done.wait()
-        await rounds.stop()
-
-    asyncio.run(run())
+    run_to_the_end_of([away, StorageUnavailable("cannot use the database: still"), StorageFull("full"), None, away])
     assert [each.getMessage() for each in caplog.records] == [
         "Cannot count sheep error=cannot use the database: it is away",
         "Cannot count sheep error=full",

@@ -88,7 +88,7 @@ class Reach:
             except StorageUnavailable:
                 return  # away again
             if another is not None:  # a server that serves locks does not end for it, and its sweep removes nothing
-                _log.error("%s error=%s hint=%s", "Found a bucket that is not ours", another.message, another.hint)
+                _log.error("Found a bucket that is another's error=%s hint=%s", another.message, another.hint)
             self._compared = True
 
 
