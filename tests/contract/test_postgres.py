@@ -186,7 +186,7 @@ def test_the_race_finds_a_store_that_only_reads_and_then_writes(database: str, m
                 "INSERT INTO locks (state_id, namespace, key, epoch, held, record) VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (state_id) DO UPDATE SET epoch = excluded.epoch, held = excluded.held, "
                 "record = excluded.record",
-                (state.id, *state.address, record.epoch, int(record.lock is not None), encode_lock(record)),
+                (state.id, *state.address, record.epoch, int(record.lock is not None), encode_lock(state.id, record)),
             )
             return True
 

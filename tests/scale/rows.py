@@ -122,7 +122,7 @@ def _version(number: int, seq: int) -> Version:
 def _lock(number: int, epoch: int) -> LockRecord:
     at = _at(number, epoch) + 60.0
     hold = Hold(Facet.TABLE, _lock_id(number, epoch), b"", at - 60.0)
-    return LockRecord(epoch=epoch, tombstones=(Tombstone(hold, "AKIASCALE", at),))
+    return LockRecord(epoch=epoch, tombstones=(Tombstone(hold.facet, hold.id, "AKIASCALE", at),))
 
 
 def _event(number: int, seq: int, verb: str, after: float) -> LockEvent:

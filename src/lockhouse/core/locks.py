@@ -125,16 +125,21 @@ class Lock(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
         return tuple(dict.fromkeys(lasting(each) for each in found if each))
 
 
-class Tombstone(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A hold that was released not long ago, so that the repetition of that release is a no-op."""
+class Tombstone(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A hold that was released not long ago, so that the repetition of that release is a no-op.
 
-    hold: Hold
+    It is stored as an array, without the names of its fields: every change of a lock writes its tombstones again. A new
+    field comes last, with a default."""
+
+    facet: Facet
+    """Through which it was released."""
+    id: str
     credential: str
     """Who released it."""
     at: float
     invocation: str = ""
-    whole: bool = False
-    """The release took every facet at once: the releaser's other facet may still read and release it."""
+    shown: Hold | None = None
+    """Where the release took every facet at once: what the releaser's other facet may still read and release."""
 
 
 class Fence(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -155,7 +160,7 @@ class LockRecord(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     epoch: int = 0
     lock: Lock | None = None
     fences: tuple[Fence, ...] = ()
-    tombstones: tuple[Tombstone, ...] = ()
+    tombstones: tuple[Tombstone, ...] = msgspec.field(name="stones", default=())
 
 
 FREE = LockRecord()
@@ -329,7 +334,7 @@ def release(record: LockRecord, request: Release) -> Outcome:
         return _force(record, lock, request)
     target = request.id or request.last_read
     if target and not lock.has_id(target):
-        if any(stone.hold.id == target for stone in _fresh(record.tombstones, request.now)):
+        if any(stone.id == target for stone in _fresh(record.tombstones, request.now)):
             return Outcome(Verdict.NOTHING, _consume(record, request))
         return Outcome(Verdict.MISMATCH, record, lock)
     own = lock.is_held_by(request.credential) or bool(request.id)
@@ -359,8 +364,8 @@ def view(record: LockRecord, facet: Facet, credential: str, now: float) -> Hold 
     if record.lock is not None:
         return record.lock.hold_of(facet) or record.lock.holds[-1]
     for stone in reversed(_fresh(record.tombstones, now)):
-        if stone.whole and stone.credential == credential and stone.hold.facet != facet:
-            return stone.hold
+        if stone.shown is not None and stone.credential == credential and stone.facet != facet:
+            return stone.shown
     return None
 
 
@@ -401,14 +406,14 @@ def _repeats(record: LockRecord, request: Release) -> bool:
     """Whether this is a release of before whose answer got lost: its sender released this facet a moment ago, and has
     read no lock here that it could mean."""
     return any(
-        stone.hold.facet == request.facet and stone.credential == request.credential
+        stone.facet == request.facet and stone.credential == request.credential
         for stone in _fresh(record.tombstones, request.now)
     )
 
 
 def _was_released(record: LockRecord, lock: Lock, request: Release) -> bool:
     return any(
-        stone.hold.facet == request.facet and lock.has_id(stone.hold.id) and stone.credential == request.credential
+        stone.facet == request.facet and lock.has_id(stone.id) and stone.credential == request.credential
         for stone in _fresh(record.tombstones, request.now)
     )
 
@@ -440,16 +445,18 @@ def _force(record: LockRecord, lock: Lock, request: Release) -> Outcome:
 
 
 def _stone(hold: Hold, request: Release, *, whole: bool) -> Tombstone:
+    if whole:
+        shown = msgspec.structs.replace(hold, facet=request.facet)
+        return Tombstone(request.facet, hold.id, request.credential, request.now, request.invocation, shown)
     # A facet that was released by itself is never shown again: its id is enough to know a repetition.
-    kept = msgspec.structs.replace(hold, facet=request.facet) if whole else Hold(hold.facet, hold.id, b"", hold.at)
-    return Tombstone(kept, request.credential, request.now, request.invocation, whole)
+    return Tombstone(hold.facet, hold.id, request.credential, request.now, request.invocation)
 
 
 def _consume(record: LockRecord, request: Release) -> LockRecord:
     """The other facet of a wholly released lock was released too: its tombstone need not be shown any more."""
     rest = tuple(
-        msgspec.structs.replace(stone, whole=False)
-        if stone.whole and stone.credential == request.credential and stone.hold.facet != request.facet
+        msgspec.structs.replace(stone, shown=None)
+        if stone.shown is not None and stone.credential == request.credential and stone.facet != request.facet
         else stone
         for stone in record.tombstones
     )

@@ -49,7 +49,7 @@ def test_without_a_grace_nothing_is_finished(act):
 @pytest.mark.parametrize("act", ACTS)
 def test_after_the_release_it_may_be_repeated_for_a_minute_and_the_state_is_out_of_reach(act):
     def released(by: str) -> LockRecord:
-        return LockRecord(3, None, (), (Tombstone(HOLD, by, 3000.0),))
+        return LockRecord(3, None, (), (Tombstone(HOLD.facet, HOLD.id, by, 3000.0),))
 
     repeats = act in (Act.UNLOCK, Act.SHOW)
     assert may(act, released("C1"), 3000.0 + TOMBSTONE_SECONDS - 1) == repeats

@@ -104,7 +104,7 @@ class PostgresTransaction(Holding):
     def lock(self, state: StateRecord) -> LockRecord:
         held = self.hold(state.address)
         record = self._locks.get(held.id) if held is not None and held.id == state.id else None
-        return FREE if record is None else records.decode_lock(record)
+        return FREE if record is None else records.decode_lock(state.id, record)
 
     def state_and_lock(self, address: Address) -> tuple[StateRecord, LockRecord] | None:
         state = self.hold(address)
@@ -116,9 +116,9 @@ class PostgresTransaction(Holding):
 
     def save_lock(self, state: StateRecord, record: LockRecord, expected_epoch: int) -> bool:
         stored = self._locks[self._held(state).id]
-        held, encoded = int(record.lock is not None), records.encode_lock(record)
+        held, encoded = int(record.lock is not None), records.encode_lock(state.id, record)
         if stored is not None:
-            if records.decode_lock(stored).epoch != expected_epoch:
+            if records.decode_lock(state.id, stored).epoch != expected_epoch:
                 return False
             self._batches.save_lock(state.id, expected_epoch, (record.epoch, held, encoded))
         elif expected_epoch == 0:

@@ -216,7 +216,7 @@ class SqlReader(
 
     def lock(self, state: StateRecord) -> LockRecord:
         rows = self._fetch("SELECT record FROM locks WHERE state_id = ?", (state.id,))
-        return records.decode_lock(rows[0][0]) if rows else FREE
+        return records.decode_lock(state.id, rows[0][0]) if rows else FREE
 
     def state_and_lock(self, address: Address) -> tuple[StateRecord, LockRecord] | None:
         rows = self._fetch(_STATE_AND_LOCK, (address[0], address[1]))
@@ -224,7 +224,7 @@ class SqlReader(
             return None
         row = rows[0]
         encoded = row[STATE_WIDTH]
-        return records.state_of(row), FREE if encoded is None else records.decode_lock(encoded)
+        return records.state_of(row), FREE if encoded is None else records.decode_lock(row[0], encoded)
 
     def state_and_version(self, address: Address, *, packed: bool = True) -> tuple[StateRecord, Version | None] | None:
         rows = self._fetch(self._with_current.whole if packed else self._with_current.bare, (address[0], address[1]))
@@ -253,7 +253,7 @@ class SqlReader(
         return [
             (
                 records.state_of(row),
-                FREE if row[STATE_WIDTH] is None else records.decode_lock(row[STATE_WIDTH]),
+                FREE if row[STATE_WIDTH] is None else records.decode_lock(row[0], row[STATE_WIDTH]),
                 None if row[STATE_WIDTH + 1] is None else records.decode_version(row[STATE_WIDTH + 1]),
             )
             for row in rows
@@ -278,7 +278,7 @@ class SqlReader(
             f"WHERE l.held = 1{bounds} ORDER BY l.namespace, l.key LIMIT ?",
             (*values, limit),
         )
-        return [(records.state_of(row), records.decode_lock(row[STATE_WIDTH])) for row in rows]
+        return [(records.state_of(row), records.decode_lock(row[0], row[STATE_WIDTH])) for row in rows]
 
     def lock_events(self, state: StateRecord, before: int = 0, limit: int = 100) -> Sequence[LockEvent]:
         rows = self._fetch(

@@ -12,7 +12,7 @@ import msgspec
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.data_keys import DataKey, place_of_body, place_of_part
-from lockhouse.core.locks import LockRecord
+from lockhouse.core.locks import Hold, LockRecord, Tombstone
 from lockhouse.core.principals import Credential, Principal
 from lockhouse.core.records import LockEvent, Namespace, Parked, Part, StateRecord, Upload
 from lockhouse.core.trash import Discarded
@@ -33,20 +33,50 @@ _replace = msgspec.structs.replace
 
 _decode_lock = msgspec.msgpack.Decoder(LockRecord).decode
 _MAX_LOCKS = 1024
-_locks: dict[bytes, LockRecord] = {}
-"""Lock records by their encoded form: what is written is read again soon, and decoding costs more than finding."""
+_locks: dict[int, tuple[bytes, LockRecord]] = {}
+"""Lock records and their encoded form, by the ids of their states: what is written is read again soon, and decoding
+costs more than comparing."""
 
 
-def encode_lock(record: LockRecord) -> bytes:
+class _OlderTombstone(msgspec.Struct, frozen=True):
+    hold: Hold
+    credential: str
+    at: float
+    invocation: str = ""
+    whole: bool = False
+
+
+class _Older(msgspec.Struct, frozen=True):
+    """What lock records of before called otherwise."""
+
+    tombstones: tuple[_OlderTombstone, ...] = ()
+
+
+_OLDER = b"\xaatombstones"
+_decode_older = msgspec.msgpack.Decoder(_Older).decode
+
+
+def encode_lock(state_id: int, record: LockRecord) -> bytes:
     encoded = encode(record)
     if len(_locks) >= _MAX_LOCKS:
         _locks.clear()
-    _locks[encoded] = record
+    _locks[state_id] = (encoded, record)
     return encoded
 
 
-def decode_lock(encoded: bytes) -> LockRecord:
-    return _locks.get(encoded) or _decode_lock(encoded)
+def decode_lock(state_id: int, encoded: bytes) -> LockRecord:
+    kept = _locks.get(state_id)
+    if kept is not None and kept[0] == encoded:
+        return kept[1]
+    record = _decode_lock(encoded)
+    if _OLDER in encoded and not record.tombstones:
+        return _replace(record, tombstones=tuple(map(_newer, _decode_older(encoded).tombstones)))
+    return record
+
+
+def _newer(stone: _OlderTombstone) -> Tombstone:
+    hold = stone.hold
+    return Tombstone(hold.facet, hold.id, stone.credential, stone.at, stone.invocation, hold if stone.whole else None)
 
 
 SPAN = 1 << 31

@@ -228,7 +228,7 @@ class SqlTransaction(
     def save_lock(self, state: StateRecord, record: LockRecord, expected_epoch: int) -> bool:
         if self.tight and record.lock is not None and record.epoch > expected_epoch:
             raise storage_full()
-        held, encoded = int(record.lock is not None), records.encode_lock(record)
+        held, encoded = int(record.lock is not None), records.encode_lock(state.id, record)
         if self._change(
             SAVE_LOCK,
             (record.epoch, held, encoded, state.id, expected_epoch),

@@ -67,7 +67,7 @@ async def unlock(call: Call) -> Response:
     require_locking(who, view.workspace.address)
     released_lately = any(
         stone.credential == who.credential
-        and stone.hold.facet is Facet.WORKSPACE
+        and stone.facet is Facet.WORKSPACE
         and call.caller.now - stone.at <= REPEAT_SECONDS
         for stone in record.tombstones
     )
