@@ -5,8 +5,13 @@ somewhere else for each state, and SQLite reads cold pages from its file one by 
 states it read a hundred, half of them for versions. (PostgreSQL has the same copy: `postgres_schema`.)
 
 Triggers keep the copy right: no statement has to know of it, nor has an older Lockhouse that knows these steps not.
-Where rows were loaded it is NULL until `settle`, and then the version itself is read. It is derived, so it is not
-carried: backups and moves know the tables of `migrations` alone."""
+Where rows were loaded it is NULL until `settle`, and then the version itself is read.
+
+`lock_event_places` stands for the index of lock events by their states (`sqlite_events`). An index takes an entry in
+another page for each event; of the pages that a group of lock requests wrote, half were such pages. These entries are
+made for many events at once, and `lock_events_placed` says up to which.
+
+All this is derived, so it is not carried: backups and moves know the tables of `migrations` alone."""
 
 from __future__ import annotations
 
@@ -16,6 +21,7 @@ from typing import cast
 from lockhouse.storage.sql.migrations import Execute
 from lockhouse.storage.sql.reader import CURRENT_RECORD, FROM_COPIES, SqlReader
 from lockhouse.storage.sql.records import SPAN
+from lockhouse.storage.sql.sqlite_events import PLACE, SqliteEventReads
 
 _FILL = f"UPDATE states AS s SET newest = {CURRENT_RECORD} WHERE s.newest IS NULL AND s.current > 0"  # noqa: S608
 STEPS: Sequence[Sequence[str]] = (
@@ -29,10 +35,19 @@ STEPS: Sequence[Sequence[str]] = (
             UPDATE states SET newest = new.record WHERE id = new.state_id AND current = new.seq;
         END""",
     ),
+    (
+        """CREATE TABLE lock_event_places (
+            state_id INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (state_id, seq)
+        ) WITHOUT ROWID""",
+        "CREATE TABLE lock_events_placed (number INTEGER NOT NULL)",
+        "INSERT INTO lock_events_placed (number) VALUES (0)",
+        *PLACE,
+        "DROP INDEX lock_events_state",
+    ),
 )
 
 
-class SqliteReader(SqlReader):
+class SqliteReader(SqliteEventReads, SqlReader):
     """`core.ports.Reader` over one session of SQLite."""
 
     _with_current = FROM_COPIES
@@ -49,6 +64,8 @@ def migrate(execute: Execute) -> None:
 
 
 def settle(execute: Execute) -> None:
-    """After rows were loaded: as `migrate`, and copy what has not been copied."""
+    """After rows were loaded: as `migrate`, copy what has not been copied, and place what has not been placed."""
     migrate(execute)
     execute(_FILL, ())
+    for statement in PLACE:
+        execute(statement, ())

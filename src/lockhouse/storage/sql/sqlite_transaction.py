@@ -19,9 +19,9 @@ from lockhouse.storage.sql.data_keys import ADD_KEY
 from lockhouse.storage.sql.reader import FROM_COPIES, Session
 from lockhouse.storage.sql.records import Row
 from lockhouse.storage.sql.settled import Settled
+from lockhouse.storage.sql.sqlite_events import ADD_EVENT, PLACE, SqliteEventWrites
 from lockhouse.storage.sql.transaction import (
     ADD_BYTES,
-    ADD_LOCK_EVENT,
     ADD_VERSION,
     SAVE_LOCK,
     SAVE_STATE,
@@ -34,13 +34,13 @@ MAX_NEWEST = 1024
 _ENTRIES = "audit_entries"
 _ADD_ENTRY = "INSERT INTO audit_entries (id, entry) VALUES (?, ?)"
 _HARMLESS = frozenset(
-    {ADD_LOCK_EVENT, _ADD_ENTRY, ADD_VERSION, ADD_BYTES, ADD_KEY, SAVE_LOCK, SAVE_STATE},
+    {ADD_EVENT, *PLACE, _ADD_ENTRY, ADD_VERSION, ADD_BYTES, ADD_KEY, SAVE_LOCK, SAVE_STATE},
 )
 """Statements that change no state, no lock and no version, and those whose effect `save_lock` and `save_state` keep
 themselves."""
 
 
-class SqliteTransaction(SqlTransaction):
+class SqliteTransaction(SqliteEventWrites, SqlTransaction):
     """See the module."""
 
     _with_current = FROM_COPIES
@@ -58,6 +58,7 @@ class SqliteTransaction(SqlTransaction):
     def forget(self) -> None:
         """Something was rolled back: what was reserved may not be, and what was kept may never have been."""
         self._last_entry = -1
+        self._last_event = 0
         self._at_hand.clear()
         self._newest.clear()
 

@@ -158,12 +158,15 @@ class SqlTransaction(
         self._change("DELETE FROM maintenances WHERE namespace = ?", (name,))
         self._forget_namespace(name)
         for (state_id,) in self._fetch(_EMPTY_ADDRESSES, (name,)):
-            self._change("DELETE FROM lock_events WHERE state_id = ?", (state_id,))
+            self._forget_events(state_id)
             self._change("DELETE FROM locks WHERE state_id = ?", (state_id,))
             for table in ("trash", "packs", "packing"):
                 self._change(f"DELETE FROM {table} WHERE state_id = ?", (state_id,))  # noqa: S608
             self._change("DELETE FROM bodies WHERE state_id = ?", (state_id,))
             self._change("DELETE FROM states WHERE id = ?", (state_id,))
+
+    def _forget_events(self, state_id: int) -> None:
+        self._change("DELETE FROM lock_events WHERE state_id = ?", (state_id,))
 
     def set_document(self, namespace: str, kind: str, body: bytes | None) -> None:
         if body is None:
