@@ -141,7 +141,7 @@ def test_of_a_group_on_a_full_disk_only_what_does_not_fit_is_refused(tmp_path: P
     store.close()
 
 
-def test_writes_resume_when_there_is_room_again(tmp_path: Path, disk: BrokenDisk):
+def test_writes_resume_when_there_is_room_again(tmp_path: Path, disk: BrokenDisk, caplog: pytest.LogCaptureFixture):
     reserve = Reserve(tmp_path / "reserve", 1024 * 1024)
     reserve.take()
     store = SqliteStore(tmp_path / "db", vfs=disk.name, reserve=reserve, fail_stop=pytest.fail)
@@ -153,7 +153,8 @@ def test_writes_resume_when_there_is_room_again(tmp_path: Path, disk: BrokenDisk
         threading.Event().wait(0.05)
     store.write(lambda tx: tx.create_namespace(Namespace("acme", 1.0)))
     assert (tmp_path / "reserve").stat().st_size == 1024 * 1024
-    store.close()
+    store.close()  # and the thread that says so
+    assert [each for each in caplog.messages if each.startswith("Found room on the disk again")]
 
 
 def test_a_failed_sync_stops_the_process_and_answers_nobody_yes(tmp_path: Path, disk: BrokenDisk):

@@ -82,8 +82,8 @@ class Checkpoints:
             except apsw.Error as error:
                 # Nothing is lost: the log still holds it all, and the next checkpoint tries again.
                 _log.error("Failed to checkpoint error=%s", error)
-            if self._reserve is not None and self._reserve.given_up:
-                self._reserve.take()
+            if self._reserve is not None and self._reserve.given_up and self._reserve.take():
+                _log.warning("Found room on the disk again, and took the reserve back")
 
     def _reset(self) -> None:
         # A second passive round first: what the first left is what the writers must wait for.
