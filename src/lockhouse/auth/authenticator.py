@@ -69,10 +69,6 @@ class Authenticator:
         """A change of principals, grants or credentials was committed: everything known is read anew."""
         self._changes += 1
 
-    @property
-    def _count(self) -> int:
-        return self._changes + self._store.access_generation
-
     async def asking(self, question: Callable[[], T]) -> T:
         """Ask one of the methods below from the event loop, which is never kept waiting for a database: what cannot be
         answered from memory is asked again in a thread. Errors: those of the question, `storage.unavailable`."""
@@ -97,7 +93,8 @@ class Authenticator:
         if known is None or known.credential.kind != keys.ACCESS_KEY:
             keys.secret_of(self._master, _NOBODY)
             return None
-        return known.secret, self._in_time(known.identity, known.credential.expires_at, finish)
+        ends = known.credential.expires_at
+        return known.secret, self._in_time(known.identity, ends, finish) if ends else known.identity
 
     def token(self, text: str, finish: Finish | None = None) -> Identity | None:
         """Who presents this API token, or None. Errors: `credential.expired`, as `access_key`."""
@@ -156,7 +153,11 @@ class Authenticator:
 
     def seen(self, who: Identity) -> None:
         """A signature of this caller was verified."""
-        self._used(who)
+        self.identified(who.principal)
+        if len(self.last_used) >= _MAX_CACHED:
+            self.last_used.clear()
+        credential = who.base or who.credential
+        self.last_used[credential] = self._unsaved[credential] = self._clock()
 
     def _session(self, key_id: str, session_token: str, finish: Finish | None) -> tuple[bytes, Identity] | None:
         read = sessions.read(self._master, session_token)
@@ -200,7 +201,7 @@ class Authenticator:
 
     def _look_up(self, credential_id: str) -> _Known | None:
         known = self._known.get(credential_id)
-        count = self._count
+        count = self._changes + self._store.access_generation
         if known is not None and known.count == count:
             return known
         self._refuse_to_wait()
@@ -216,7 +217,7 @@ class Authenticator:
         return known
 
     def _role(self, principal_id: str) -> Principal | None:
-        count = self._count
+        count = self._changes + self._store.access_generation
         held = self._roles.get(principal_id)
         if held is not None and held[0] == count:
             return held[1]
@@ -234,11 +235,7 @@ class Authenticator:
             raise _Cold
 
     def _used(self, who: Identity) -> Identity:
-        self.identified(who.principal)
-        if len(self.last_used) >= _MAX_CACHED:
-            self.last_used.clear()
-        credential = who.base or who.credential
-        self.last_used[credential] = self._unsaved[credential] = self._clock()
+        self.seen(who)
         return who
 
 

@@ -19,6 +19,8 @@ DIGEST_SUFFIX = "-md5"
 MAX_KEY_BYTES = 1024
 LAST = "\U0010ffff"
 """Behind a text: what comes after all that begin with it."""
+_MAX_KEPT = 1200
+"""Characters of the longest LockID whose address is kept."""
 _NAMESPACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,61}[A-Za-z0-9]")
 _ADDRESS_LIKE = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
 
@@ -79,6 +81,11 @@ def check_key(key: str) -> str:
 
 def parse_lock_id(lock_id: str) -> Address | None:
     """The address that `bucket/key` names, or None when the text before the first slash cannot be a namespace."""
+    return _parse(lock_id) if len(lock_id) <= _MAX_KEPT else _parse.__wrapped__(lock_id)
+
+
+@lru_cache(maxsize=4096)
+def _parse(lock_id: str) -> Address | None:
     namespace, slash, key = lock_id.partition("/")
     if not slash or not key or not _NAMESPACE.fullmatch(namespace):
         return None

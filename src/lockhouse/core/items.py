@@ -96,15 +96,10 @@ def encode_table(table: Table) -> TableRecord:
     return TableRecord(name=table.name, body=msgspec.msgpack.encode(table))
 
 
-def decode_table(record: TableRecord) -> Table:
-    """The inverse of `encode_table`."""
-    return _decoded(record.body)
-
-
 @lru_cache(maxsize=256)
-def _decoded(body: bytes) -> Table:
-    """Every lock request asks what its table is, and hardly any table ever changes."""
-    return _decode_table(body)
+def decode_table(record: TableRecord) -> Table:
+    """The inverse of `encode_table`. Every lock request asks what its table is, and hardly any table ever changes."""
+    return _decode_table(record.body)
 
 
 def key_of_item(schema: Schema, item: Item) -> ItemKey:

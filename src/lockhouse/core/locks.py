@@ -305,7 +305,7 @@ def take(record: LockRecord, request: Take) -> Outcome:
         granted = LockRecord(
             epoch=lock.epoch,
             lock=lock,
-            fences=tuple(fence for fence in record.fences if fence.credential != request.credential),
+            fences=_without(record.fences, request.credential) if record.fences else (),
             tombstones=_fresh(record.tombstones, request.now),
         )
         return Outcome(Verdict.GRANTED, granted, lock)
@@ -347,7 +347,7 @@ def release(record: LockRecord, request: Release) -> Outcome:
         if _was_released(record, lock, request):
             return Outcome(Verdict.NOTHING, record, lock)
         return _force(record, lock, msgspec.structs.replace(request, may_force=True))
-    rest = tuple(hold for hold in lock.holds if hold is not leaving)
+    rest = tuple([hold for hold in lock.holds if hold is not leaving]) if len(lock.holds) > 1 else ()
     stones = (*_fresh(record.tombstones, request.now), _stone(leaving, request, whole=False))[-MAX_TOMBSTONES:]
     if rest:
         lock = msgspec.structs.replace(lock, holds=rest)
@@ -367,6 +367,10 @@ def view(record: LockRecord, facet: Facet, credential: str, now: float) -> Hold 
         if stone.shown is not None and stone.credential == credential and stone.facet != facet:
             return stone.shown
     return None
+
+
+def _without(fences: tuple[Fence, ...], credential: str) -> tuple[Fence, ...]:
+    return tuple(fence for fence in fences if fence.credential != credential)
 
 
 def _is_same(held: Hold, request: Take) -> bool:

@@ -32,12 +32,16 @@ _log = logging.getLogger("lockhouse.edge")
 class Answers:
     """Those of one connection."""
 
-    __slots__ = ("_flow", "_state", "_transport")
+    __slots__ = ("_defaults", "_flow", "_said", "_state", "_transport")
 
     def __init__(self, transport: asyncio.Transport, flow: FlowControl, state: ServerState) -> None:
         self._transport = transport
         self._flow = flow
         self._state = state
+        self._defaults: list[tuple[bytes, bytes]] = []
+        """The server's own fields, of which it makes a new list each second."""
+        self._said = b""
+        """Their lines."""
 
     def whole(self, exchange: Exchange, request: Request, response: Response, body: bytes) -> None:
         """Give an answer whose body is here."""
@@ -107,9 +111,9 @@ class Answers:
     def _head(self, exchange: Exchange, request: Request, response: Response, length: int) -> bytes:
         """Status line and fields. ValueError when a field holds a line break."""
         status, defaults = response.status, self._state.default_headers
-        parts = [STATUS_LINE[status]]
-        for name, value in defaults:
-            parts += (name, b": ", value, b"\r\n")
+        if defaults is not self._defaults:
+            self._defaults, self._said = defaults, b"".join(b"%b: %b\r\n" % field for field in defaults)
+        parts = [STATUS_LINE[status], self._said]
         for name, value in response.headers:
             parts += (name, b": ", value, b"\r\n")
         lines = 2 + len(defaults) + len(response.headers)
@@ -123,7 +127,7 @@ class Answers:
             parts.append(b"connection: close\r\n")
             lines += 1
         head = b"".join(parts)
-        if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
+        if head.count(b"\n") != lines or head.count(b"\r") != lines or head.count(b"\0"):
             raise ValueError("a response field holds a line break")
         return head + b"\r\n"
 

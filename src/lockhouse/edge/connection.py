@@ -18,6 +18,7 @@ from asyncio.events import TimerHandle
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
@@ -61,6 +62,7 @@ class BadHead(Exception):
         self.reason = reason
 
 
+@lru_cache(maxsize=1024)
 def read_target(target: bytes, host: bytes) -> tuple[bytes, bytes]:
     """(raw path, raw query) of a request target, exactly as sent. Raises BadHead. Source: RFC 9112 section 3.2."""
     if not target.startswith(b"/"):
@@ -74,7 +76,7 @@ def read_target(target: bytes, host: bytes) -> tuple[bytes, bytes]:
         if authority.lower() != host.lower():
             raise BadHead(400, "the request target names another host than the Host field")
         target = b"/" + path
-    if b"#" in target or not target.isascii():
+    if target.find(b"#") >= 0 or not target.isascii():
         raise BadHead(400, "the request target holds characters that must be escaped")
     path, _, query = target.partition(b"?")
     return path, query
@@ -261,12 +263,11 @@ class Connection(HttpToolsProtocol):
             self.transport,
             self.flow,
             method,
-            headers,
             length,
             self.max_body,
-            chunked=chunked,
-            expects=expected is not None,
-            keep_alive=version != "1.0" and parser.should_keep_alive(),
+            chunked or expected is not None,
+            version != "1.0" and parser.should_keep_alive(),
+            expected is not None,
         )
         self._request = Request(
             method,
@@ -380,7 +381,8 @@ class Connection(HttpToolsProtocol):
             transport.close()
         if transport.is_closing():
             return
-        self.flow.resume_reading()
+        if self.flow.read_paused:
+            self.flow.resume_reading()
         if self._exchange is exchange:
             self._idle_since = self.loop.time()
             if self._idle_timer is None:

@@ -14,10 +14,10 @@ import secrets
 from collections.abc import AsyncIterator
 from typing import Final
 
+import msgspec
 from uvicorn.protocols.http.flow_control import FlowControl
 
 from lockhouse.errors import BodyIncomplete, BodyTooLarge
-from lockhouse.protocols.web import Headers
 
 READ_AHEAD: Final = 128 * 1024
 DRAIN_BYTES: Final = 2 * 1024 * 1024
@@ -28,73 +28,36 @@ _numbers = itertools.count(secrets.randbelow(1 << 24))
 
 def new_request_id() -> str:
     """16 capital hex digits, unique: what AWS clients print as RequestID. It names a request and is no secret."""
-    return f"{_PROCESS}{next(_numbers) & 0xFFFFFFFF:08X}"
+    return _PROCESS + (next(_numbers) & 0xFFFFFFFF).to_bytes(4, "big").hex().upper()
 
 
-class Exchange:
+class Exchange(msgspec.Struct, eq=False):
     """See the module. The connection feeds it, and tells it when the client has gone."""
 
-    __slots__ = (
-        "_announced",
-        "_chunked",
-        "_expects",
-        "_flow",
-        "_limit",
-        "_pieces",
-        "_taken",
-        "_transport",
-        "_waiting",
-        "_waker",
-        "complete",
-        "gone",
-        "headers",
-        "keep_alive",
-        "method",
-        "more",
-        "started",
-        "unasked",
-        "whole",
-    )
-
-    def __init__(
-        self,
-        transport: asyncio.Transport,
-        flow: FlowControl,
-        method: str,
-        headers: Headers,
-        length: int,
-        limit: int,
-        *,
-        chunked: bool,
-        expects: bool,
-        keep_alive: bool,
-    ) -> None:
-        """`length`: bytes, as announced; `limit`: most bytes of a body, as it is on the wire."""
-        self._transport = transport
-        self._flow = flow
-        self._announced = length
-        self._chunked = chunked
-        self._expects = expects
-        self._limit = limit
-        self._pieces: list[bytes] = []
-        self._waiting = 0
-        self._taken = 0
-        self._waker: asyncio.Future[None] | None = None
-        self.method = method
-        self.headers = headers
-        self.keep_alive = keep_alive
-        self.started = False
-        """A handler is at work."""
-        self.more = True
-        """The body has not come to its end."""
-        self.unasked = expects
-        """The client waits to be told that its body is wanted."""
-        self.complete = False
-        """The answer was given."""
-        self.gone = False
-        """The client has left."""
-        self.whole: bytes | None = None
-        """The body, if it had come before the handler was started and is within the limit."""
+    _transport: asyncio.Transport
+    _flow: FlowControl
+    method: str
+    _announced: int
+    """Bytes of the body, as the head says; 0 where it does not."""
+    _limit: int
+    """Most bytes of a body, as it is on the wire."""
+    _uncertain: bool
+    """How much of the body is to come nobody has said (it is chunked), or whether it will (the client asks first)."""
+    keep_alive: bool
+    unasked: bool
+    """The client waits to be told that its body is wanted."""
+    _pieces: list[bytes] = []
+    _waiting: int = 0
+    _taken: int = 0
+    _waker: asyncio.Future[None] | None = None
+    more: bool = True
+    """The body has not come to its end."""
+    complete: bool = False
+    """The answer was given."""
+    gone: bool = False
+    """The client has left."""
+    whole: bytes | None = None
+    """The body, if it had come before the handler was started and is within the limit."""
 
     # What the connection calls
 
@@ -117,7 +80,6 @@ class Exchange:
 
     def start(self) -> None:
         """The handler begins: what has come by now is handed on at once."""
-        self.started = True
         if not self.more and self._waiting <= self._limit:
             pieces = self._pieces
             self.whole = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -156,7 +118,7 @@ class Exchange:
 
     async def settle(self) -> bool:
         """Whether the connection can be used again: the body was read, or the little that is left of it is dropped."""
-        too_much = self._chunked or self._expects or self._announced - self._taken > DRAIN_BYTES
+        too_much = self._uncertain or self._announced - self._taken > DRAIN_BYTES
         while not self._over():
             if too_much:
                 return False

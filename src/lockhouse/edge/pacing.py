@@ -28,7 +28,8 @@ class Pacing:
         self._addresses = Rate(address_rate, address_rate * BURST_SECONDS)
         self._principals = Rate(principal_rate, principal_rate * BURST_SECONDS)
         self._failures = Rate(failure_rate / 60, failure_rate)
-        self._limits_failures = failure_rate > 0
+        self._failed = False
+        """Whether a wrong credential ever came."""
         self.refused = {"address": 0, "principal": 0, "failures": 0}
         """Requests refused since the start, by the limit that they met."""
 
@@ -38,7 +39,7 @@ class Pacing:
         wait = self._addresses.take(name, now)
         if wait:
             return self._refuse("address", wait, "too many requests come from your network address")
-        if self._limits_failures:
+        if self._failed:
             wait = self._failures.wait(name, now)
             if wait:
                 return self._refuse("failures", wait, "too many wrong credentials came from your network address")
@@ -46,6 +47,7 @@ class Pacing:
 
     def failed(self, peer: str, now: float) -> None:
         """A credential was presented and not accepted."""
+        self._failed = True
         self._failures.take(counted(peer), now)
 
     def identified(self, principal: str, now: float) -> None:

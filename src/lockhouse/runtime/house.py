@@ -312,7 +312,7 @@ class House:
             now = self.engine.now()
             await self.recollections.refused(caller.who.credential, address, command.facet, held, now)
             raise refusal
-        await self.recollections.took(caller.who.credential, address, taken.lock.holds[-1].id)
+        self.recollections.took(caller.who.credential, address, taken.lock.holds[-1].id)
         self.waiting.saw_grant(address, caller)
         return taken
 
@@ -444,36 +444,34 @@ class House:
 
     async def release_lock(self, caller: Caller, command: Unlock) -> Verdict:
         """Release, then wake who waits. Errors as `service.locks.release`."""
-        verdict = await self._release(caller, command, locks.release)
+        verdict = await self._release(caller, command, None)
         assert verdict is not None
         return verdict
 
-    async def release_held(self, caller: Caller, command: Unlock, kept: Callable[[Reader], bool]) -> Verdict | None:
+    def release_held(
+        self, caller: Caller, command: Unlock, kept: Callable[[Reader], bool]
+    ) -> Awaitable[Verdict | None]:
         """As `release_lock`; None, and nothing is done, when nobody holds the lock, or when it is none by `kept`."""
+        return self._release(caller, command, kept)
 
-        def release(tx: Transaction, caller: Caller, command: Unlock) -> Verdict | None:
-            return locks.release_held(tx, caller, command) if kept(tx) else None
-
-        return await self._release(caller, command, release)
-
-    async def _release(
-        self, caller: Caller, command: Unlock, release: Callable[[Transaction, Caller, Unlock], Verdict | None]
-    ) -> Verdict | None:
+    async def _release(self, caller: Caller, command: Unlock, kept: Callable[[Reader], bool] | None) -> Verdict | None:
         address, credential = command.address, caller.who.credential
 
         def act(tx: Transaction) -> Verdict | None:
+            if kept is not None and not kept(tx):
+                return None
             named = command
             if not (command.id or command.last_read):
                 last_read = self.recollections.last_read(tx, credential, address)
                 named = msgspec.structs.replace(command, last_read=last_read)
-            verdict = release(tx, caller, named)
+            verdict = (locks.release if kept is None else locks.release_held)(tx, caller, named)
             if verdict is not None:
                 self.recollections.releases(tx, credential, address, command.facet, caller.now)
             return verdict
 
         verdict = await self.engine.write(act)
         if verdict is not None:
-            await self.recollections.released(credential, address, command.facet)
+            self.recollections.released(credential, address, command.facet)
         if verdict in (Verdict.RELEASED, Verdict.FORCED):
             self.waiting.wake(address)
         return verdict

@@ -52,20 +52,17 @@ MAX_KNOWN = 100_000
 _log = logging.getLogger("lockhouse.audit")
 
 
-class Trail:
+class Trail(msgspec.Struct, eq=False):
     """What a room finds out about one request, for the log."""
 
-    __slots__ = ("action", "address", "code", "protocol", "who")
-
-    def __init__(self) -> None:
-        self.protocol = ""
-        """Where it is narrower than the room: the AWS service."""
-        self.who: Identity | None = None
-        self.action = ""
-        """The operation in its protocol's words, without the protocol."""
-        self.address: Address | None = None
-        self.code = ""
-        """Of the problem that was answered."""
+    protocol: str = ""
+    """Where it is narrower than the room: the AWS service."""
+    who: Identity | None = None
+    action: str = ""
+    """The operation in its protocol's words, without the protocol."""
+    address: Address | None = None
+    code: str = ""
+    """Of the problem that was answered."""
 
 
 class Journal:

@@ -30,7 +30,7 @@ _ASKING = (Facet.TABLE, Facet.LOCKFILE)
 class Recollections(Protocol):
     """What the house remembers of each credential at each address."""
 
-    async def took(self, credential: str, address: Address, lock_id: str) -> None:
+    def took(self, credential: str, address: Address, lock_id: str) -> None:
         """It was granted this lock: that counts as having read it."""
         ...
 
@@ -56,7 +56,7 @@ class Recollections(Protocol):
         """It releases, in this transaction."""
         ...
 
-    async def released(self, credential: str, address: Address, facet: Facet) -> None:
+    def released(self, credential: str, address: Address, facet: Facet) -> None:
         """It has released, and that is committed."""
         ...
 
@@ -74,7 +74,7 @@ class InMemory:
         self.pins = Pins()
         self.refusals = Refusals()
 
-    async def took(self, credential: str, address: Address, lock_id: str) -> None:
+    def took(self, credential: str, address: Address, lock_id: str) -> None:
         self.last_reads.note(credential, address, lock_id)
 
     async def saw(
@@ -104,7 +104,7 @@ class InMemory:
     def releases(self, tx: Transaction, credential: str, address: Address, facet: Facet, now: float) -> None:
         """Counted when it is committed."""
 
-    async def released(self, credential: str, address: Address, facet: Facet) -> None:
+    def released(self, credential: str, address: Address, facet: Facet) -> None:
         if facet in _ASKING:
             self.refusals.released(credential, address)
 
@@ -121,7 +121,7 @@ class InStore:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def took(self, credential: str, address: Address, lock_id: str) -> None:
+    def took(self, credential: str, address: Address, lock_id: str) -> None:
         """The lock tells."""
 
     async def saw(
@@ -174,7 +174,7 @@ class InStore:
         if facet in _ASKING:
             _change(tx, credential, address, lambda old: _counted(old, 1), now)
 
-    async def released(self, credential: str, address: Address, facet: Facet) -> None:
+    def released(self, credential: str, address: Address, facet: Facet) -> None:
         """Counted already."""
 
     async def headed(self, credential: str, address: Address, version: Version, now: float) -> None:

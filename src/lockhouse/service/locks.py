@@ -45,6 +45,8 @@ class TakeLock(msgspec.Struct, frozen=True, gc=False):
     id: str = ""
     """The lock id where it is not in the document."""
     rejoin: bool = True
+    document: LockDocument | None = None
+    """What `info` says, where that was read already."""
 
 
 class Unlock(msgspec.Struct, frozen=True, gc=False):
@@ -87,10 +89,11 @@ def take(
     address = command.address
     if caller.who.ended_at:
         raise grace.expired()
-    namespaces.address_in(tx, caller, address)
+    namespaces.get(tx, caller, address.namespace)
     check_key(address.key)
-    document = read_document(command.info)
-    _require_locking(caller, address, document.operation)
+    document = command.document or read_document(command.info)
+    if not allows(caller.who.grants, Right.LOCK, address.namespace, address.key):
+        _require_planning(caller, address, document.operation)
     lock_id = command.id or document.id
     found = tx.state_and_lock(address)
     if found is None or found[1].lock is None:
@@ -130,7 +133,7 @@ def take(
         raise held(address, lock, last_seen=last_seen(tx, lock) if lock.stale is not None else 0.0)
     if not state.is_state:
         tx.save_state(msgspec.structs.replace(state, is_state=True))
-    if outcome.changed:
+    if outcome.record is not record:
         verb = "taken" if outcome.verdict is Verdict.GRANTED else "joined"
         told = event(caller, lock, lock.holds[-1], verb, version=_version(document, caller))
         change(tx, caller, state, record, outcome.record, told, outcome.lock)
@@ -155,7 +158,7 @@ def release(
     stands there; `namespace.not_found`.
     """
     address = command.address
-    namespaces.address_in(tx, caller, address)
+    namespaces.get(tx, caller, address.namespace)
     who = caller.who
     may_force = allows(who.grants, Right.FORCE_UNLOCK, address.namespace, address.key)
     if not may_force:
@@ -338,11 +341,9 @@ def require_locking(who: Identity, address: Address) -> None:
         require(who, Right.LOCK, *address)
 
 
-def _require_locking(caller: Caller, address: Address, operation: str) -> None:
-    """A lock for something that writes is refused to who may only plan: else Terraform would change resources first and
-    learn only afterwards that it cannot save what it did."""
-    if allows(caller.who.grants, Right.LOCK, *address):
-        return
+def _require_planning(caller: Caller, address: Address, operation: str) -> None:
+    """For who has no right to `lock`. A lock for something that writes is refused to who may only plan: else Terraform
+    would change resources first and learn only afterwards that it cannot save what it did."""
     if not allows(caller.who.grants, Right.PLAN, *address):
         require(caller.who, Right.LOCK, *address)
     if operation not in PLANNING:

@@ -49,7 +49,8 @@ def get(tx: Reader, caller: Caller, name: str) -> Namespace:
     """The namespace. Errors: `access.denied` (whether or not it exists) without any grant there, else
     `namespace.not_found`."""
     namespace = tx.namespace(name)
-    require_sight(caller, name)
+    if not sees_namespace(caller.who.grants, name):
+        raise _unseen(caller, name)
     if namespace is None:
         raise NamespaceNotFound(
             f"cannot find a namespace named {name}",
@@ -61,7 +62,11 @@ def get(tx: Reader, caller: Caller, name: str) -> Namespace:
 def require_sight(caller: Caller, name: str) -> None:
     """AccessDenied (`access.denied`), whether or not there is such a namespace, without any grant there."""
     if not sees_namespace(caller.who.grants, name):
-        raise AccessDenied(f"cannot see {name}: {caller.who.name} has no grant there", right=str(Right.READ))
+        raise _unseen(caller, name)
+
+
+def _unseen(caller: Caller, name: str) -> AccessDenied:
+    return AccessDenied(f"cannot see {name}: {caller.who.name} has no grant there", right=str(Right.READ))
 
 
 def require_admin(tx: Reader, caller: Caller, name: str) -> None:

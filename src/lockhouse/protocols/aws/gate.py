@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
 import msgspec
 
@@ -99,18 +99,20 @@ class Gate:
         trail, keys = request.trail, self._keys
         try:
             request.admit()
-            if self._unsigned is not None and _is_unsigned_form(request):
+            headers = request.headers
+            field = headers.first.get
+            if self._unsigned is not None and field(b"authorization") is None and _is_unsigned_form(request):
                 return await self._unsigned(request, await whole_body(request.chunks(), MAX_FORM_BYTES))
             now = self._now()
-            headers = request.headers
             parts = Parts(request.method, request.raw_path, request.raw_query, headers)
             claim = read_claim(parts, now)
-            service = self._pinned(claim)
+            scope = claim.scope
+            service = self._services.get(scope.service) or self._refuse_service(scope.service)
             body = b""
             if service.whole:
                 arrived = request.body
                 body = arrived if arrived is not None else await whole_body(request.chunks(), MAX_WHOLE_BYTES)
-            key_id, token = claim.scope.access_key_id, claim.session_token
+            key_id, token = scope.access_key_id, claim.session_token
             try:
                 if keys.at_once:
                     found = keys.access_key(key_id, token)
@@ -120,7 +122,6 @@ class Gate:
                 found = await self._find_finishing(service, request, claim, body)
             verified, who = self._verify(found, claim, parts, body, whole=service.whole)
             trail.who, trail.protocol = who, service.name
-            field = headers.first.get
             caller = Caller(
                 who,
                 now,
@@ -174,14 +175,9 @@ class Gate:
         self._keys.seen(who)
         return verified, who
 
-    def _pinned(self, claim: Claim) -> Service:
-        service = self._services.get(claim.service)
-        if service is None:
-            known = ", ".join(sorted(self._services))
-            raise SignatureMalformed(
-                f"cannot serve {claim.service!r}: the services here are {known}", place="header", service=claim.service
-            )
-        return service
+    def _refuse_service(self, name: str) -> NoReturn:
+        known = ", ".join(sorted(self._services))
+        raise SignatureMalformed(f"cannot serve {name!r}: the services here are {known}", place="header", service=name)
 
     def _guess(self, request: Request) -> Service:
         """Whose words to refuse in, before the scope is known."""
@@ -194,10 +190,10 @@ class Gate:
 
 
 def _is_unsigned_form(request: Request) -> bool:
+    """Of a request without an Authorization."""
     fields = request.headers.first
     return (
-        b"authorization" not in fields
-        and request.method == "POST"
+        request.method == "POST"
         and request.raw_path == b"/"
         and not request.raw_query
         and b"x-amz-target" not in fields

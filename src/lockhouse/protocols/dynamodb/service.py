@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from lockhouse.errors import Problem
 from lockhouse.protocols.aws.gate import Call as SignedCall
 from lockhouse.protocols.aws.gate import Service
@@ -17,18 +19,19 @@ from lockhouse.runtime.house import House
 def dynamodb_service(house: House, *, account: str) -> Service:
     """`account`: the twelve digits of the account id setting, for ARNs."""
 
-    async def serve(signed: SignedCall) -> Response:
+    def serve(signed: SignedCall) -> Awaitable[Response]:
         request = signed.request
+        field = request.headers.first.get
         call = Call(
             house,
             signed.caller,
             account,
             signed.verified.region,
-            request.headers.get("host") or "",
+            field(b"host", b"").decode("latin-1"),
             request.disconnected,
             request.trail,
         )
-        return await answer(call, request.headers.get("x-amz-target") or "", signed.body)
+        return answer(call, field(b"x-amz-target", b"").decode("latin-1"), signed.body)
 
     def refuse(request: Request, problem: Problem | None) -> Response:
         if problem is None:

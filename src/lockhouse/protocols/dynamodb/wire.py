@@ -23,7 +23,7 @@ from lockhouse.protocols.web import Response
 MAX_BODY_BYTES = 16 * 1024 * 1024
 CONTENT_TYPE = (b"content-type", b"application/x-amz-json-1.0")
 _EMPTY = b"{}"
-_EMPTY_CRC = str(crc32(_EMPTY)).encode()
+_EMPTY_CRC = (b"x-amz-crc32", str(crc32(_EMPTY)).encode())
 _MISFIT = re.compile(r"Expected `([^`]*)`, got `([^`]*)`")
 _encode = msgspec.json.Encoder().encode
 T = TypeVar("T")
@@ -196,7 +196,9 @@ def _refuse_misfit(error: str) -> NoReturn:
 
 def write(answer: Mapping[str, Json], request_id: str) -> Response:
     """A success."""
-    return _respond(200, _encode(answer) if answer else _EMPTY, request_id)
+    if answer:
+        return _respond(200, _encode(answer), request_id)
+    return Response(200, [CONTENT_TYPE, (b"x-amzn-requestid", request_id.encode()), _EMPTY_CRC], _EMPTY)
 
 
 def write_problem(problem: Problem, request_id: str) -> Response:
@@ -219,7 +221,7 @@ def write_fault(fault: Fault, message: str, request_id: str, item: Mapping[str, 
 
 
 def _respond(status: int, body: bytes, request_id: str) -> Response:
-    checksum = _EMPTY_CRC if body is _EMPTY else str(crc32(body)).encode()
+    checksum = str(crc32(body)).encode()
     return Response(
         status,
         [CONTENT_TYPE, (b"x-amzn-requestid", request_id.encode()), (b"x-amz-crc32", checksum)],

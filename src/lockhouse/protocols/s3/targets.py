@@ -14,7 +14,7 @@ from lockhouse.protocols.web import Request, is_text, unescape
 def read_target(request: Request, public_host: str) -> tuple[str, str]:
     """(bucket or empty, key or empty). Errors: `namespace.invalid`, `request.invalid` (key, or a query that is no
     text)."""
-    if b"%" in request.raw_query and not all(is_text(value) for _, value in request.query):
+    if request.raw_query and b"%" in request.raw_query and not all(is_text(value) for _, value in request.query):
         raise RequestInvalid("cannot read this address: it is not UTF-8", argument="query")
     bucket = _host_bucket(request.headers.get("host") or "", public_host) if public_host else ""
     if bucket:

@@ -12,7 +12,7 @@ import msgspec
 
 from lockhouse.core.maintenance import Maintenance
 from lockhouse.storage.sql.records import Row, encode
-from lockhouse.storage.sql.settled import MISSING, Settled
+from lockhouse.storage.sql.settled import Settled
 
 _maintenance = msgspec.msgpack.Decoder(Maintenance).decode
 _KIND = "maintenance"
@@ -29,9 +29,10 @@ class MaintenanceReads:
         if not namespace:
             rows = self._fetch("SELECT record FROM maintenances ORDER BY namespace, prefix, exact", ())
             return [_maintenance(row[0]) for row in rows]
-        held = self._settled.get(_KIND, namespace, self._generation)
-        if held is not MISSING:
-            return held  # type: ignore[return-value]
+        kept = self._settled.get((_KIND, namespace))
+        if kept is not None and kept[0] == self._generation:
+            known: Sequence[Maintenance] = kept[1]
+            return known
         rows = self._fetch("SELECT record FROM maintenances WHERE namespace = ? ORDER BY prefix, exact", (namespace,))
         found = tuple(_maintenance(row[0]) for row in rows)
         self._settled.keep(_KIND, namespace, self._generation, found)

@@ -34,7 +34,7 @@ from lockhouse.storage.sql.records import (
 )
 from lockhouse.storage.sql.reviews import ReviewReads
 from lockhouse.storage.sql.sessions import SessionReads
-from lockhouse.storage.sql.settled import MISSING, Settled
+from lockhouse.storage.sql.settled import Settled
 from lockhouse.storage.sql.trash import TrashReads
 from lockhouse.storage.sql.webhooks import WebhookReads
 from lockhouse.storage.sql.workspaces import WorkspaceReads
@@ -129,9 +129,10 @@ class SqlReader(
         self._generation = generation
 
     def namespace(self, name: str) -> Namespace | None:
-        held = self._settled.get("namespace", name, self._generation)
-        if held is not MISSING:
-            return held  # type: ignore[return-value]
+        kept = self._settled.get(("namespace", name))
+        if kept is not None and kept[0] == self._generation:
+            known: Namespace | None = kept[1]
+            return known
         rows = self._fetch("SELECT record FROM namespaces WHERE name = ?", (name,))
         found = records.decode_namespace(rows[0][0]) if rows else None
         self._settled.keep("namespace", name, self._generation, found)
@@ -346,9 +347,10 @@ class SqlReader(
         ]
 
     def table(self, name: str) -> TableRecord | None:
-        held = self._settled.get("table", name, self._generation)
-        if held is not MISSING:
-            return held  # type: ignore[return-value]
+        kept = self._settled.get(("table", name))
+        if kept is not None and kept[0] == self._generation:
+            known: TableRecord | None = kept[1]
+            return known
         rows = self._fetch("SELECT name, body FROM lock_tables WHERE name = ?", (name,))
         found = TableRecord(*rows[0]) if rows else None
         self._settled.keep("table", name, self._generation, found)

@@ -7,33 +7,27 @@ an old snapshot is kept as new. A transaction that has changed one reads past it
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-MISSING: Final = object()
 UNSETTLED: Final = -1
 """The generation of a transaction that has changed something here."""
 _MAX_KEPT = 4096
 
 
-class Settled:
-    """What is kept, by (kind, name)."""
+class Settled(dict[tuple[str, str], tuple[int, Any]]):
+    """By (kind, name): the generation as of which it is kept, and what is kept. That of a reader must be the same."""
 
-    __slots__ = ("_kept", "generation")
+    __slots__ = ("generation",)
 
     def __init__(self) -> None:
+        super().__init__()
         self.generation = 0
-        self._kept: dict[tuple[str, str], tuple[int, object]] = {}
-
-    def get(self, kind: str, name: str, generation: int) -> object:
-        """What was kept, or MISSING."""
-        held = self._kept.get((kind, name))
-        return held[1] if held is not None and held[0] == generation else MISSING
 
     def keep(self, kind: str, name: str, generation: int, value: object) -> None:
         if generation != UNSETTLED:
-            if len(self._kept) >= _MAX_KEPT:
-                self._kept.clear()
-            self._kept[kind, name] = (generation, value)
+            if len(self) >= _MAX_KEPT:
+                self.clear()
+            self[kind, name] = (generation, value)
 
     def changed(self) -> None:
         """A change was committed; call it before anybody learns of that."""

@@ -66,7 +66,10 @@ class SqliteTransaction(SqliteEventWrites, SqlTransaction):
         if sql not in _HARMLESS:
             self._at_hand.clear()
             self._newest.clear()
-        return super()._change(sql, parameters)
+        if self._guarded and not self._changed:
+            self._begin_change()
+        self._changed = True
+        return self._session.change(sql, parameters)
 
     def current(self, state: StateRecord, *, packed: bool = True) -> Version | None:
         newest = None if packed else self._newest.get(state.id)

@@ -111,11 +111,14 @@ class SqlTransaction(
         return True
 
     def _change(self, sql: str, parameters: Row) -> int:
-        if not self._changed:
-            if self._guarded:
-                self._fetch("SAVEPOINT command")
-            self._changed = True
+        if self._guarded and not self._changed:
+            self._begin_change()
+        self._changed = True
         return self._session.change(sql, parameters)
+
+    def _begin_change(self) -> None:
+        """Before the first change of a guarded command."""
+        self._fetch("SAVEPOINT command")
 
     def _of_state(self, state_id: int, sql: str, parameters: Row) -> None:  # noqa: ARG002 - a store with many writers asks
         """A change of what belongs to one state, which the command has read."""

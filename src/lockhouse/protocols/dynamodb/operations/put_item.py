@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from lockhouse.core.addresses import Address, parse_lock_id
 from lockhouse.core.attributes import Item, item_size
@@ -21,7 +21,7 @@ from lockhouse.protocols.dynamodb.values import Json, read_item, write_item
 from lockhouse.service import lock_items, tables
 from lockhouse.service.lock_documents import read_document
 from lockhouse.service.lock_items import DIGEST, INFO, LOCK_ID
-from lockhouse.service.locks import TakeLock
+from lockhouse.service.locks import TakeLock, Taken
 
 _LOCK_ATTRIBUTES = frozenset({LOCK_ID, INFO})
 _DIGEST_ATTRIBUTES = frozenset({LOCK_ID, DIGEST})
@@ -36,8 +36,10 @@ async def put_item(call: Call, body: bytes) -> Mapping[str, Json]:
     quick = wire.read_take(body)
     if quick is not None and quick.info:
         meant = parse_lock_id(quick.lock_id)
-        if meant is not None and await take(call, meant, quick.info, lambda tx: _keeps(tx, call, quick.table, meant)):
-            return {}
+        if meant is not None:
+            taken = await take(call, meant, quick.info, lambda tx: _keeps(tx, call, quick.table, meant))
+            if taken is not None:
+                return {}
     wanted = wire.read(body, inputs.PutItem)
     name = table_name(inputs.check_write(wanted, wanted.Item, "item"))
     assert wanted.Item is not None
@@ -67,14 +69,18 @@ async def put_item(call: Call, body: bytes) -> Mapping[str, Json]:
     return spent
 
 
-async def take(call: Call, address: Address, info: str, kept: Callable[[Reader], bool] | None = None) -> bool:
+def take(
+    call: Call, address: Address, info: str, kept: Callable[[Reader], bool] | None = None
+) -> Awaitable[Taken | None]:
     """Take the lock of an address with this document. A text that is no lock document is its own id, a long one by its
-    digest. `kept`, and False: as `House.take_lock`."""
-    document = info.encode()
-    text_id = info if len(info) <= _MAX_TEXT_ID else hashlib.sha256(document).hexdigest()
-    lock_id = "" if read_document(document).id else text_id
-    command = TakeLock(address, Facet.TABLE, document, lock_id)
-    return await call.house.take_lock(call.caller, command, call.gone, kept) is not None
+    digest. `kept`, None and errors: as `House.take_lock`."""
+    raw = info.encode()
+    document = read_document(raw)
+    lock_id = ""
+    if not document.id:
+        lock_id = info if len(info) <= _MAX_TEXT_ID else hashlib.sha256(raw).hexdigest()
+    command = TakeLock(address, Facet.TABLE, raw, lock_id, document=document)
+    return call.house.take_lock(call.caller, command, call.gone, kept)
 
 
 async def put_kept(

@@ -25,14 +25,16 @@ async def put_lock_object(call: Call) -> Response:
     encryption = fields.read_encryption(call.request.headers)
     info = await call.body.whole(MAX_DOCUMENT_BYTES)
     etag = hashlib.md5(info, usedforsecurity=False).hexdigest()
+    document = read_document(info)
     command = TakeLock(
         address=_target(call),
         facet=Facet.LOCKFILE,
         info=info,
         # People lock with texts of their own: then the text itself is what tells one lock from another.
-        id=read_document(info).id or etag,
+        id=document.id or etag,
         # Nothing at all tells nobody from nobody else: then only the same request again is the same lock.
         rejoin=bool(info),
+        document=document,
     )
     await call.house.take_lock(call.caller, command, call.request.disconnected)
     return Response(200, [fields.etag_field(etag), *fields.encryption_headers(encryption)])
