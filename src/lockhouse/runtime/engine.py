@@ -1,8 +1,10 @@
 """Awaiting a store: commands are collected, and a whole committed group wakes its waiters in one call.
 
-Commands of one turn of the event loop form a group, and while a group is being committed the next one collects. A store
-that can runs a group here, in the loop's own thread, and may commit it here too; any other has its commands queued for
-its own. A store that runs commands in their order is given one group at a time, and delivers them in that order too.
+Commands that come in turns of the event loop that follow each other form a group: a commit costs about the same for all
+of them, and who was answered by the last one asks again at once. While a group is being committed the next one
+collects. A store that can runs a group here, in the loop's own thread, and may commit it here too; any other has its
+commands queued for its own. A store that runs commands in their order is given one group at a time, and delivers them
+in that order too.
 
 The clock and the source of randomness are fields, so tests need no patching.
 """
@@ -64,6 +66,10 @@ class Engine:
     """Commands that were submitted and not delivered yet."""
     _thread: int = field(default=0, init=False)
     _soon: bool = field(default=False, init=False)
+    _gathered: int = field(default=0, init=False)
+    """Commands that were pending a turn ago, of a group that is waiting for more."""
+    _alone: bool = field(default=False, init=False)
+    """The last group was one command."""
     _threads: ThreadPoolExecutor | None = field(default=None, init=False)
     _waiting: int = field(default=0, init=False)
     """Reads that wait for a thread, or for the database in one."""
@@ -143,7 +149,17 @@ class Engine:
     def _flush_soon(self) -> None:
         assert self._loop is not None
         self._soon = True
-        self._loop.call_soon(self._flush)
+        self._loop.call_soon(self._gather)
+
+    def _gather(self) -> None:
+        """Flush, unless the last turn has brought another command: the next one may, too. One alone does not wait."""
+        number = len(self._pending)
+        if number == self._gathered or number >= GROUP or (number == 1 and self._alone):
+            self._flush()
+        else:
+            assert self._loop is not None
+            self._gathered = number
+            self._loop.call_soon(self._gather)
 
     @property
     def _occupied(self) -> bool:
@@ -152,9 +168,11 @@ class Engine:
 
     def _flush(self) -> None:
         self._soon = False
+        self._gathered = 0
         if not self._pending or self._occupied:
             return
         group, self._pending = self._pending[:GROUP], self._pending[GROUP:]
+        self._alone = len(group) == 1
         self._committing = group[0][1]
         if not self.store.offer(group):
             self._committing = None

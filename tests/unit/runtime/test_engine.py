@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from lockhouse.core.ports import Transaction
 from lockhouse.core.records import Namespace
 from lockhouse.errors import ConditionFailed
-from lockhouse.runtime.engine import GROUP, Engine
+from lockhouse.runtime.engine import GROUP, Command, Engine
 from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.memory import MemoryStore
 from lockhouse.storage.sql.sqlite import SqliteStore
@@ -60,3 +61,76 @@ async def queued_then_offered(engine: Engine) -> None:
         *map(float, range(1, GROUP + 11)),
         0.0,
     ]
+
+
+class Noting(SqliteStore):
+    """A store that notes how large the groups were that it was offered."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.sizes: list[int] = []
+
+    def offer(self, group: Sequence[tuple[Command, object]]) -> bool:
+        self.sizes.append(len(group))
+        return super().offer(group)
+
+
+@pytest.fixture
+def noting(tmp_path: Path):
+    store = Noting(tmp_path / "db")
+    yield store
+    store.close()
+
+
+def test_who_comes_a_turn_later_is_in_the_same_group(noting: Noting, tmp_path: Path):
+    asyncio.run(turn_after_turn(Engine(noting, FileBlobs(tmp_path / "blobs"))))
+    assert noting.sizes == [10]
+
+
+async def turn_after_turn(engine: Engine) -> None:
+    engine.start()
+
+    async def write(turns: int) -> None:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await engine.write(lambda tx: tx.namespaces())
+
+    await asyncio.gather(*(write(turns) for turns in range(10)))
+
+
+def test_a_group_is_full_at_some_time(noting: Noting, tmp_path: Path):
+    asyncio.run(without_end(Engine(noting, FileBlobs(tmp_path / "blobs"))))
+    assert max(noting.sizes) == GROUP
+    assert sum(noting.sizes) == 3 * GROUP
+
+
+async def without_end(engine: Engine) -> None:
+    engine.start()
+    asked = []
+    for _ in range(3 * GROUP):
+        asked.append(asyncio.ensure_future(engine.write(lambda tx: tx.namespaces())))
+        await asyncio.sleep(0)
+    assert asked[0].done()
+    await asyncio.gather(*asked)
+
+
+def test_one_alone_waits_for_nobody(noting: Noting, tmp_path: Path):
+    turns = asyncio.run(alone(Engine(noting, FileBlobs(tmp_path / "blobs"))))
+    assert noting.sizes == [1, 1, 1]
+    assert turns[0] > turns[1] == turns[2] == 1
+
+
+async def alone(engine: Engine) -> list[int]:
+    """For three commands, one after the other: the turns until the store was given each."""
+    engine.start()
+    found = []
+    for _ in range(3):
+        asked = asyncio.ensure_future(engine.write(lambda tx: tx.namespaces()))
+        await asyncio.sleep(0)
+        turns = 0
+        while engine.commands_waiting:
+            await asyncio.sleep(0)
+            turns += 1
+        found.append(turns)
+        await asked
+    return found
