@@ -201,9 +201,9 @@ class FileBlobReader:
         return found[0] if len(found) == 1 else b"".join(found)
 
     def read_into(self, offset: int, room: memoryview) -> int:
-        place = 0
         try:
-            while place < len(room) and (count := os.preadv(self._file, [room[place:]], offset + place)):
+            place = os.preadv(self._file, (room,), offset)
+            while 0 < place < len(room) and (count := os.preadv(self._file, (room[place:],), offset + place)):
                 place += count
         except OSError as error:
             raise _unreadable(self._name, error) from error
