@@ -28,6 +28,7 @@ class Server:
             access_log=False,
             log_config=None,
             server_header=False,
+            timeout_graceful_shutdown=1,  # from Python 3.12 on a server that is closed waits for its connections
         )
         self.server = uvicorn.Server(config)
         self.run = run
