@@ -38,6 +38,9 @@ class KeyAttribute(msgspec.Struct, frozen=True):
     kind: Kind
 
 
+_STRING = Kind.S
+
+
 class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
     """The primary key: a hash key and perhaps a range key."""
 
@@ -51,7 +54,7 @@ class Schema(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def is_lock_table(self) -> bool:
         """Only a table with the one string key `LockID` can hold Terraform's lock."""
-        return self.range is None and self.hash.name == "LockID" and self.hash.kind is Kind.S
+        return self.range is None and self.hash.name == "LockID" and self.hash.kind is _STRING
 
 
 class Table(msgspec.Struct, frozen=True, omit_defaults=True):

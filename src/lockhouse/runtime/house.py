@@ -51,6 +51,7 @@ from lockhouse.service.staleness import Released
 T = TypeVar("T")
 RESTORE_BYTES = 256 * 1024 * 1024
 """Largest version whose serial is rewritten for a restore (the bytes are held in memory for it)."""
+_FREED = frozenset({Verdict.RELEASED, Verdict.FORCED})
 Gone = Callable[[], Awaitable[None]]
 """Returns when the client has closed its connection."""
 
@@ -472,7 +473,7 @@ class House:
         verdict = await self.engine.write(act)
         if verdict is not None:
             self.recollections.released(credential, address, command.facet)
-        if verdict in (Verdict.RELEASED, Verdict.FORCED):
+        if verdict in _FREED:
             self.waiting.wake(address)
         return verdict
 

@@ -22,6 +22,8 @@ from lockhouse.service import lock_items, tables
 from lockhouse.service.lock_items import LOCK_ID
 from lockhouse.service.locks import Unlock
 
+_TABLE = Facet.TABLE
+
 
 class _Kept(msgspec.Struct, frozen=True):
     """A LockID that is an address: what is shown there, and the digest's address if only that can be meant."""
@@ -41,7 +43,7 @@ async def delete_item(call: Call, body: bytes) -> Mapping[str, Json]:
         if meant is None or (
             await call.house.release_held(
                 call.caller,
-                Unlock(meant, Facet.TABLE),
+                Unlock(meant, _TABLE),
                 lambda tx: lock_items.keeps(tx, tables.get(tx, call.caller, name), meant),
             )
             is None
@@ -93,7 +95,7 @@ async def _release(call: Call, kept: _Kept, condition: Condition | None, *, want
         return kept.item
     # A condition that holds on the document means that very lock: as if this credential had just read it.
     meant = kept.lock_id if condition is not None else ""
-    await call.house.release_lock(call.caller, Unlock(kept.address, Facet.TABLE, last_read=meant))
+    await call.house.release_lock(call.caller, Unlock(kept.address, _TABLE, last_read=meant))
     return kept.item
 
 

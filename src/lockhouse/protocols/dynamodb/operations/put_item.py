@@ -23,6 +23,7 @@ from lockhouse.service.lock_documents import read_document
 from lockhouse.service.lock_items import DIGEST, INFO, LOCK_ID
 from lockhouse.service.locks import TakeLock, Taken
 
+_TABLE = Facet.TABLE
 _LOCK_ATTRIBUTES = frozenset({LOCK_ID, INFO})
 _DIGEST_ATTRIBUTES = frozenset({LOCK_ID, DIGEST})
 _MAX_TEXT_ID = 256
@@ -79,7 +80,7 @@ def take(
     lock_id = ""
     if not document.id:
         lock_id = info if len(info) <= _MAX_TEXT_ID else hashlib.sha256(raw).hexdigest()
-    command = TakeLock(address, Facet.TABLE, raw, lock_id, document=document)
+    command = TakeLock(address, _TABLE, raw, lock_id, document=document)
     return call.house.take_lock(call.caller, command, call.gone, kept)
 
 
