@@ -44,6 +44,7 @@ _MAX_TRAILER_BYTES = 8 * 1024
 _MAX_TRAILERS = 16
 _CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,16})(?:;chunk-signature=([0-9a-f]{64}))?")
 _TRAILER_SIGNATURE = "x-amz-trailer-signature"
+_NOTHING: frozenset[str] = frozenset()
 _CHECKSUM_PREFIX = "x-amz-checksum-"
 _NOT_CHECKSUMS = frozenset({"x-amz-checksum-mode", "x-amz-checksum-algorithm", "x-amz-checksum-type"})
 _CHUNKED_MODES = frozenset({PayloadMode.UNSIGNED_TRAILER, PayloadMode.CHUNKED, PayloadMode.CHUNKED_TRAILER})
@@ -68,6 +69,8 @@ class Expected(msgspec.Struct, frozen=True):
 
     @property
     def algorithms(self) -> frozenset[str]:
+        if not self.trailers and self.checksum is None:
+            return _NOTHING
         names = {name.removeprefix(_CHECKSUM_PREFIX) for name in self.trailers}
         return frozenset(names | {self.checksum[0]} if self.checksum else names)
 
@@ -78,16 +81,17 @@ def read_expected(verified: Verified, headers: Headers, *, checksums: bool = Tru
 
     Errors: `body.digest_invalid`, `body.length_missing`, `request.invalid`.
     """
-    length = _length(headers.get("content-length"), "content-length")
+    fields = headers.first
+    length = _length(fields.get(b"content-length"), "content-length")
     trailers: tuple[str, ...] = ()
     if verified.mode in _CHUNKED_MODES:
-        length = _length(headers.get("x-amz-decoded-content-length"), "x-amz-decoded-content-length")
+        length = _length(fields.get(b"x-amz-decoded-content-length"), "x-amz-decoded-content-length")
         if length is None:
             raise BodyLengthMissing("cannot take a chunked body without x-amz-decoded-content-length")
         trailers = _announced(headers, verified.mode)
-    elif length is None and "transfer-encoding" not in headers:
+    elif length is None and b"transfer-encoding" not in fields:
         length = 0
-    md5 = headers.get("content-md5")
+    md5 = fields.get(b"content-md5")
     stated = [
         (name.decode("latin-1"), value.decode("latin-1"))
         for name, value in headers.raw
@@ -104,7 +108,7 @@ def read_expected(verified: Verified, headers: Headers, *, checksums: bool = Tru
         verified.mode,
         length,
         verified.payload_sha256,
-        decode_digest(md5, 16, "Content-MD5") if md5 is not None else b"",
+        decode_digest(md5.decode("latin-1"), 16, "Content-MD5") if md5 is not None else b"",
         checksum,
         trailers,
     )
@@ -407,10 +411,10 @@ def content_coding(headers: Headers) -> str:
     return ",".join(word for word in words if word and word.lower() != "aws-chunked")
 
 
-def _length(text: str | None, name: str) -> int | None:
+def _length(text: bytes | None, name: str) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    if not (text.isdigit() and len(text) <= 18):
         raise RequestInvalid(f"cannot read {name}", argument=name)
     return int(text)
 
