@@ -124,6 +124,32 @@ class Connection(HttpToolsProtocol):
     per_address: ClassVar[dict[str, int]] = {}
     """Connections open now, by the name that limits count an address under."""
 
+    __slots__ = (
+        "_answers",
+        "_arrived",
+        "_behind_proxy",
+        "_body_bytes",
+        "_body_timer",
+        "_counted",
+        "_exchange",
+        "_handler",
+        "_head_bytes",
+        "_head_timer",
+        "_idle_since",
+        "_idle_timer",
+        "_in_head",
+        "_next",
+        "_peer",
+        "_queue",
+        "_refused",
+        "_request",
+        "_served",
+        "_stood_still",
+        "_untaken",
+        "_worker",
+        "_write_timer",
+    )
+
     def __init__(
         self,
         config: Config,
@@ -230,12 +256,12 @@ class Connection(HttpToolsProtocol):
         self._in_head = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        headers = self.headers
-        if len(headers) >= MAX_HEADERS:
-            raise BadHead(431, "the request has too many header fields")
-        headers.append((name.lower(), value))
+        if self._in_head:  # what comes behind a chunked body is no part of the head: RFC 9110 section 6.5.1
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        if len(self.headers) > MAX_HEADERS:
+            raise BadHead(431, "the request has too many header fields")
         parser = self.parser
         version = parser.get_http_version()
         if self._head_bytes + self._arrived > MAX_HEAD_BYTES:

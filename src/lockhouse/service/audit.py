@@ -47,29 +47,30 @@ def note(
     who = caller.who
     if who.ended_at:
         detail = f"in grace, {in_grace(who, caller.now)}{'; ' if detail else ''}{detail}"
-    tx.add_entry(
-        encode(
-            Entry(
-                at=caller.now,
-                action=action,
-                outcome=REFUSED if code else ALLOWED,
-                code=code,
-                principal=who.principal,
-                name=who.name,
-                credential=who.credential,
-                session=who.session,
-                protocol=caller.protocol,
-                peer=caller.peer,
-                agent=clipped(caller.agent),
-                request=caller.request,
-                namespace=address.namespace if address is not None else namespace,
-                key=address.key if address is not None else "",
-                subject=clipped(subject) if subject else "",
-                detail=clipped(detail) if detail else "",
-                count=count,
-            )
-        )
+    agent, key = clipped(caller.agent), ""
+    if address is not None:
+        namespace, key = address
+    # In the order of the fields: with more than fifteen names a call makes a dictionary of them first.
+    entry = Entry(
+        caller.now,
+        action,
+        REFUSED if code else ALLOWED,
+        code,
+        who.principal,
+        who.name,
+        who.credential,
+        who.session,
+        caller.protocol,
+        caller.peer,
+        agent,
+        caller.request,
+        namespace,
+        key,
+        clipped(subject) if subject else "",
+        clipped(detail) if detail else "",
+        count,
     )
+    tx.add_entry(encode(entry))
 
 
 def in_grace(who: Identity, now: float) -> str:

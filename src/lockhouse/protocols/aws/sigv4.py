@@ -307,7 +307,10 @@ def _from_header(parts: Parts, authorization: str, now: float) -> Claim:
         if algorithm.startswith("AWS4-"):
             raise SignatureUnsupported(f"cannot accept {algorithm}: sign with {ALGORITHM}")
         raise SignatureMissing("cannot serve a request here that is not signed with AWS credentials")
-    listed, _, signature = rest.rpartition("Signature=")
+    if rest[-74:-64] == "Signature=":
+        listed, signature = rest[:-74], rest[-64:]
+    else:
+        listed, _, signature = rest.rpartition("Signature=")
     field = parts.headers.first.get
     timestamp = field(b"x-amz-date", b"").decode("latin-1")
     token = field(b"x-amz-security-token", b"").decode("latin-1")
