@@ -225,7 +225,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         ):
             api.metrics.add_gauges(gauge)
         api.bodies_answer = lambda: reach.answers
-        authenticator.identified = lambda principal: pacing.identified(principal, time.perf_counter())
+        authenticator.identified = pacing.identified
         plain = front(gate, api, console, journal, rooms | dict.fromkeys(tfe.PATHS, cloud), pacing)
         handler, traces = _traced(settings, engine, plain)
         made_key = sealed.source.where() if sealed is not None and sealed.made else ""

@@ -117,7 +117,7 @@ class Answers:
         for name, value in response.headers:
             parts += (name, b": ", value, b"\r\n")
         lines = 2 + len(defaults) + len(response.headers)
-        parts.append(b"x-request-id: %b\r\n" % request.request_id.encode("ascii"))
+        parts += (b"x-request-id: ", request.request_id.encode("ascii"), b"\r\n")
         if status not in _BODILESS:
             if response.head_length is not None and exchange.method == "HEAD":
                 length = response.head_length

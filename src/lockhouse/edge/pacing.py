@@ -8,6 +8,8 @@ principal (when a room has found out who asks), and wrong credentials of a netwo
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 
 from lockhouse.core.rates import Rate
 from lockhouse.edge.addresses import counted
@@ -22,9 +24,17 @@ WRONG = frozenset({"credential.unknown", "credential.expired", "signature.mismat
 class Pacing:
     """See the module."""
 
-    def __init__(self, *, address_rate: float, principal_rate: float, failure_rate: float) -> None:
+    def __init__(
+        self,
+        *,
+        address_rate: float,
+        principal_rate: float,
+        failure_rate: float,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         """Requests of an address and of a principal per second; wrong credentials of an address per minute. 0: no
-        limit."""
+        limit. `clock`: seconds, and never goes back; where a time is passed in, it is its."""
+        self._clock = clock
         self._addresses = Rate(address_rate, address_rate * BURST_SECONDS)
         self._principals = Rate(principal_rate, principal_rate * BURST_SECONDS)
         self._failures = Rate(failure_rate / 60, failure_rate)
@@ -34,7 +44,7 @@ class Pacing:
         """Requests refused since the start, by the limit that they met."""
 
     def arrived(self, peer: str, now: float) -> SlowDown | None:
-        """A request came. `now`: seconds of a clock that never goes back."""
+        """A request came."""
         name = counted(peer)
         wait = self._addresses.take(name, now)
         if wait:
@@ -50,9 +60,9 @@ class Pacing:
         self._failed = True
         self._failures.take(counted(peer), now)
 
-    def identified(self, principal: str, now: float) -> None:
+    def identified(self, principal: str) -> None:
         """A request's principal is known. Errors: `slow_down`."""
-        wait = self._principals.take(principal, now)
+        wait = self._principals.take(principal, self._clock())
         if wait:
             raise self._refuse("principal", wait, "too many requests come from this principal")
 

@@ -220,8 +220,8 @@ def release(
                 right=str(Right.FORCE_UNLOCK),
             )
         case Verdict.NOTHING:
-            if outcome.record is not record:
-                _save(tx, state, record, outcome.record)
+            if outcome.record is not record and not tx.save_lock(state, outcome.record, record.epoch):
+                raise _changed_meanwhile(state)
         case _:
             raise AssertionError(outcome.verdict)
     return outcome.verdict
@@ -417,7 +417,8 @@ def change(
     lock: Lock | None,
 ) -> None:
     """Keep what became of the lock's record, and tell of it. `lock`: which it is about."""
-    _save(tx, state, record, changed)
+    if not tx.save_lock(state, changed, record.epoch):
+        raise _changed_meanwhile(state)
     _tell(tx, caller, state, told, lock)
 
 
@@ -429,8 +430,7 @@ def _tell(tx: Transaction, caller: Caller, state: StateRecord, told: LockEvent, 
     audit.note(tx, caller, f"lock.{told.verb}", state.address, subject=told.lock_id, detail=detail)
 
 
-def _save(tx: Transaction, state: StateRecord, record: LockRecord, changed: LockRecord) -> None:
-    if not tx.save_lock(state, changed, record.epoch):
-        raise StorageUnavailable(
-            f"cannot lock {state.address.lock_id}: its lock changed in the same moment", hint="try again"
-        )
+def _changed_meanwhile(state: StateRecord) -> StorageUnavailable:
+    return StorageUnavailable(
+        f"cannot lock {state.address.lock_id}: its lock changed in the same moment", hint="try again"
+    )

@@ -32,17 +32,17 @@ def test_wrong_credentials_shut_an_address_out_for_a_while():
 
 
 def test_a_principal_is_counted_wherever_it_comes_from():
-    pacing = Pacing(address_rate=0, principal_rate=1, failure_rate=0)
+    pacing = Pacing(address_rate=0, principal_rate=1, failure_rate=0, clock=lambda: 50.0)
     for _ in range(10):
-        pacing.identified("p1", 50.0)
+        pacing.identified("p1")
     with pytest.raises(SlowDown):
-        pacing.identified("p1", 50.0)
-    pacing.identified("p2", 50.0)
+        pacing.identified("p1")
+    pacing.identified("p2")
 
 
 def test_zero_is_no_limit():
     pacing = Pacing(address_rate=0, principal_rate=0, failure_rate=0)
     for _ in range(5000):
         pacing.failed("192.0.2.1", 50.0)
-        pacing.identified("p1", 50.0)
+        pacing.identified("p1")
         assert pacing.arrived("192.0.2.1", 50.0) is None
