@@ -67,7 +67,7 @@ def stands_once(document: bytes, name: str) -> bool:
 
 def _written_once(document: bytes, quoted: bytes) -> bool:
     """Whether these letters (lower case) stand once in the whole document, in any case, and none is escaped."""
-    return document.lower().count(quoted) == 1 and b"\\u" not in document
+    return document.lower().count(quoted) == 1 and document.find(b"\\u") < 0
 
 
 def _around_resources(body: Any) -> tuple[bytes, int] | None:  # noqa: ANN401 - as read_facts

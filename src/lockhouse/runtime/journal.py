@@ -119,24 +119,29 @@ class Journal:
                 return
         elif who is None or not self._reads or not _is_read(method, protocol, trail.action):
             return
-        address = trail.address
+        namespace, key = trail.address if trail.address is not None else ("", "")
+        principal = name = credential = session = detail = ""
+        now = self._engine.now()
+        if who is not None:
+            principal, name, credential, session = who.principal, who.name, who.credential, who.session
+            detail = f"in grace, {audit.in_grace(who, now)}" if who.ended_at else ""
         self._collect(
             Entry(
-                at=self._engine.now(),
-                action=f"{protocol}:{clipped(trail.action) or method}",
-                outcome=outcome,
-                code=code or (str(status) if outcome != ALLOWED else ""),
-                principal=who.principal if who is not None else "",
-                name=who.name if who is not None else "",
-                credential=who.credential if who is not None else "",
-                session=who.session if who is not None else "",
-                protocol=protocol,
-                peer=peer,
-                agent=clipped(agent),
-                request=request,
-                namespace=clipped(address.namespace) if address is not None else "",
-                key=clipped(address.key) if address is not None else "",
-                detail=f"in grace, {audit.in_grace(who, self._engine.now())}" if who and who.ended_at else "",
+                now,
+                f"{protocol}:{clipped(trail.action) or method}",
+                outcome,
+                code or (str(status) if outcome != ALLOWED else ""),
+                principal,
+                name,
+                credential,
+                session,
+                protocol,
+                peer,
+                clipped(agent),
+                request,
+                clipped(namespace),
+                clipped(key),
+                detail=detail,
             )
         )
 

@@ -42,6 +42,7 @@ from lockhouse.service import audit, namespaces
 from lockhouse.service.callers import Caller
 from lockhouse.service.maintenance import describe, maintained, refuse_delete
 
+_READ = Right.READ
 PARKED_PER_ADDRESS = 50
 """Quota of parked writes of one address; one more is refused without being kept, and the message says so."""
 
@@ -234,7 +235,7 @@ def read(
     conditions: Conditions | None = None,
     *,
     packed: bool = True,
-    right: Right = Right.READ,
+    right: Right = _READ,
 ) -> Found:
     """The version to serve: the newest, the one with this id, or (for a burst of ranged reads) the one numbered `seq`.
 
@@ -242,8 +243,8 @@ def read(
     Without `packed` the version comes without bytes (HEAD). Errors: `access.denied` (whether or not it
     exists), `namespace.not_found`, `state.not_found`, `state.deleted`, `version.not_found`, `condition.failed`.
     """
-    namespaces.address_in(tx, caller, address)
-    require(caller.who, right, address.namespace, address.key)
+    namespaces.get(tx, caller, address[0])
+    require(caller.who, right, address[0], address[1])
     newest: Version | None = None
     if version_id or seq:
         state = tx.state(address)
@@ -276,8 +277,8 @@ def read(
 
 def sees_outputs_only(caller: Caller, address: Address) -> bool:
     """Whether the caller may read the outputs of this state and nothing else of it."""
-    grants = caller.who.grants
-    return not allows(grants, Right.READ, *address) and allows(grants, Right.READ_OUTPUTS, *address)
+    grants, namespace, key = caller.who.grants, address[0], address[1]
+    return not allows(grants, _READ, namespace, key) and allows(grants, Right.READ_OUTPUTS, namespace, key)
 
 
 def digest(tx: Reader, caller: Caller, address: Address) -> str | None:

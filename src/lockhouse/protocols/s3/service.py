@@ -21,8 +21,9 @@ def s3_service(house: House, *, public_host: str, region: str) -> Service:
 
     async def serve(signed: SignedCall) -> Response:
         request = signed.request
-        address = Address(*read_target(request, public_host))
-        route = find_route(request, *address)
+        bucket, key = read_target(request, public_host)
+        address = Address(bucket, key)
+        route = find_route(request, bucket, key)
         request.trail.action = route.name
         request.trail.address = address
         verified = signed.verified

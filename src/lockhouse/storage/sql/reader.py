@@ -242,7 +242,8 @@ class SqlReader(
             if body.key is None:
                 version = records.with_bytes(version, frame)
             else:
-                version = records.opened(version, state.address, *self._wrapped(body.key.id), frame)
+                kek, wrapped = self._wrapped(body.key.id)
+                version = records.opened(version, state.address, kek, wrapped, frame)
             if body.base:
                 version = self._with_base(state, version)
         return state, version
