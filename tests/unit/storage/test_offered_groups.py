@@ -74,7 +74,7 @@ class Clock:
 
     def __init__(self, *seconds: float) -> None:
         self.now = 100.0
-        self._left = [step for each in seconds for step in (0.0, each)]
+        self._left = [step for each in seconds for step in (0.0, 0.0, each)]
 
     def __call__(self) -> float:
         self.now += self._left.pop(0) if self._left else 0.0

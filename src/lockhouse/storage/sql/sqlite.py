@@ -217,6 +217,7 @@ class SqliteStore:
             return False
         offered = list(group)
         deliveries: list[Delivery] = []
+        given = self._clock()
         try:
             deliveries = self._execute(offered, guarded=False)
         except Exception as error:  # noqa: BLE001 - the writer meets it again, and knows what to do
@@ -232,7 +233,7 @@ class SqliteStore:
             return True
         try:
             self._end_group()
-            self._pace.took(began, self._clock())
+            self._pace.took(given, began, self._clock())
         except apsw.FullError:
             self._roll_back()
             self._commits.put((offered, []))  # which may take long: each of them alone
