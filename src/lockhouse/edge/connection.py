@@ -35,6 +35,8 @@ from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
 
 MAX_HEADERS = 64
 MAX_HEAD_BYTES = 16 * 1024
+_MAX_KEPT_TARGET = 1024
+"""Bytes of the longest request target, with its Host, that is kept as it was read."""
 LINGER_SECONDS = 30.0
 """How long, after an early answer, the rest of a body is dropped as it comes before the connection is closed."""
 LEAST_TAKEN = 48 * 1024
@@ -275,7 +277,8 @@ class Connection(HttpToolsProtocol):
         ):
             raise BadHead(417, "the only expectation here is 100-continue")
         host, length, chunked = check_fields(headers, version)
-        raw_path, raw_query = read_target(self.url, host)
+        read = read_target if len(self.url) + len(host) <= _MAX_KEPT_TARGET else read_target.__wrapped__
+        raw_path, raw_query = read(self.url, host)
         self._in_head = False
         self._head_bytes = 0
         if self._head_timer is not None:

@@ -74,7 +74,10 @@ async def pour(
                 raise
             finally:
                 pouring.stopped = True
-                await asyncio.gather(writing, return_exceptions=True)  # it reads, and writes to our descriptor
+                while not writing.done():  # it reads, and writes to our descriptor, however often we are told to end
+                    with contextlib.suppress(asyncio.CancelledError):
+                        await asyncio.wait({writing})
+                writing.exception()  # it was raised here, or nobody is there to be told
                 pouring.stopped = False
             if transport.is_closing():
                 break

@@ -447,6 +447,8 @@ def test_a_server_that_is_stopped_while_a_thread_sends_waits_for_it_and_closes_t
         assert began.wait(10)
         server.server.should_exit = server.server.force_exit = True
         eventually(lambda: tasks[0].cancelling() > 0, 10)
+        tasks[0].get_loop().call_soon_threadsafe(tasks[0].cancel)  # as a server whose time is up and its loop both do
+        eventually(lambda: tasks[0].cancelling() > 1, 10)
         go_on.set()
         assert closed.wait(10)
     assert pulls == [False, False]
