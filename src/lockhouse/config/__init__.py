@@ -190,14 +190,14 @@ class Settings:
     )
     address_rate: int = _setting(
         forms.count(0, 1_000_000),
-        5000,
+        20000,
         "How many requests a network address may send, on average of ten seconds, before its credentials are looked "
         "at. 0: no limit.",
         "requests per second",
     )
     principal_rate: int = _setting(
         forms.count(0, 1_000_000),
-        5000,
+        20000,
         "How many requests a principal may send, on average of ten seconds, from wherever. 0: no limit.",
         "requests per second",
     )

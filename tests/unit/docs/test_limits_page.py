@@ -25,8 +25,8 @@ def test_every_setting_that_limits_clients_is_on_the_page(name):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("address_rate", "5000 per second"),
-        ("principal_rate", "5000 per second"),
+        ("address_rate", "20000 per second"),
+        ("principal_rate", "20000 per second"),
         ("failure_rate", "3000 per minute"),
         ("max_connections", "2048"),
         ("max_connections_per_address", "1024"),
