@@ -259,11 +259,12 @@ class Connection(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # what comes behind a chunked body is no part of the head: RFC 9110 section 6.5.1
-            self.headers.append((name.lower(), value))
+            headers = self.headers
+            if len(headers) >= MAX_HEADERS:
+                raise BadHead(431, "the request has too many header fields")
+            headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        if len(self.headers) > MAX_HEADERS:
-            raise BadHead(431, "the request has too many header fields")
         parser = self.parser
         version = parser.get_http_version()
         if self._head_bytes + self._arrived > MAX_HEAD_BYTES:
