@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from uvicorn.server import ServerState
 
 from lockhouse.edge.exchange import Exchange
+from lockhouse.edge.outbox import Outbox
 from lockhouse.edge.pouring import NothingSent, pour, pulled
 from lockhouse.errors import StorageUnavailable
 from lockhouse.protocols.web import Request, Response, Stream
@@ -32,19 +33,23 @@ _log = logging.getLogger("lockhouse.edge")
 class Answers:
     """Those of one connection."""
 
-    __slots__ = ("_defaults", "_flow", "_said", "_state", "_transport")
+    __slots__ = ("_defaults", "_flow", "_outbox", "_said", "_state", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, flow: FlowControl, state: ServerState) -> None:
+    def __init__(self, transport: asyncio.Transport, flow: FlowControl, state: ServerState, outbox: Outbox) -> None:
         self._transport = transport
         self._flow = flow
         self._state = state
+        self._outbox = outbox
         self._defaults: list[tuple[bytes, bytes]] = []
         """The server's own fields, of which it makes a new list each second."""
         self._said = b""
         """Their lines."""
 
-    def whole(self, exchange: Exchange, request: Request, response: Response, body: bytes) -> None:
-        """Give an answer whose body is here."""
+    def whole(
+        self, exchange: Exchange, request: Request, response: Response, body: bytes, *, alone: bool = False
+    ) -> None:
+        """Give an answer whose body is here. `alone`: no other request of this connection waits for an answer, so that
+        this one may be held for others."""
         try:
             head = self._head(exchange, request, response, len(body))
         except ValueError:
@@ -52,10 +57,14 @@ class Answers:
             response = internal_error(request)
             body = cast("bytes", response.body)
             head = self._head(exchange, request, response, len(body))
-        if exchange.method == "HEAD":
+        method = exchange.method
+        if method == "HEAD":
             self._transport.write(head)
         elif len(body) < _COPIED:
-            self._transport.write(head + body)
+            if method == "GET" and alone and exchange.keep_alive and not exchange.more:
+                self._outbox.put(self._transport, head + body)
+            else:
+                self._transport.write(head + body)
         else:
             self._transport.writelines((head, body))
 

@@ -1,12 +1,9 @@
 """One client connection: uvicorn's httptools protocol with the limits and deadlines that it does not have, and a
 `protocols.web.Handler` in the place of an ASGI application.
 
-What a request line and head may be is decided here, before any application code runs: at most 64 header fields and
-16 KiB, one Host, never Content-Length beside Transfer-Encoding, an origin-form target as it was sent (`//x` stays
-`//x`; signatures cover it) or an absolute one for the same host. Time is bounded in every phase that depends on the
-client: until the first byte, until the end of the head (absolute, not since the last byte), a least progress while it
-sends a body, a least progress while it takes a response. While the server itself does not read, the body's clock
-stands still.
+What a head may be `edge.heads` says. Time is bounded in every phase that depends on the client: until the first byte,
+until the end of the head (absolute, not since the last byte), a least progress while it sends a body, a least progress
+while it takes a response. While the server itself does not read, the body's clock stands still.
 Sources: RFC 9112; RELIABILITY section 3, "HTTP layer".
 """
 
@@ -18,7 +15,6 @@ from asyncio.events import TimerHandle
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, ClassVar, cast
 
@@ -30,13 +26,11 @@ from uvicorn.server import ServerState
 from lockhouse.edge.addresses import Network, client_of, counted, is_trusted
 from lockhouse.edge.answers import PLAIN, Answers, internal_error, log_failure
 from lockhouse.edge.exchange import Exchange, new_request_id
+from lockhouse.edge.heads import MAX_HEAD_BYTES, MAX_HEADERS, MAX_KEPT_TARGET, BadHead, check_fields, read_target
+from lockhouse.edge.outbox import Outbox
 from lockhouse.edge.pouring import untaken
 from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
 
-MAX_HEADERS = 64
-MAX_HEAD_BYTES = 16 * 1024
-_MAX_KEPT_TARGET = 1024
-"""Bytes of the longest request target, with its Host, that is kept as it was read."""
 LINGER_SECONDS = 30.0
 """How long, after an early answer, the rest of a body is dropped as it comes before the connection is closed."""
 LEAST_TAKEN = 48 * 1024
@@ -55,63 +49,6 @@ class Deadlines:
     progress_bytes: int = 8 * 1024
 
 
-class BadHead(Exception):
-    """A head that is refused; only within this module."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
-
-
-@lru_cache(maxsize=1024)
-def read_target(target: bytes, host: bytes) -> tuple[bytes, bytes]:
-    """(raw path, raw query) of a request target, exactly as sent. Raises BadHead. Source: RFC 9112 section 3.2."""
-    if not target.startswith(b"/"):
-        scheme, separator, rest = target.partition(b"://")
-        if not separator or scheme.lower() not in (b"http", b"https"):
-            raise BadHead(400, "the request target must be a path")
-        authority, slash, path = rest.partition(b"/")
-        if not slash:
-            authority, question, query = rest.partition(b"?")
-            path = question + query
-        if authority.lower() != host.lower():
-            raise BadHead(400, "the request target names another host than the Host field")
-        target = b"/" + path
-    if target.find(b"#") >= 0 or not target.isascii():
-        raise BadHead(400, "the request target holds characters that must be escaped")
-    path, _, query = target.partition(b"?")
-    return path, query
-
-
-def check_fields(headers: Headers, http_version: str) -> tuple[bytes, int, bool]:
-    """(host, announced length, whether it is chunked) of a head whose framing is unambiguous, or BadHead.
-
-    Source: RFC 9112 sections 3.2 and 6."""
-    fields = headers.first
-    if len(fields) != len(headers.raw):
-        names = [name for name, _ in headers.raw]
-        if names.count(b"host") > 1:
-            raise BadHead(400, "a request has one Host field")
-        if names.count(b"content-length") > 1:
-            raise BadHead(400, "a request has at most one Content-Length, a number")
-        if names.count(b"transfer-encoding") > 1:
-            raise BadHead(501, "the only transfer coding here is chunked")
-    host = fields.get(b"host")
-    length = fields.get(b"content-length")
-    coding = fields.get(b"transfer-encoding")
-    if length is not None and (not length.isdigit() or len(length) > 18):
-        raise BadHead(400, "a request has at most one Content-Length, a number")
-    if coding is not None:
-        if coding.strip().lower() != b"chunked":
-            raise BadHead(501, "the only transfer coding here is chunked")
-        if length is not None:
-            raise BadHead(400, "a request has a Content-Length or a Transfer-Encoding, not both")
-    if host is None and http_version != "1.0":
-        raise BadHead(400, "a request has a Host field")
-    return host or b"", int(length) if length is not None else 0, coding is not None
-
-
 class Connection(HttpToolsProtocol):
     """See the module. uvicorn keeps the parser, the connection's place in the server and the transport's flow; what
     becomes of a request is decided here."""
@@ -125,6 +62,8 @@ class Connection(HttpToolsProtocol):
     """Where proxies are that tell the client's address."""
     per_address: ClassVar[dict[str, int]] = {}
     """Connections open now, by the name that limits count an address under."""
+    outbox: ClassVar[Outbox] = Outbox()
+    """Answers that go out together."""
 
     __slots__ = (
         "_answers",
@@ -193,7 +132,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._answers = Answers(transport, self.flow, self.server_state)
+        self._answers = Answers(transport, self.flow, self.server_state, self.outbox)
         self._peer = self.client[0] if self.client else ""
         self._behind_proxy = bool(self.trusted) and is_trusted(self._peer, self.trusted)
         if self.max_per_address and not self._behind_proxy:
@@ -218,6 +157,10 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
         if self._next is not None and not self._next.done():
             self._next.set_result(None)
+
+    def eof_received(self) -> None:
+        """The client says no more, which closes the connection: behind what was answered."""
+        self.outbox.flush()
 
     def shutdown(self) -> None:
         if self._served is None and not self._queue and (self._exchange is None or self._exchange.complete):
@@ -278,7 +221,7 @@ class Connection(HttpToolsProtocol):
         ):
             raise BadHead(417, "the only expectation here is 100-continue")
         host, length, chunked = check_fields(headers, version)
-        read = read_target if len(self.url) + len(host) <= _MAX_KEPT_TARGET else read_target.__wrapped__
+        read = read_target if len(self.url) + len(host) <= MAX_KEPT_TARGET else read_target.__wrapped__
         raw_path, raw_query = read(self.url, host)
         self._in_head = False
         self._head_bytes = 0
@@ -341,19 +284,21 @@ class Connection(HttpToolsProtocol):
         if self._served is not None or self._queue:
             self.flow.pause_reading()
         self._queue.append((exchange, request))
+        self.outbox.unstarted += 1
         if self._worker is None:
             self._worker = self.loop.create_task(self._work())
         elif self._next is not None and not self._next.done():
             self._next.set_result(None)
 
     async def _work(self) -> None:
-        queue, tasks = self._queue, self.tasks
+        queue, tasks, outbox = self._queue, self.tasks, self.outbox
         worker = self._worker
         assert worker is not None
         try:
             while True:
                 while queue:
                     exchange, request = queue.popleft()
+                    outbox.unstarted -= 1
                     self._served = exchange
                     tasks.add(worker)
                     exchange.start()
@@ -387,7 +332,7 @@ class Connection(HttpToolsProtocol):
                 if self.flow.write_paused:
                     await self.flow.drain()
                 if not exchange.gone:
-                    self._answers.whole(exchange, request, response, response.body)
+                    self._answers.whole(exchange, request, response, response.body, alone=not self._queue)
             if exchange.more and not exchange.unasked and not self.transport.is_closing():
                 if self.transport.can_write_eof():
                     self.transport.write_eof()
@@ -503,6 +448,7 @@ class Connection(HttpToolsProtocol):
                 (b"content-length", str(len(text)).encode("ascii")),
             )
         )
+        self.outbox.flush()  # the answer before this one may be there
         self.transport.write(phrase + head + b"\r\n" + text)
         self.transport.close()
 
@@ -519,5 +465,6 @@ def connection_class(
         "max_per_address": max_per_address,
         "trusted": trusted,
         "per_address": {},
+        "outbox": Outbox(),
     }
     return type("Connection", (Connection,), settled)

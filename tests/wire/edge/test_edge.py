@@ -15,8 +15,9 @@ import pytest
 import uvloop
 
 from lockhouse.edge import connection
-from lockhouse.edge.connection import LEAST_TAKEN, BadHead, Deadlines, read_target
+from lockhouse.edge.connection import LEAST_TAKEN, Deadlines
 from lockhouse.edge.exchange import Exchange
+from lockhouse.edge.heads import BadHead, read_target
 from lockhouse.edge.pouring import LARGE
 from lockhouse.errors import BodyIncomplete, BodyTooLarge, StorageUnavailable
 from lockhouse.protocols.web import Response
