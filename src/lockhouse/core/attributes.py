@@ -26,7 +26,7 @@ MIN_ADJUSTED = -130
 MAX_NESTING = 32
 """Lists and maps below an attribute: DynamoDB's limit of nested attributes."""
 _MAX_NUMBER_TEXT = 1000
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?", re.ASCII)
 _EXACT = Context(prec=400, Emax=10_000_000, Emin=-10_000_000, traps=[Inexact, InvalidOperation, Overflow, Clamped])
 _NUMBER_EXT, _STRINGS_EXT, _NUMBERS_EXT, _BINARIES_EXT = 1, 2, 3, 4
 _FORMAT = b"\x01"

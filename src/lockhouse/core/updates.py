@@ -73,6 +73,8 @@ class Add(msgspec.Struct, frozen=True):
 
     path: Path
     value: Value
+    mismatch: str = _WRONG_TYPE
+    """What is said when the attribute is of another type: each syntax has its own words."""
 
 
 class Delete(msgspec.Struct, frozen=True):
@@ -80,9 +82,15 @@ class Delete(msgspec.Struct, frozen=True):
 
     path: Path
     value: Value
+    mismatch: str = _WRONG_TYPE
 
 
 Change: TypeAlias = Set | Remove | Add | Delete
+
+
+def only_takes_away(changes: Sequence[Change]) -> bool:
+    """Whether the update can make no item where there is none: it has changes, and each only removes something."""
+    return bool(changes) and all(isinstance(change, Remove | Delete) for change in changes)
 
 
 class _Hole:
@@ -132,7 +140,7 @@ def _apply_to_map(change: Change, parent: Item, name: str, value: Value) -> None
 
 
 def _remove_members(change: Delete, parent: list[Value], step: int, shortened: list[list[Value]]) -> None:
-    rest = _without(parent[step], change.value)
+    rest = _without(parent[step], change)
     if rest is None:
         parent[step] = _HOLE  # type: ignore[call-overload]
         shortened.append(parent)
@@ -145,10 +153,10 @@ def _computed(change: Change, item: Item) -> Value:
         case Set():
             return _evaluate(change.source, item)
         case Add():
-            return _added(find(change.path, item), change.value)
+            return _added(find(change.path, item), change)
         case Delete():
             found = find(change.path, item)
-            return None if found is MISSING else _without(found, change.value)
+            return None if found is MISSING else _without(found, change)
         case Remove():
             return None
 
@@ -177,7 +185,8 @@ def _evaluate(source: Source, item: Item) -> Value:
             return subtract(left, right) if source.negative else add(left, right)
 
 
-def _added(found: object, value: Value) -> Value:
+def _added(found: object, change: Add) -> Value:
+    value = change.value
     if isinstance(value, Decimal):
         if found is MISSING:
             return value
@@ -192,15 +201,16 @@ def _added(found: object, value: Value) -> Value:
             return NumberSet(found | value)
         if isinstance(found, BinarySet) and isinstance(value, BinarySet):
             return BinarySet(found | value)
-    raise RequestInvalid(_WRONG_TYPE)
+    raise RequestInvalid(change.mismatch)
 
 
-def _without(found: Value, value: Value) -> Value:
+def _without(found: Value, change: Delete) -> Value:
     """The set without the members; None when nothing is left: an empty set does not exist."""
+    value = change.value
     if isinstance(found, StringSet) and isinstance(value, StringSet):
         return StringSet(found - value) or None
     if isinstance(found, NumberSet) and isinstance(value, NumberSet):
         return NumberSet(found - value) or None
     if isinstance(found, BinarySet) and isinstance(value, BinarySet):
         return BinarySet(found - value) or None
-    raise RequestInvalid(_WRONG_TYPE)
+    raise RequestInvalid(change.mismatch)

@@ -32,7 +32,7 @@ from lockhouse.core.items import (
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, allows
 from lockhouse.core.records import ItemRecord
-from lockhouse.core.updates import Change, apply
+from lockhouse.core.updates import Change, apply, only_takes_away
 from lockhouse.errors import AccessDenied, RequestInvalid, TableExists, TableNotFound
 from lockhouse.service import audit, namespaces
 from lockhouse.service.callers import Caller
@@ -183,13 +183,17 @@ def update_item(
     changes: Sequence[Change] = (),
     condition: Condition | None = None,
 ) -> Written:
-    """Apply changes to the item, or to a new one with only its key. Errors as `put_item`, and those of the changes."""
+    """Apply changes to the item, or to a new one with only its key; one that is not there is not made by taking away.
+
+    Errors as `put_item`, and those of the changes."""
     place = key_of(table.schema, key)
     _require_item(caller, _WRITE, table, key)
     old = _load(tx, table, place)
     if condition is not None and not holds(condition, old or {}):
         return Written(applied=False, old=old)
     new = apply(changes, old if old is not None else key)
+    if old is None and only_takes_away(changes):
+        return Written(applied=True, old=None)
     check_size(new, updated=True)
     _save(tx, caller, table, place, new)
     return Written(applied=True, old=old, new=new)

@@ -5,13 +5,17 @@ Source: the wording that AWS gives, "N validation errors detected: Value … at 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sized
+import re
+from collections.abc import Collection, Mapping, Sized
 
 from lockhouse.core.items import TABLE_NAME
 from lockhouse.errors import RequestInvalid
 
 _MAX_ERRORS = 10
+_MAX_SHOWN = 300
 _ARN_PREFIX = "arn:"
+_MIN_NAME, _MAX_NAME = 3, 255
+_NAME_CHARACTERS = re.compile(r"[a-zA-Z0-9_.-]+")
 
 
 class Constraints:
@@ -21,8 +25,7 @@ class Constraints:
         self._errors: list[str] = []
 
     def _add(self, value: object, field: str, rule: str) -> None:
-        named = value if isinstance(value, str | int) else f"{len(value)} members" if isinstance(value, Sized) else ""
-        shown = "null" if value is None else f"'{str(named)[:300]}'"
+        shown = "null" if value is None else f"'{_named(value)}'"
         self._errors.append(f"Value {shown} at '{field}' failed to satisfy constraint: {rule}")
 
     def required(self, value: object, field: str) -> None:
@@ -34,13 +37,45 @@ class Constraints:
             self._add(None, field, "Member must not be null")
             return
         name = table_name(value)
-        if not TABLE_NAME.fullmatch(name):
-            if len(name) < 3:
-                self._add(value, field, "Member must have length greater than or equal to 3")
-            elif len(name) > 255:
-                self._add(value, field, "Member must have length less than or equal to 255")
-            else:
-                self._add(value, field, "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+        if not _NAME_CHARACTERS.fullmatch(name):
+            self._add(value, field, "Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+        if len(name) < _MIN_NAME:
+            self._add(value, field, f"Member must have length greater than or equal to {_MIN_NAME}")
+        if len(name) > _MAX_NAME:
+            self._add(value, field, f"Member must have length less than or equal to {_MAX_NAME}")
+
+    def own_table_name(self, value: str | None) -> None:
+        """The name in a request about the table itself, which AWS looks at before everything else.
+
+        RequestInvalid (`request.invalid`) at once."""
+        if value is None:
+            raise RequestInvalid("The parameter 'TableName' is required but was not present in the request")
+        if not _MIN_NAME <= len(table_name(value)) <= _MAX_NAME:
+            raise RequestInvalid(
+                f"TableName must be at least {_MIN_NAME} characters long and at most {_MAX_NAME} characters long"
+            )
+        self.table_name(value)
+
+    def table_names(self, tables: Mapping[str, object], field: str) -> None:
+        """The names that a batch has as keys."""
+        if not all(TABLE_NAME.fullmatch(table_name(name)) for name in tables):
+            self._add(
+                tables,
+                field,
+                f"Map keys must satisfy constraint: [Member must have length less than or equal to {_MAX_NAME}, Member "
+                f"must have length greater than or equal to {_MIN_NAME}, Member must satisfy regular expression "
+                "pattern: [a-zA-Z0-9_.-]+]",
+            )
+
+    def lengths(self, values: Mapping[str, Sized], field: str, low: int, high: int) -> None:
+        """How much each table of a batch has to do."""
+        if not all(low <= len(each) <= high for each in values.values()):
+            self._add(
+                values,
+                field,
+                f"Map value must satisfy constraint: [Member must have length less than or equal to {high}, Member "
+                f"must have length greater than or equal to {low}]",
+            )
 
     def one_of(self, value: str | None, field: str, allowed: Collection[str]) -> None:
         if value is not None and value not in allowed:
@@ -68,6 +103,16 @@ class Constraints:
             errors = self._errors[:_MAX_ERRORS]
             plural = "s" if len(errors) > 1 else ""
             raise RequestInvalid(f"{len(errors)} validation error{plural} detected: {'; '.join(errors)}")
+
+
+def _named(value: object) -> str:
+    """A value in a message; of a collection only how much it has, since all of it helps nobody."""
+    if isinstance(value, Mapping):
+        members = (f"{name}={_named(each)}" for name, each in value.items())
+        return ("{" + ", ".join(members) + "}")[:_MAX_SHOWN]
+    if isinstance(value, Sized) and not isinstance(value, str):
+        return f"[{len(value)} members]" if len(value) else "[]"
+    return str(value)[:_MAX_SHOWN] if isinstance(value, str | int) else "..."
 
 
 def table_name(value: str) -> str:

@@ -20,7 +20,7 @@ from lockhouse.protocols.dynamodb.expressions.condition import parse_condition
 from lockhouse.protocols.dynamodb.expressions.placeholders import Placeholders
 from lockhouse.protocols.dynamodb.expressions.projection import parse_projection
 from lockhouse.protocols.dynamodb.legacy import Expected, FilterCondition, Update
-from lockhouse.protocols.dynamodb.values import Json, WireItem, read_value
+from lockhouse.protocols.dynamodb.values import Json, WireItem, read_item, read_value
 
 RETURN_VALUES = ("ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW")
 CAPACITIES = ("INDEXES", "TOTAL", "NONE")
@@ -71,7 +71,13 @@ class UpdateItem(Write, kw_only=True):
     AttributeUpdates: dict[str, Update] | None = None
 
 
-class GetItem(Placed, kw_only=True):
+class Read(msgspec.Struct, kw_only=True):
+    """What the reads of single items share. They have no values."""
+
+    ExpressionAttributeNames: dict[str, str] | None = None
+
+
+class GetItem(Read, kw_only=True):
     """GetItem."""
 
     TableName: str | None = None
@@ -108,19 +114,24 @@ def check_write(wanted: Write, given: object, field: str) -> str:
     rules.one_of(wanted.ReturnConsumedCapacity, "returnConsumedCapacity", CAPACITIES)
     rules.one_of(wanted.ReturnItemCollectionMetrics, "returnItemCollectionMetrics", ("SIZE", "NONE"))
     rules.one_of(wanted.ConditionalOperator, "conditionalOperator", ("OR", "AND"))
+    legacy.check_expected(rules, wanted.Expected)
+    if isinstance(wanted, UpdateItem):
+        legacy.check_updates(rules, wanted.AttributeUpdates)
     rules.check()
     assert wanted.TableName is not None
     return wanted.TableName
 
 
-def check_search(wanted: Search) -> str:
-    """The front-door rules of query and scan; the table's name as it came."""
+def check_search(wanted: Search, older: Mapping[str, Mapping[str, FilterCondition] | None]) -> str:
+    """The front-door rules of query and scan; the table's name as it came. `older`: their older conditions by field."""
     rules = Constraints()
     rules.table_name(wanted.TableName)
     rules.one_of(wanted.Select, "select", _SELECTS)
     rules.one_of(wanted.ReturnConsumedCapacity, "returnConsumedCapacity", CAPACITIES)
     rules.one_of(wanted.ConditionalOperator, "conditionalOperator", ("OR", "AND"))
     rules.between(wanted.Limit, "limit", 1)
+    for field, conditions in older.items():
+        legacy.check_conditions(rules, field, conditions)
     rules.check()
     if wanted.IndexName is not None:
         raise RequestInvalid(f"The table does not have the specified index: {wanted.IndexName}")
@@ -140,7 +151,11 @@ def check_search(wanted: Search) -> str:
 
 
 def check_parameters(
-    wanted: Placed, expressions: Mapping[str, object], older: Mapping[str, object], *, with_values: Sequence[str]
+    wanted: Placed | Read,
+    expressions: Mapping[str, object],
+    older: Mapping[str, object],
+    *,
+    with_values: Sequence[str] = (),
 ) -> None:
     """Expressions and the older parameters exclude each other; placeholders need an expression."""
     new = [name for name, value in expressions.items() if value is not None]
@@ -152,7 +167,9 @@ def check_parameters(
         )
     if wanted.ExpressionAttributeNames is not None and not new:
         raise RequestInvalid("ExpressionAttributeNames can only be specified when using expressions")
-    if wanted.ExpressionAttributeValues is not None and not any(name in new for name in with_values):
+    if not isinstance(wanted, Placed) or wanted.ExpressionAttributeValues is None:
+        return
+    if not any(name in new for name in with_values):
         verb = "are" if len(with_values) > 1 else "is"
         names = " and ".join(with_values)
         raise RequestInvalid(
@@ -160,10 +177,10 @@ def check_parameters(
         )
 
 
-def placeholders_of(wanted: Placed) -> Placeholders:
+def placeholders_of(wanted: Placed | Read) -> Placeholders:
     """The placeholders, their values read and checked."""
     values = None
-    if wanted.ExpressionAttributeValues is not None:
+    if isinstance(wanted, Placed) and wanted.ExpressionAttributeValues is not None:
         values = {}
         for name, value in wanted.ExpressionAttributeValues.items():
             try:
@@ -226,6 +243,16 @@ def capacity(mode: str | None, table: str, units: float) -> dict[str, Json]:
     if mode == "INDEXES":
         found["Table"] = {"CapacityUnits": units}
     return {"ConsumedCapacity": found}
+
+
+def start_of(wanted: Search) -> Item | None:
+    """The key after which a query or scan goes on."""
+    if wanted.ExclusiveStartKey is None:
+        return None
+    try:
+        return read_item(wanted.ExclusiveStartKey)
+    except RequestInvalid as problem:
+        raise RequestInvalid(f"The provided starting key is invalid: {problem.message}") from None
 
 
 def string_key(key: Item, name: str) -> str | None:

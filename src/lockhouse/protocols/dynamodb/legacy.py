@@ -28,6 +28,7 @@ from lockhouse.core.conditions import (
 )
 from lockhouse.core.updates import Add, Change, Delete, IfNotExists, ListAppend, Remove, Set
 from lockhouse.errors import RequestInvalid
+from lockhouse.protocols.dynamodb.constraints import Constraints
 from lockhouse.protocols.dynamodb.values import WireValue, read_value
 
 _INVALID = "One or more parameter values were invalid: "
@@ -54,7 +55,9 @@ _COMPARISONS = {
     "GT": Comparator.GT,
     "GE": Comparator.GE,
 }
+_INDEXABLE = ("EQ", "LE", "LT", "GE", "GT", "BEGINS_WITH", "BETWEEN")
 _SCALARS = (Kind.S, Kind.N, Kind.B)
+_MISMATCH = "Type mismatch for attribute to update"
 
 
 class Expected(msgspec.Struct, kw_only=True):
@@ -86,16 +89,41 @@ def expected_condition(expected: Mapping[str, Expected], operator: str | None) -
 
 
 def filter_condition(conditions: Mapping[str, FilterCondition], operator: str | None = None) -> Condition:
-    """The condition that ScanFilter, QueryFilter or KeyConditions means."""
+    """The condition that ScanFilter or QueryFilter means; `check_conditions` has seen it."""
     found = []
     for name, each in conditions.items():
-        if each.ComparisonOperator is None:
-            raise RequestInvalid(
-                "1 validation error detected: Value null at 'comparisonOperator' failed to satisfy constraint: Member "
-                "must not be null"
-            )
+        assert each.ComparisonOperator is not None
         found.append(_compare(name, each.ComparisonOperator, each.AttributeValueList or []))
     return _joined(found, operator)
+
+
+def key_condition(conditions: Mapping[str, FilterCondition]) -> Condition:
+    """The condition that KeyConditions means."""
+    if len(conditions) > 2:
+        raise RequestInvalid("Conditions can be of length 1 or 2 only")
+    condition = filter_condition(conditions)
+    if any(each.ComparisonOperator not in _INDEXABLE for each in conditions.values()):
+        raise RequestInvalid("Attempted conditional constraint is not an indexable operation")
+    return condition
+
+
+def check_conditions(rules: Constraints, field: str, conditions: Mapping[str, FilterCondition] | None) -> None:
+    """The front-door rules of ScanFilter, QueryFilter and KeyConditions."""
+    for name, each in (conditions or {}).items():
+        rules.required(each.ComparisonOperator, f"{field}.{name}.member.comparisonOperator")
+        rules.one_of(each.ComparisonOperator, f"{field}.{name}.member.comparisonOperator", _OPERATORS)
+
+
+def check_expected(rules: Constraints, expected: Mapping[str, Expected] | None) -> None:
+    """The front-door rules of Expected."""
+    for name, each in (expected or {}).items():
+        rules.one_of(each.ComparisonOperator, f"expected.{name}.member.comparisonOperator", _OPERATORS)
+
+
+def check_updates(rules: Constraints, updates: Mapping[str, Update] | None) -> None:
+    """The front-door rules of AttributeUpdates."""
+    for name, each in (updates or {}).items():
+        rules.one_of(each.Action, f"attributeUpdates.{name}.member.action", ("ADD", "PUT", "DELETE"))
 
 
 def changes_of(updates: Mapping[str, Update]) -> tuple[Change, ...]:
@@ -118,7 +146,7 @@ def _expected(name: str, each: Expected) -> Condition:
                 f"{_INVALID}Exists and ComparisonOperator cannot be used together for Attribute: {name}"
             )
         values = each.AttributeValueList if each.AttributeValueList is not None else [each.Value] if each.Value else []
-        if not values and each.ComparisonOperator not in ("NULL", "NOT_NULL"):
+        if not values and each.AttributeValueList is None and each.ComparisonOperator not in ("NULL", "NOT_NULL"):
             raise RequestInvalid(
                 f"{_INVALID}Value or AttributeValueList must be used with ComparisonOperator: "
                 f"{each.ComparisonOperator} for Attribute: {name}"
@@ -139,11 +167,6 @@ def _expected(name: str, each: Expected) -> Condition:
 
 
 def _compare(name: str, operator: str, wire: list[WireValue]) -> Condition:
-    if operator not in _OPERATORS:
-        raise RequestInvalid(
-            f"1 validation error detected: Value '{operator}' at 'comparisonOperator' failed to satisfy constraint: "
-            f"Member must satisfy enum value set: [{', '.join(_OPERATORS)}]"
-        )
     values = [read_value(each) for each in wire]
     _check_values(operator, values)
     at = At((name,))
@@ -185,11 +208,6 @@ def _check_values(operator: str, values: list[Value]) -> None:
 
 def _change(name: str, update: Update) -> Change:
     path = (name,)
-    if update.Action not in (None, "PUT", "ADD", "DELETE"):
-        raise RequestInvalid(
-            f"1 validation error detected: Value '{update.Action}' at 'attributeUpdates.{name}.member.action' failed "
-            "to satisfy constraint: Member must satisfy enum value set: [ADD, PUT, DELETE]"
-        )
     if update.Value is None:
         if update.Action != "DELETE":
             raise RequestInvalid(f"{_INVALID}Only DELETE action is allowed when no attribute value is specified")
@@ -200,12 +218,12 @@ def _change(name: str, update: Update) -> Change:
         case "DELETE":
             if kind not in (Kind.SS, Kind.NS, Kind.BS):
                 raise RequestInvalid(f"{_INVALID}DELETE action with value is not supported for the type {kind}")
-            return Delete(path, value)
+            return Delete(path, value, _MISMATCH)
         case "ADD":
             if isinstance(value, list):
                 return Set(path, ListAppend(IfNotExists(path, Constant([])), Constant(value)))
             if not isinstance(value, Decimal) and kind not in (Kind.SS, Kind.NS, Kind.BS):
                 raise RequestInvalid(f"{_INVALID}ADD action is not supported for the type {kind}")
-            return Add(path, value)
+            return Add(path, value, _MISMATCH)
         case _:
             return Set(path, Constant(value))

@@ -98,9 +98,13 @@ def _binary(text: str) -> bytes:
             f"Base64 encoded length is expected a multiple of 4 bytes but found: {len(text)}",
         )
     try:
-        return b64decode(text, validate=True)
+        data = b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise Refusal(Fault.SERIALIZATION, "Invalid Base64 in a binary value") from None
+    if _base64(data) != text:
+        # Bits that no byte takes: two texts would be one value. The spelling is AWS's.
+        raise Refusal(Fault.SERIALIZATION, "Invalid last non-pad Base64 character dectected")
+    return data
 
 
 _T = TypeVar("_T", str, Decimal, bytes)
@@ -108,7 +112,7 @@ _T = TypeVar("_T", str, Decimal, bytes)
 
 def _distinct(members: list[_T], shown: Sequence[str], suffix: str) -> list[_T]:
     if len(set(members)) != len(members):
-        raise RequestInvalid(f"{_INVALID}Input collection [{', '.join(shown)}] {suffix}contains duplicates.")
+        raise RequestInvalid(f"{_INVALID}Input collection [{', '.join(shown)}]{suffix} contains duplicates.")
     return members
 
 
@@ -130,7 +134,7 @@ def _numbers(members: list[str]) -> NumberSet:
 def _binaries(members: list[str]) -> BinarySet:
     if not members:
         raise RequestInvalid(f"{_INVALID}Binary sets should not be empty")
-    return BinarySet(_distinct([_binary(each) for each in members], members, "of type BS "))
+    return BinarySet(_distinct([_binary(each) for each in members], members, "of type BS"))
 
 
 def write_item(item: Item) -> dict[str, Json]:
@@ -162,6 +166,23 @@ def write_value(value: Value) -> dict[str, Json]:
         case BinarySet():
             return {"BS": [_base64(each) for each in sorted(value)]}
     raise AssertionError(type(value))
+
+
+def shown_value(value: Value) -> str:
+    """A value as messages show it: `{S:text}`, `{B:YQ==}`, `{SS:[a, b]}`."""
+    (kind, wire), *_ = write_value(value).items()
+    return f"{{{kind}:{_shown(wire)}}}"
+
+
+def _shown(wire: Json) -> str:
+    match wire:
+        case bool():
+            return "true" if wire else "false"
+        case dict():
+            return "{" + ", ".join(f"{name}:{_shown(each)}" for name, each in wire.items()) + "}"
+        case list():
+            return "[" + ", ".join(map(_shown, wire)) + "]"
+    return str(wire)
 
 
 def _base64(data: bytes) -> str:

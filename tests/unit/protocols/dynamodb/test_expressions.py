@@ -161,7 +161,7 @@ def test_a_bad_condition_is_refused_in_the_words_of_aws(text, message):
         ),
         (
             "SET a = :a + :n",
-            "Incorrect operand type for operator or function; operator: +, operand type: S",
+            "Incorrect operand type for operator or function; operator or function: +, operand type: S",
         ),
         (
             "ADD a :a",

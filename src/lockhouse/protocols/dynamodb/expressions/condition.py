@@ -10,10 +10,9 @@ Source: developer guide, "Condition and filter expressions, operators, and funct
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import NoReturn, TypeAlias
 
-from lockhouse.core.attributes import Kind, Value, kind_of, number_text, order
+from lockhouse.core.attributes import Kind, Value, kind_of, order
 from lockhouse.core.conditions import (
     At,
     BeginsWith,
@@ -35,6 +34,7 @@ from lockhouse.core.conditions import (
 )
 from lockhouse.protocols.dynamodb.expressions.placeholders import Placeholders, path_text, read_path, starts_path
 from lockhouse.protocols.dynamodb.expressions.tokens import Cursor
+from lockhouse.protocols.dynamodb.values import shown_value
 
 MAX_OPERATORS = 300
 MAX_IN_OPERANDS = 100
@@ -286,5 +286,4 @@ class _Reader:
 
 
 def _shown(value: Value) -> str:
-    text = number_text(value) if isinstance(value, Decimal) else str(value)
-    return f"AttributeValue: {{{kind_of(value)}:{text}}}"
+    return f"AttributeValue: {shown_value(value)}"

@@ -105,7 +105,7 @@ class _Reader:
         self._cursor.advance()
         value = self._placeholders.value(self._cursor, token.text)
         allowed = _SETS | {Kind.N} if section == "ADD" else _SETS
-        self._check_kind(section, value, allowed, f", typeSet: ALLOWED_FOR_{section}_OPERAND")
+        self._check_kind(section, value, allowed)
         return Add(path, value) if section == "ADD" else Delete(path, value)
 
     def _value(self) -> Source:
@@ -117,9 +117,9 @@ class _Reader:
         right = self._operand()
         for source in (left, right):
             if isinstance(source, Constant):
-                self._check_kind(sign, source.value, frozenset({Kind.N}))
+                self._check_operand(sign, kind_of(source.value), Kind.N)
             elif isinstance(source, ListAppend):
-                self._refuse_kind(sign, Kind.L)
+                self._check_operand(sign, Kind.L, Kind.N)
         return Sum(left, right, negative=sign == "-")
 
     def _operand(self) -> Source:
@@ -161,22 +161,21 @@ class _Reader:
                 cursor.refuse("Operator or function requires a document path; operator or function: if_not_exists")
             return IfNotExists(first.path, second)
         for operand in operands:
-            if isinstance(operand, Constant) and kind_of(operand.value) is not Kind.L:
-                cursor.refuse(
-                    "Incorrect operand type for operator or function; "
-                    f"operator or function: list_append, operand type: {kind_of(operand.value)}"
-                )
+            if isinstance(operand, Constant):
+                self._check_operand("list_append", kind_of(operand.value), Kind.L)
         return ListAppend(first, second)
 
-    def _check_kind(self, operator: str, value: Value, allowed: frozenset[Kind], suffix: str = "") -> None:
+    def _check_kind(self, section: str, value: Value, allowed: frozenset[Kind]) -> None:
         kind = kind_of(value)
         if kind not in allowed:
-            shown = _TYPE_WORDS[kind] if operator in ("ADD", "DELETE") else str(kind)
             self._cursor.refuse(
-                f"Incorrect operand type for operator or function; operator: {operator}, operand type: {shown}{suffix}"
+                f"Incorrect operand type for operator or function; operator: {section}, "
+                f"operand type: {_TYPE_WORDS[kind]}, typeSet: ALLOWED_FOR_{section}_OPERAND"
             )
 
-    def _refuse_kind(self, operator: str, kind: Kind) -> None:
-        self._cursor.refuse(
-            f"Incorrect operand type for operator or function; operator or function: {operator}, operand type: {kind}"
-        )
+    def _check_operand(self, operator: str, kind: Kind, allowed: Kind) -> None:
+        if kind is not allowed:
+            self._cursor.refuse(
+                "Incorrect operand type for operator or function; "
+                f"operator or function: {operator}, operand type: {kind}"
+            )

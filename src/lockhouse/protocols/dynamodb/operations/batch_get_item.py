@@ -22,7 +22,7 @@ from lockhouse.service.lock_items import Shown
 MAX_KEYS = 100
 
 
-class KeysAndAttributes(inputs.Placed, kw_only=True):
+class KeysAndAttributes(inputs.Read, kw_only=True):
     """What to read of one table."""
 
     Keys: list[WireItem] | None = None
@@ -45,6 +45,7 @@ async def batch_get_item(call: Call, body: bytes) -> Mapping[str, Json]:
     rules.required(wanted.RequestItems, "requestItems")
     rules.length(wanted.RequestItems, "requestItems", 1, 100)
     rules.one_of(wanted.ReturnConsumedCapacity, "returnConsumedCapacity", inputs.CAPACITIES)
+    rules.table_names(wanted.RequestItems or {}, "requestItems")
     for name, part in (wanted.RequestItems or {}).items():
         rules.required(part.Keys, f"requestItems.{name}.member.keys")
         rules.length(part.Keys, f"requestItems.{name}.member.keys", 1, MAX_KEYS)
@@ -57,9 +58,9 @@ async def batch_get_item(call: Call, body: bytes) -> Mapping[str, Json]:
     for given, part in wanted.RequestItems.items():
         name, keys = table_name(given), [read_item(key) for key in part.Keys or ()]
         found = await call.house.read(partial(_read, call=call, name=name, part=part, keys=keys))
-        items = [item for shown in found if (item := await get_item.remember(call, shown)) is not None]
-        responses[name] = [write_item(item) for item in items]
-        units = sum(read_units(item_size(item), consistent=bool(part.ConsistentRead)) for item in items)
+        items = [await get_item.remember(call, shown) for shown in found]
+        responses[name] = [write_item(item) for item in items if item is not None]
+        units = sum(read_units(item_size(item or {}), consistent=bool(part.ConsistentRead)) for item in items)
         spent.extend(inputs.capacity(wanted.ReturnConsumedCapacity, name, units).values())
     answer: dict[str, Json] = {"Responses": responses, "UnprocessedKeys": {}}
     if spent:
@@ -72,7 +73,6 @@ def _read(tx: Reader, call: Call, name: str, part: KeysAndAttributes, keys: list
         part,
         {"ProjectionExpression": part.ProjectionExpression},
         {"AttributesToGet": part.AttributesToGet},
-        with_values=[],
     )
     placeholders = inputs.placeholders_of(part)
     schema = tables.get(tx, call.caller, name).schema

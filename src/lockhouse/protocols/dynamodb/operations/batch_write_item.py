@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from lockhouse.core.attributes import Item, item_size
-from lockhouse.core.items import Table, key_of, key_of_item, write_units
+from lockhouse.core.items import Table, key_of, write_units
 from lockhouse.core.ports import Transaction
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.dynamodb import inputs, wire
@@ -65,8 +65,16 @@ async def batch_write_item(call: Call, body: bytes) -> Mapping[str, Json]:
     rules.required(wanted.RequestItems, "requestItems")
     rules.length(wanted.RequestItems, "requestItems", 1, MAX_WRITES)
     rules.one_of(wanted.ReturnConsumedCapacity, "returnConsumedCapacity", inputs.CAPACITIES)
+    rules.one_of(wanted.ReturnItemCollectionMetrics, "returnItemCollectionMetrics", ("SIZE", "NONE"))
+    rules.table_names(wanted.RequestItems or {}, "requestItems")
+    rules.lengths(wanted.RequestItems or {}, "requestItems", 1, MAX_WRITES)
     for name, requests in (wanted.RequestItems or {}).items():
-        rules.length(requests, f"requestItems.{name}.member", 1, MAX_WRITES)
+        for at, each in enumerate(requests, 1):
+            where = f"requestItems.{name}.member.{at}.member"
+            if each.PutRequest is not None:
+                rules.required(each.PutRequest.Item, f"{where}.putRequest.item")
+            if each.DeleteRequest is not None:
+                rules.required(each.DeleteRequest.Key, f"{where}.deleteRequest.key")
     rules.check()
     writes = [
         _read(table_name(name), each) for name, requests in (wanted.RequestItems or {}).items() for each in requests
@@ -105,21 +113,19 @@ def _read(table: str, request: WriteRequest) -> _Write:
             "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported "
             "datatypes"
         )
-    if put is not None and put.Item is not None:
-        return _Write(table, read_item(put.Item), {})
-    if delete is not None and delete.Key is not None:
-        return _Write(table, None, read_item(delete.Key))
-    raise RequestInvalid(
-        "1 validation error detected: Value null at 'requestItems.member' failed to satisfy constraint: Member must "
-        "not be null"
-    )
+    if put is not None:
+        return _Write(table, read_item(put.Item or {}), {})
+    assert delete is not None
+    return _Write(table, None, read_item(delete.Key or {}))
 
 
 def _check_distinct(found: Mapping[str, Table], writes: list[_Write]) -> None:
     seen = set()
     for write in writes:
         schema = found[write.table].schema
-        place = key_of_item(schema, write.item) if write.item is not None else key_of(schema, write.key)
+        keys = {key.name for key in schema.keys}
+        # The words for a key, not those of PutItem for an item without one: so does AWS.
+        place = key_of(schema, {name: value for name, value in (write.item or write.key).items() if name in keys})
         where = (write.table, place.hash, place.range)
         if where in seen:
             raise RequestInvalid("Provided list of item keys contains duplicates")

@@ -42,7 +42,7 @@ async def update_continuous_backups(call: Call, body: bytes) -> Mapping[str, Jso
     wanted = wire.read(body, UpdateContinuousBackups)
     given = wanted.PointInTimeRecoverySpecification
     rules = Constraints()
-    rules.table_name(wanted.TableName)
+    rules.own_table_name(wanted.TableName)
     rules.required(given, "pointInTimeRecoverySpecification")
     if given is not None:
         rules.required(given.PointInTimeRecoveryEnabled, "pointInTimeRecoverySpecification.pointInTimeRecoveryEnabled")

@@ -41,7 +41,7 @@ async def create_table(call: Call, body: bytes) -> Mapping[str, Json]:
     """Errors: ResourceInUse when it exists, Validation, AccessDenied."""
     wanted = wire.read(body, CreateTable)
     rules = Constraints()
-    rules.table_name(wanted.TableName)
+    rules.own_table_name(wanted.TableName)
     rules.required(wanted.AttributeDefinitions, "attributeDefinitions")
     parts.check_definitions(rules, wanted.AttributeDefinitions)
     rules.required(wanted.KeySchema, "keySchema")

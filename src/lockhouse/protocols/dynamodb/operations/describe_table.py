@@ -24,7 +24,7 @@ def read_name(body: bytes) -> str:
     """The table that the request names."""
     wanted = wire.read(body, TableOnly)
     rules = Constraints()
-    rules.table_name(wanted.TableName)
+    rules.own_table_name(wanted.TableName)
     rules.check()
     assert wanted.TableName is not None
     return table_name(wanted.TableName)

@@ -38,7 +38,6 @@ async def get_item(call: Call, body: bytes) -> Mapping[str, Json]:
         wanted,
         {"ProjectionExpression": wanted.ProjectionExpression},
         {"AttributesToGet": wanted.AttributesToGet},
-        with_values=[],
     )
     name, key = table_name(wanted.TableName), read_item(wanted.Key)
     placeholders = inputs.placeholders_of(wanted)

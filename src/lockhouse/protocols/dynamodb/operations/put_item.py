@@ -56,15 +56,16 @@ async def put_item(call: Call, body: bytes) -> Mapping[str, Json]:
     placeholders = inputs.placeholders_of(wanted)
     condition = inputs.condition_of(wanted, placeholders)
     placeholders.check_used()
-    spent = inputs.capacity(wanted.ReturnConsumedCapacity, name, write_units(item_size(item)))
     kept = await put_kept(call, name, item, condition, wants_item=wanted.wants_item)
     if kept is not None:
-        return spent
+        return inputs.capacity(wanted.ReturnConsumedCapacity, name, write_units(item_size(item)))
     written = await call.house.write(
         lambda tx: tables.put_item(tx, call.caller, tables.get(tx, call.caller, name), item, condition)
     )
     if not written.applied:
         raise ConditionRefused(written.old if wanted.wants_item else None)
+    size = max(item_size(item), item_size(written.old or {}))
+    spent = inputs.capacity(wanted.ReturnConsumedCapacity, name, write_units(size))
     if wanted.ReturnValues == "ALL_OLD" and written.old is not None:
         return {"Attributes": write_item(written.old), **spent}
     return spent

@@ -15,7 +15,7 @@ from lockhouse.protocols.dynamodb.constraints import table_name
 from lockhouse.protocols.dynamodb.expressions.condition import parse_condition
 from lockhouse.protocols.dynamodb.expressions.keys import split_key_condition
 from lockhouse.protocols.dynamodb.operations.pages import Answered, write_page
-from lockhouse.protocols.dynamodb.values import Json, read_item
+from lockhouse.protocols.dynamodb.values import Json
 from lockhouse.service import lock_items, tables
 from lockhouse.service.lock_items import LOCK_ID
 from lockhouse.service.tables import Page, Window
@@ -33,7 +33,8 @@ class Query(inputs.Search, kw_only=True):
 async def query(call: Call, body: bytes) -> Mapping[str, Json]:
     """Errors: ResourceNotFound, Validation, AccessDenied."""
     wanted = wire.read(body, Query)
-    name = table_name(inputs.check_search(wanted))
+    conditions = {"keyConditions": wanted.KeyConditions, "queryFilter": wanted.QueryFilter}
+    name = table_name(inputs.check_search(wanted, conditions))
     older = {
         "AttributesToGet": wanted.AttributesToGet,
         "QueryFilter": wanted.QueryFilter,
@@ -54,7 +55,7 @@ async def query(call: Call, body: bytes) -> Mapping[str, Json]:
         raise RequestInvalid(
             "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
         )
-    after = read_item(wanted.ExclusiveStartKey) if wanted.ExclusiveStartKey is not None else None
+    after = inputs.start_of(wanted)
     page = await call.house.read(lambda tx: _query(tx, call, name, wanted, after))
     units = read_units(page.page.size, consistent=bool(wanted.ConsistentRead))
     return write_page(page, wanted.Select, inputs.capacity(wanted.ReturnConsumedCapacity, name, units))
@@ -66,7 +67,7 @@ def _query(tx: Reader, call: Call, name: str, wanted: Query, after: Item | None)
     if wanted.KeyConditionExpression is not None:
         condition = parse_condition("KeyConditionExpression", wanted.KeyConditionExpression, placeholders)
     else:
-        condition = legacy.filter_condition(wanted.KeyConditions or {})
+        condition = legacy.key_condition(wanted.KeyConditions or {})
     keep = inputs.filter_of(wanted, wanted.QueryFilter, placeholders)
     paths = inputs.projection_of(wanted.ProjectionExpression, wanted.AttributesToGet, placeholders, schema)
     placeholders.check_used()

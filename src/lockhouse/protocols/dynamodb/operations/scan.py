@@ -13,7 +13,7 @@ from lockhouse.protocols.dynamodb import inputs, legacy, wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import Constraints, table_name
 from lockhouse.protocols.dynamodb.operations.pages import Answered, write_page
-from lockhouse.protocols.dynamodb.values import Json, read_item
+from lockhouse.protocols.dynamodb.values import Json
 from lockhouse.service import lock_items, tables
 from lockhouse.service.lock_items import LOCK_ID
 from lockhouse.service.tables import Page, Window
@@ -34,7 +34,7 @@ class Scan(inputs.Search, kw_only=True):
 async def scan(call: Call, body: bytes) -> Mapping[str, Json]:
     """Errors: ResourceNotFound, Validation, AccessDenied."""
     wanted = wire.read(body, Scan)
-    name = table_name(inputs.check_search(wanted))
+    name = table_name(inputs.check_search(wanted, {"scanFilter": wanted.ScanFilter}))
     inputs.check_parameters(
         wanted,
         {"ProjectionExpression": wanted.ProjectionExpression, "FilterExpression": wanted.FilterExpression},
@@ -46,7 +46,7 @@ async def scan(call: Call, body: bytes) -> Mapping[str, Json]:
         with_values=["FilterExpression"],
     )
     _check_segments(wanted)
-    after = read_item(wanted.ExclusiveStartKey) if wanted.ExclusiveStartKey is not None else None
+    after = inputs.start_of(wanted)
     page = await call.house.read(lambda tx: _scan(tx, call, name, wanted, after))
     units = read_units(page.page.size, consistent=bool(wanted.ConsistentRead))
     return write_page(page, wanted.Select, inputs.capacity(wanted.ReturnConsumedCapacity, name, units))

@@ -44,7 +44,7 @@ async def update_time_to_live(call: Call, body: bytes) -> Mapping[str, Json]:
     wanted = wire.read(body, UpdateTimeToLive)
     given = wanted.TimeToLiveSpecification
     rules = Constraints()
-    rules.table_name(wanted.TableName)
+    rules.own_table_name(wanted.TableName)
     rules.required(given, "timeToLiveSpecification")
     if given is not None:
         rules.required(given.Enabled, "timeToLiveSpecification.enabled")

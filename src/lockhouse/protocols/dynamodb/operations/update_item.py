@@ -54,7 +54,8 @@ async def update_item(call: Call, body: bytes) -> Mapping[str, Json]:
     written = await call.house.write(update)
     if not written.applied:
         raise ConditionRefused(written.old if wanted.wants_item else None)
-    spent = inputs.capacity(wanted.ReturnConsumedCapacity, name, write_units(item_size(written.new or {})))
+    size = max(item_size(written.old or {}), item_size(written.new or key))
+    spent = inputs.capacity(wanted.ReturnConsumedCapacity, name, write_units(size))
     attributes = _returned(wanted.ReturnValues, changes, written)
     return {"Attributes": write_item(attributes), **spent} if attributes else spent
 

@@ -36,7 +36,7 @@ async def update_table(call: Call, body: bytes) -> Mapping[str, Json]:
     """Errors: ResourceNotFound, Validation, AccessDenied."""
     wanted = wire.read(body, UpdateTable)
     rules = Constraints()
-    rules.table_name(wanted.TableName)
+    rules.own_table_name(wanted.TableName)
     rules.one_of(wanted.BillingMode, "billingMode", BILLING_MODES)
     rules.one_of(wanted.TableClass, "tableClass", TABLE_CLASSES)
     parts.check_throughput(rules, wanted.ProvisionedThroughput)
