@@ -1,12 +1,12 @@
 """Performance as counts that noise cannot move: syncs, memory, requests, CPU beside the bare server in the same run.
 
-Nothing here is a timing. The figures behind the limits, and those that are timings, are in docs/reference/performance.md.
+Nothing here is a timing. Other work on the machine makes groups smaller and processor time longer, never the other way
+round; so what counts is the best of several rounds, and the limits are the aims. The figures behind the limits, and those that are timings, are in docs/reference/performance.md.
 """
 
 from __future__ import annotations
 
 import itertools
-import statistics
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,13 +20,13 @@ from bench.workloads import MB, free_table_locks, hello, put_states, table_locks
 from tests.e2e.clouds import Cloud, Credentials
 from tests.e2e.terraform import LockMode, S3Backend
 
-SYNCS_PER_LOCK_REQUEST = {1: 1.1, 8: 0.35, 64: 0.07}
-"""Aims: 1.1, 0.30, 0.05. On a fast disk or a busy machine groups are smaller, without harm."""
-"""The aim at 64 clients is 0.05, which a quiet machine keeps; beside other work the requests come in smaller groups."""
+ROUNDS = 30
+"""At the most: a round that keeps the limit is the last."""
+SYNCS_PER_LOCK_REQUEST = {1: 1.1, 8: 0.30, 64: 0.05}
 PEAK_4_TIMES_100_MB = 96 * 1024 * 1024
 GROWTH_4_TIMES_100_MB = 32 * 1024 * 1024
 PEAK_64_TIMES_1_MB = 160 * 1024 * 1024
-CPU_OF_LOCK_REQUEST_OVER_HELLO = 5.5
+CPU_OF_LOCK_REQUEST_OVER_HELLO = 4.0
 REQUESTS_OF_A_PLAN = {LockMode.TABLE: 9, LockMode.LOCKFILE: 8}
 """Two of them ask who we are (STS); `skip_requesting_account_id` and `skip_credentials_validation` spare them."""
 
@@ -63,13 +63,21 @@ def lock_requests(server: Server, clients: int, each: int) -> int:
 @pytest.mark.parametrize("clients", SYNCS_PER_LOCK_REQUEST)
 def test_lock_requests_share_their_syncs(server: Server, clients: int):
     lock_requests(server, clients, 20)
+    limit = SYNCS_PER_LOCK_REQUEST[clients]
+    rounds: list[float] = []
+    while not rounds or (min(rounds) > limit and len(rounds) < ROUNDS):
+        rounds.append(syncs_of_locks(server, clients))
+    assert min(rounds) <= limit
+
+
+def syncs_of_locks(server: Server, clients: int) -> float:
     before = server.syncs.count()
     assert before is not None
-    requests = lock_requests(server, clients, 100)
+    requests = lock_requests(server, clients, 60) + clients
     after = server.syncs.count()
     assert after is not None
     assert after > before
-    assert (after - before) / (requests + clients) <= SYNCS_PER_LOCK_REQUEST[clients]
+    return (after - before) / requests
 
 
 def test_four_uploads_of_100_mb_at_once_need_hardly_any_memory(server: Server):
@@ -98,10 +106,18 @@ def test_a_lock_request_costs_a_small_multiple_of_the_bare_http_server(server: S
     bare = servers.hello(home, SyncCounter(None, home))
     try:
         lock_requests(server, 64, 20)
-        ratios = [cpu_of_locks(server) / cpu_of_hello(bare) for _ in range(5)]
+        rounds = [(cpu_of_locks(server), cpu_of_hello(bare)) for _ in range(3)]
+        while ratio_of_the_least(rounds) > CPU_OF_LOCK_REQUEST_OVER_HELLO and len(rounds) < ROUNDS:
+            rounds.append((cpu_of_locks(server), cpu_of_hello(bare)))
     finally:
         bare.stop()
-    assert statistics.median(ratios) <= CPU_OF_LOCK_REQUEST_OVER_HELLO
+    assert ratio_of_the_least(rounds) <= CPU_OF_LOCK_REQUEST_OVER_HELLO
+
+
+def ratio_of_the_least(rounds: list[tuple[float, float]]) -> float:
+    """The cheapest lock request over the cheapest bare answer."""
+    ours, bare = zip(*rounds, strict=True)
+    return min(ours) / min(bare)
 
 
 def cpu_of_locks(server: Server) -> float:
