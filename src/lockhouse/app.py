@@ -161,7 +161,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         )
         entrance = build_entrance(settings, house, authenticator, master)
         services = (
-            s3_service(house, region=settings.region, public_host=settings.public_host),
+            s3_service(house, region=settings.region, public_host=settings.public_host, account=settings.account_id),
             dynamodb_service(house, account=settings.account_id),
             query_service("sts", house, authenticator, settings.account_id),
             query_service("iam", house, authenticator, settings.account_id),

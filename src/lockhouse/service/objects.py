@@ -27,6 +27,7 @@ from lockhouse.errors import (
     ConditionFailed,
     DeleteLocked,
     LineageConflict,
+    MethodNotAllowed,
     Problem,
     SerialConflict,
     StateDeleted,
@@ -270,7 +271,7 @@ def read(
                 hint=f"lockhouse state versions {address.words}",
                 version_id=version.id,
             )
-    if conditions is not None:
+    if conditions is not None and not version.is_delete_marker:
         check_conditions(address, version, conditions)
     return Found(state, version)
 
@@ -323,6 +324,8 @@ def delete(
     require(caller.who, Right.WRITE, address.namespace, address.key)
     state = tx.state(address)
     if state is None or not state.current:
+        if conditions is not None and conditions.if_match:
+            raise _no_state(address)
         return None
     record = tx.lock(state) if state.is_state else FREE
     if record.lock is not None:
@@ -355,12 +358,15 @@ def delete(
 def set_tags(tx: Transaction, caller: Caller, address: Address, version_id: str, tags: dict[str, str]) -> Version:
     """Replace the tags of the newest version, or of this one. Needs `write`.
 
-    Errors: `access.denied`, `namespace.not_found`, `state.not_found`, `state.deleted`, `version.not_found`."""
+    Errors: `access.denied`, `namespace.not_found`, `state.not_found`, `state.deleted`, `version.not_found`,
+    `request.method` (a delete marker)."""
     may_write(tx, caller, address)
     state = tx.state(address)
     if state is None or not state.current:
         raise _no_version(address, version_id) if version_id else _no_state(address)
     version = find_version(tx, state, version_id) if version_id else tx.current(state, packed=False)
+    if version is not None and version.is_delete_marker and version_id:
+        raise MethodNotAllowed(f"cannot tag version {version.id} of {address.lock_id}: it is a delete marker")
     if version is None or version.is_delete_marker:
         raise StateDeleted(f"cannot tag {address.lock_id}: it was deleted", version_id=version.id if version else "")
     tx.set_tags(state, version.seq, tags)
@@ -378,14 +384,14 @@ def check_conditions(address: Address, current: Version | None, conditions: Cond
         if etag is None:
             raise _no_state(address)
         if "*" not in conditions.if_match and etag not in conditions.if_match:
-            raise _unmet(address, "match", "If-Match", etag)
+            raise _unmet(address, "match", "If-Match", current)
     elif conditions.if_unmodified_since and current and int(current.at) > conditions.if_unmodified_since:
-        raise _unmet(address, "match", "If-Unmodified-Since", current.etag)
+        raise _unmet(address, "match", "If-Unmodified-Since", current)
     if conditions.if_none_match:
         if etag is not None and ("*" in conditions.if_none_match or etag in conditions.if_none_match):
-            raise _unmet(address, "none_match", "If-None-Match", etag)
+            raise _unmet(address, "none_match", "If-None-Match", current)
     elif conditions.if_modified_since and current and int(current.at) <= conditions.if_modified_since:
-        raise _unmet(address, "none_match", "If-Modified-Since", current.etag)
+        raise _unmet(address, "none_match", "If-Modified-Since", current)
 
 
 def save_parked(tx: Transaction, caller: Caller, state: StateRecord, command: Put, problem: Problem) -> str | None:
@@ -550,10 +556,11 @@ def _refusal(
             return BodyInvalid(f"{what}{Refusal.NOT_A_STATE}; the old state stays")
 
 
-def _unmet(address: Address, when: str, header: str, etag: str | None) -> ConditionFailed:
-    return ConditionFailed(
-        f"cannot use {address.lock_id}: {header} does not hold", when=when, condition=header, etag=etag or ""
-    )
+def _unmet(address: Address, when: str, header: str, current: Version | None) -> ConditionFailed:
+    problem = ConditionFailed(f"cannot use {address.lock_id}: {header} does not hold", when=when, condition=header)
+    if current is not None:
+        problem.details |= {"etag": current.etag, "version_id": current.id, "at": int(current.at)}
+    return problem
 
 
 def _no_state(address: Address) -> StateNotFound:

@@ -206,7 +206,7 @@ class World:
         settings = load({"data": str(self._directory / "data"), "config": None}, {})
         account = settings.account_id
         services = (
-            s3_service(self.house, region="us-east-1", public_host=""),
+            s3_service(self.house, region="us-east-1", public_host="", account="000000000000"),
             dynamodb_service(self.house, account=account),
             query_service("sts", self.house, self.authenticator, account),
             query_service("iam", self.house, self.authenticator, account),

@@ -126,7 +126,10 @@ def checksums():
     yield {"x-amz-checksum-crc32": crc}, "BadDigest"
     yield {"x-amz-checksum-sha256": base64.b64encode(bytes(32)).decode()}, "BadDigest"
     yield {"x-amz-checksum-crc32": "####"}, "InvalidRequest"
-    yield {"x-amz-checksum-md99": crc}, "InvalidArgument"
+    yield {"x-amz-checksum-md99": crc}, "InvalidRequest"
+    yield {"x-amz-sdk-checksum-algorithm": "CRC32"}, "InvalidRequest"
+    yield {"x-amz-sdk-checksum-algorithm": "SHA1", "x-amz-checksum-crc32": crc}, "InvalidRequest"
+    yield {"x-amz-sdk-checksum-algorithm": "NOPE", "x-amz-checksum-crc32": crc}, "InvalidRequest"
     yield {"x-amz-checksum-crc32": crc, "x-amz-checksum-sha1": crc}, "InvalidRequest"
 
 
@@ -245,7 +248,7 @@ def test_methods_that_are_none(wire, place):
 def test_huge_and_many_headers(wire, place):
     assert wire.send("GET", place, {"Host": "h", "X-Big": "z" * 20_000}).status == 431
     assert wire.send("GET", place, {"Host": "h"} | {f"X-{n}": "y" for n in range(70)}).status == 431
-    assert outcome(wire.ask("PUT", place, BODY, {"x-amz-meta-big": "z" * 3000})) == (400, "InvalidArgument")
+    assert outcome(wire.ask("PUT", place, BODY, {"x-amz-meta-big": "z" * 3000})) == (400, "MetadataTooLarge")
 
 
 @pytest.mark.parametrize(
@@ -255,6 +258,7 @@ def test_huge_and_many_headers(wire, place):
         "max-keys=x",
         "encoding-type=rot13",
         "list-type=2&continuation-token=%2A",
+        "list-type=2&continuation-token=",
         "versions&version-id-marker=x",
         "prefix=%FF",
         "delimiter=%FF",
@@ -263,6 +267,41 @@ def test_huge_and_many_headers(wire, place):
 )
 def test_listings_with_nonsense(wire, bucket, query):
     assert outcome(wire.ask("GET", f"/{bucket}?{query}")) == (400, "InvalidArgument")
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"If-None-Match": '"an-etag"'}, (501, "NotImplemented")),
+        ({"If-None-Match": "*", "If-Match": '"an-etag"'}, (501, "NotImplemented")),
+        ({"If-Modified-Since": "Thu, 01 Dec 1994 16:00:00 GMT"}, (501, "NotImplemented")),
+        ({"If-Unmodified-Since": "Thu, 01 Dec 2033 16:00:00 GMT"}, (501, "NotImplemented")),
+        ({"x-amz-storage-class": "NOPE"}, (400, "InvalidStorageClass")),
+        ({"x-amz-tagging": "a=1&a=2"}, (400, "InvalidArgument")),
+        ({"x-amz-tagging": "&".join(f"k{n}=v" for n in range(11))}, (400, "BadRequest")),
+        ({"x-amz-tagging": "aws%3Ax=1"}, (400, "InvalidTag")),
+        ({"x-amz-server-side-encryption-customer-algorithm": "AES256"}, (400, "InvalidArgument")),
+        ({"x-amz-expected-bucket-owner": "999999999999"}, (403, "AccessDenied")),
+    ],
+)
+def test_what_a_write_cannot_mean_here_is_never_ignored(wire, place, headers, expected):
+    assert outcome(wire.ask("PUT", place, BODY, headers)) == expected
+
+
+def test_a_bucket_of_another_account_is_not_the_one_that_is_meant(wire, bucket):
+    meant = {"x-amz-expected-bucket-owner": "000000000000"}
+    assert wire.ask("HEAD", f"/{bucket}", headers=meant).status == 200
+    assert wire.ask("HEAD", f"/{bucket}", headers={"x-amz-expected-bucket-owner": "111122223333"}).status == 403
+    source = {"x-amz-copy-source": f"{bucket}/o", "x-amz-source-expected-bucket-owner": "x"}
+    assert outcome(wire.ask("PUT", f"/{bucket}/copy", headers=source)) == (403, "AccessDenied")
+
+
+def test_a_list_to_delete_needs_a_digest_and_a_bucket(wire, bucket):
+    body = b"<Delete><Object><Key>k</Key></Object></Delete>"
+    for headers in ({}, {"x-amz-checksum-algorithm": "CRC32"}):
+        assert outcome(wire.ask("POST", f"/{bucket}?delete", body, headers)) == (400, "InvalidRequest")
+    digest = {"Content-MD5": base64.b64encode(hashlib.md5(body).digest()).decode()}
+    assert outcome(wire.ask("POST", "/never-made-bucket?delete", body, digest)) == (404, "NoSuchBucket")
 
 
 def test_random_garbage_is_never_an_error_of_ours(wire, bucket):

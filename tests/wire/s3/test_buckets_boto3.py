@@ -16,6 +16,10 @@ RULE = {
 }
 
 
+def lifecycle(rule):
+    return b"<LifecycleConfiguration><Rule><Status>Enabled</Status>" + rule + b"</Rule></LifecycleConfiguration>"
+
+
 def test_a_bucket_comes_and_goes(s3, connect):
     s3.create_bucket(Bucket="comes-and-goes", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
     assert s3.head_bucket(Bucket="comes-and-goes")["BucketRegion"] == "eu-central-1"
@@ -30,6 +34,25 @@ def test_a_bucket_comes_and_goes(s3, connect):
         s3.delete_object(Bucket="comes-and-goes", Key="o", VersionId=each)
     s3.delete_bucket(Bucket="comes-and-goes")
     assert refused(s3.head_bucket, Bucket="comes-and-goes")[1] == 404
+
+
+@pytest.mark.parametrize("name", ["mars\r\nx-evil: 1", "m\u4e00", "a b"])
+def test_a_region_that_no_header_can_hold_makes_no_bucket(wire, name):
+    body = f"<CreateBucketConfiguration><LocationConstraint>{name}</LocationConstraint></CreateBucketConfiguration>"
+    answer = wire.ask("PUT", "/on-mars", body.encode())
+    assert (answer.status, answer.code) == (400, "InvalidLocationConstraint")
+    assert wire.ask("HEAD", "/on-mars").status == 404
+
+
+def test_an_object_lock_that_nobody_would_keep_is_refused(s3, bucket):
+    wanted = {"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": {"Mode": "COMPLIANCE", "Days": 1}}}
+    assert refused(s3.put_object_lock_configuration, Bucket=bucket, ObjectLockConfiguration=wanted)[1] == 501
+
+
+@pytest.mark.parametrize("kind", ["accelerate", "logging", "notification", "requestPayment", "object-lock"])
+def test_what_s3_cannot_unset_is_not_deleted_nor_the_bucket(wire, bucket, kind):
+    assert wire.ask("DELETE", f"/{bucket}?{kind}").status == 405
+    assert wire.ask("HEAD", f"/{bucket}").status == 200
 
 
 def test_a_bucket_in_the_first_region_has_no_location(s3, bucket):
@@ -188,14 +211,29 @@ def test_names_that_are_none_are_refused(wire, name):
             b"<PublicAccessBlockConfiguration><BlockPublicAcls>maybe</BlockPublicAcls></PublicAccessBlockConfiguration>",
             "MalformedXML",
         ),
+        ("versioning", b"<VersioningConfiguration/>", "IllegalVersioningConfigurationException"),
+        ("publicAccessBlock", b"<PublicAccessBlockConfiguration/>", "InvalidRequest"),
         ("lifecycle", b"<LifecycleConfiguration/>", "MalformedXML"),
+        ("lifecycle", lifecycle(b"<Expiration><Days>1</Days></Expiration>"), "MalformedXML"),
+        ("lifecycle", lifecycle(b"<Filter/>"), "InvalidRequest"),
+        ("lifecycle", lifecycle(b"<Filter/><Expiration><Days>0</Days></Expiration>"), "InvalidArgument"),
         ("policy", b"{}", "MalformedPolicy"),
+        ("policy", b'{"Statement":{"Effect":"Deny","Principal":"*","Action":"s3:*"}}', "MalformedPolicy"),
+        ("cors", b"<CORSConfiguration/>", "MalformedXML"),
+        (
+            "cors",
+            b"<CORSConfiguration><CORSRule><AllowedOrigin>*</AllowedOrigin><AllowedMethod>X</AllowedMethod>%s"
+            % b"</CORSRule></CORSConfiguration>",
+            "InvalidRequest",
+        ),
+        ("replication", b"<ReplicationConfiguration/>", "MalformedXML"),
+        ("website", b"<WebsiteConfiguration/>", "InvalidArgument"),
         ("policy", b"[" * 100_000, "MalformedPolicy"),
         ("tagging", b"<Tagging/>", "MalformedXML"),
         (
             "tagging",
             b"<Tagging><TagSet><Tag><Key>a</Key><Value/></Tag><Tag><Key>a</Key><Value/></Tag></TagSet></Tagging>",
-            "InvalidArgument",
+            "InvalidTag",
         ),
         ("tagging", b'<!DOCTYPE x [<!ENTITY a "b">]><Tagging><TagSet/></Tagging>', "MalformedXML"),
         ("tagging", b"<a>" * 50_000, "MalformedXML"),

@@ -134,7 +134,13 @@ def test_conditions_on_reads_and_writes(s3, bucket):
     s3.put_object(Bucket=bucket, Key="o", Body=b"2", IfMatch=etag)
     assert refused(s3.get_object, Bucket=bucket, Key="o", IfMatch=etag)[:2] == ("PreconditionFailed", 412)
     now = s3.head_object(Bucket=bucket, Key="o")
-    assert refused(s3.get_object, Bucket=bucket, Key="o", IfNoneMatch=now["ETag"])[1] == 304
+    with pytest.raises(ClientError) as caught:
+        s3.get_object(Bucket=bucket, Key="o", IfNoneMatch=now["ETag"])
+    unchanged = caught.value.response["ResponseMetadata"]
+    assert unchanged["HTTPStatusCode"] == 304
+    assert unchanged["HTTPHeaders"]["etag"] == now["ETag"]
+    assert unchanged["HTTPHeaders"]["last-modified"] == now["ResponseMetadata"]["HTTPHeaders"]["last-modified"]
+    assert unchanged["HTTPHeaders"]["x-amz-version-id"] == now["VersionId"]
     assert refused(s3.head_object, Bucket=bucket, Key="o", IfModifiedSince=now["LastModified"])[1] == 304
     assert (
         refused(s3.head_object, Bucket=bucket, Key="o", IfUnmodifiedSince=now["LastModified"] - dt.timedelta(days=1))[1]
@@ -189,7 +195,18 @@ def test_versions_and_delete_markers(s3, bucket):
         "MethodNotAllowed",
         405,
     )
+    for read in ("get_object", "head_object"):
+        with pytest.raises(ClientError) as caught:
+            getattr(s3, read)(Bucket=bucket, Key="o", VersionId=marker["VersionId"], IfMatch='"other"')
+        answer = caught.value.response["ResponseMetadata"]
+        assert (answer["HTTPStatusCode"], answer["HTTPHeaders"]["allow"]) == (405, "DELETE")
+        assert answer["HTTPHeaders"]["x-amz-delete-marker"] == "true"
+        assert answer["HTTPHeaders"]["last-modified"]
+    for ask in ("get_object_tagging", "get_object_acl"):
+        assert refused(getattr(s3, ask), Bucket=bucket, Key="o", VersionId=marker["VersionId"])[1] == 405
+    assert refused(s3.get_object_acl, Bucket=bucket, Key="never-there")[:2] == ("NoSuchKey", 404)
     assert refused(s3.get_object, Bucket=bucket, Key="o", VersionId="1.nonsense")[:2] == ("NoSuchVersion", 404)
+    assert refused(s3.get_object, Bucket=bucket, Key="o", VersionId="null")[:2] == ("NoSuchVersion", 404)
     listed = s3.list_object_versions(Bucket=bucket)
     assert [each["VersionId"] for each in listed["Versions"]] == ids[::-1]
     assert [each["IsLatest"] for each in listed["DeleteMarkers"]] == [True]
@@ -377,9 +394,14 @@ def test_a_checksum_of_the_whole_is_compared_before_there_is_an_object_and_kept(
 
     assert refused(complete, **{name: wrong})[:2] == ("BadDigest", 400)
     assert refused(complete, named=swapped)[:2] == ("InvalidPart", 400)
-    assert refused(complete, MpuObjectSize=3)[:2] == ("InvalidArgument", 400)
+    assert refused(complete, MpuObjectSize=3)[:2] == ("InvalidRequest", 400)
     assert refused(s3.head_object, Bucket=bucket, Key="o")[1] == 404
-    complete(**{name: right}, MpuObjectSize=sum(map(len, bodies)))
+    listed = s3.list_parts(**where)
+    assert (listed["ChecksumAlgorithm"], listed["ChecksumType"]) == (algorithm, kind)
+    other = "SHA1" if algorithm != "SHA1" else "CRC32"
+    assert refused(s3.upload_part, **where, PartNumber=9, Body=b"x", ChecksumAlgorithm=other)[0] == "InvalidRequest"
+    whole = complete(**{name: right}, MpuObjectSize=sum(map(len, bodies)))
+    assert (whole["ChecksumType"], whole[name].partition("-")[0]) == (kind, right)
     kept = s3.head_object(Bucket=bucket, Key="o", ChecksumMode="ENABLED")
     assert (kept["ChecksumType"], kept[name].partition("-")[0]) == (kind, right)
 
@@ -388,6 +410,61 @@ def test_a_checksum_that_no_object_of_parts_has_is_refused_at_its_beginning(s3, 
     for algorithm, kind in (("SHA256", "FULL_OBJECT"), ("CRC64NVME", "COMPOSITE")):
         wanted = {"Bucket": bucket, "Key": "o", "ChecksumAlgorithm": algorithm, "ChecksumType": kind}
         assert refused(s3.create_multipart_upload, **wanted)[1] == 400
+
+
+def test_a_list_of_no_parts_is_no_list(s3, bucket):
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="o")["UploadId"]
+    for parts in ([], [{"PartNumber": 1}]):
+        named = {"Bucket": bucket, "Key": "o", "UploadId": upload, "MultipartUpload": {"Parts": parts}}
+        assert refused(s3.complete_multipart_upload, **named)[:2] == ("MalformedXML", 400)
+    assert s3.list_parts(Bucket=bucket, Key="o", UploadId=upload)["NextPartNumberMarker"] == 0
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "SHA256", "CRC64NVME"])
+def test_copies_have_the_checksum_that_they_are_asked_for(s3, bucket, algorithm):
+    name, data = f"Checksum{algorithm}", random.Random(5).randbytes((5 << 20) + 9)
+    right = s3.put_object(Bucket=bucket, Key="right", Body=data, ChecksumAlgorithm=algorithm)[name]
+    s3.put_object(Bucket=bucket, Key="from", Body=data, ChecksumAlgorithm="SHA1")
+    copied = s3.copy_object(Bucket=bucket, Key="to", CopySource=f"{bucket}/from", ChecksumAlgorithm=algorithm)
+    assert copied["CopyObjectResult"][name] == right
+    assert s3.head_object(Bucket=bucket, Key="to", ChecksumMode="ENABLED")[name] == right
+    upload = {"Bucket": bucket, "Key": "parts"}
+    upload["UploadId"] = s3.create_multipart_upload(**upload, ChecksumAlgorithm=algorithm)["UploadId"]
+    parts = []
+    for number, span in ((1, f"0-{(5 << 20) - 1}"), (2, f"{5 << 20}-{(5 << 20) + 8}")):
+        asked = {"CopySource": f"{bucket}/from", "CopySourceRange": f"bytes={span}"}
+        part = s3.upload_part_copy(**upload, PartNumber=number, **asked)["CopyPartResult"]
+        parts.append({"PartNumber": number, "ETag": part["ETag"], name: part[name]})
+    assert s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})[name]
+    refusal = refused(s3.copy_object, Bucket=bucket, Key="x", CopySource=f"{bucket}/from", ChecksumAlgorithm="NOPE")
+    assert refusal[:2] == ("InvalidRequest", 400)
+
+
+def test_a_copy_onto_itself_changes_something_or_is_refused(s3, bucket):
+    version = s3.put_object(Bucket=bucket, Key="o", Body=b"x")["VersionId"]
+    itself = {"Bucket": bucket, "Key": "o", "CopySource": f"{bucket}/o"}
+    assert refused(s3.copy_object, **itself)[:2] == ("InvalidRequest", 400)
+    s3.copy_object(**itself, MetadataDirective="REPLACE", Metadata={"a": "b"})
+    assert s3.head_object(Bucket=bucket, Key="o")["Metadata"] == {"a": "b"}
+    s3.copy_object(**itself | {"CopySource": f"{bucket}/o?versionId={version}"})
+    assert s3.head_object(Bucket=bucket, Key="o")["Metadata"] == {}
+    marker = s3.delete_object(Bucket=bucket, Key="o")["VersionId"]
+    source = f"{bucket}/o?versionId={marker}"
+    assert refused(s3.copy_object, Bucket=bucket, Key="p", CopySource=source)[:2] == ("InvalidRequest", 400)
+
+
+def test_an_object_has_one_part(wire, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="o", Body=b"hello")
+    for method in ("GET", "HEAD"):
+        answer = wire.ask(method, f"/{bucket}/o?partNumber=1")
+        assert (answer.status, answer.headers["content-range"]) == (206, "bytes 0-4/5")
+    for query, headers, expected in (
+        ("partNumber=2", {}, (416, "InvalidPartNumber")),
+        ("partNumber=0", {}, (400, "InvalidArgument")),
+        ("partNumber=1", {"Range": "bytes=0-1"}, (400, "InvalidRequest")),
+    ):
+        answer = wire.ask("GET", f"/{bucket}/o?{query}", headers=headers)
+        assert (answer.status, answer.code) == expected
 
 
 def test_a_part_is_not_copied_from_beyond_the_end(s3, bucket):
@@ -557,6 +634,41 @@ def test_an_empty_lock_object_is_one_lock_and_not_everybodys(s3, bucket):
     place = {"Bucket": bucket, "Key": "empty.tfstate.tflock", "IfNoneMatch": "*"}
     s3.put_object(**place)
     assert refused(s3.put_object, **place)[:2] == ("PreconditionFailed", 412)
+
+
+def test_a_version_id_that_names_none_is_refused_and_deletes_nothing(wire, s3, bucket):
+    s3.put_object(Bucket=bucket, Key="o", Body=b"x")
+    for method in ("GET", "HEAD", "DELETE"):
+        for wrong in ("", "nope"):
+            answer = wire.ask(method, f"/{bucket}/o?versionId={wrong}")
+            assert (answer.status, answer.code) == (400, None if method == "HEAD" else "InvalidArgument")
+    assert wire.ask("DELETE", f"/{bucket}/o?versionId=null").status == 204
+    assert body_of(s3, bucket, "o") == b"x"
+    source = {"x-amz-copy-source": f"{bucket}/o?versionId="}
+    assert wire.ask("PUT", f"/{bucket}/copy", headers=source).code == "InvalidArgument"
+
+
+def test_a_delete_under_a_condition_needs_the_object(s3, bucket):
+    etag = s3.put_object(Bucket=bucket, Key="o", Body=b"x")["ETag"]
+    assert refused(s3.delete_object, Bucket=bucket, Key="o", IfMatch='"other"')[:2] == ("PreconditionFailed", 412)
+    s3.delete_object(Bucket=bucket, Key="o", IfMatch=etag)
+    for key in ("o", "never-there"):
+        assert refused(s3.delete_object, Bucket=bucket, Key=key, IfMatch="*")[:2] == ("NoSuchKey", 404)
+
+
+def test_a_lock_is_read_and_released_under_conditions(wire, s3, bucket):
+    place = {"Bucket": bucket, "Key": "app.tfstate.tflock"}
+    s3.put_object(**place, Body=lock("one"))
+    etag = s3.head_object(**place)["ETag"]
+    assert refused(s3.get_object, **place, IfMatch='"other"')[:2] == ("PreconditionFailed", 412)
+    assert refused(s3.get_object, **place, IfNoneMatch=etag)[1] == 304
+    assert refused(s3.put_object, **place, Body=lock("one"), IfMatch=etag)[:2] == ("NotImplemented", 501)
+    assert refused(s3.delete_object, **place, IfMatch='"other"')[:2] == ("PreconditionFailed", 412)
+    assert body_of(s3, bucket=bucket, key=place["Key"]) == lock("one")
+    s3.delete_object(**place, IfMatch=etag)
+    assert refused(s3.head_object, **place)[1] == 404
+    assert refused(s3.delete_object, **place, IfMatch=etag)[:2] == ("NoSuchKey", 404)
+    assert wire.ask("DELETE", f"/{bucket}/{place['Key']}?versionId=").status == 400
 
 
 def test_a_version_that_is_gone_is_deleted_again(s3, bucket):

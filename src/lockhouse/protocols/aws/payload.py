@@ -97,6 +97,9 @@ def read_expected(verified: Verified, headers: Headers, *, checksums: bool = Tru
         for name, value in headers.raw
         if name.startswith(b"x-amz-checksum-") and name.decode("latin-1") not in _NOT_CHECKSUMS
     ]
+    asked = fields.get(b"x-amz-sdk-checksum-algorithm")
+    if asked is not None and checksums:
+        _require_asked(asked.decode("latin-1").lower(), {name for name, _ in stated} | set(trailers))
     checksum = None
     if checksums and stated:
         if len(stated) + len(trailers) > 1:
@@ -434,10 +437,16 @@ def _announced(headers: Headers, mode: PayloadMode) -> tuple[str, ...]:
     return names
 
 
+def _require_asked(algorithm: str, sent: set[str]) -> None:
+    """What an SDK says that it computed must be there: else the client believes that it was verified."""
+    if algorithm not in CHECKSUM_BYTES or _CHECKSUM_PREFIX + algorithm not in sent:
+        raise BodyDigestInvalid(
+            f"cannot find the checksum that x-amz-sdk-checksum-algorithm names: {algorithm[:20]} did not come"
+        )
+
+
 def _algorithm(name: str) -> str:
     algorithm = name.removeprefix(_CHECKSUM_PREFIX)
     if algorithm == name or algorithm not in CHECKSUM_BYTES:
-        raise RequestInvalid(
-            f"cannot verify {name}: the checksums are {', '.join(sorted(CHECKSUM_BYTES))}", argument=name
-        )
+        raise BodyDigestInvalid(f"cannot verify {name}: the checksums are {', '.join(sorted(CHECKSUM_BYTES))}")
     return algorithm

@@ -12,6 +12,7 @@ import msgspec
 
 from lockhouse.errors import Problem
 from lockhouse.protocols.aws import xml
+from lockhouse.protocols.s3.fields import http_date
 from lockhouse.protocols.web import Request, Response
 
 
@@ -25,6 +26,7 @@ class Answer(msgspec.Struct, frozen=True):
 _PRECONDITION = Answer("PreconditionFailed", 412)
 _ABORTED = Answer("OperationAborted", 409)
 _INVALID = Answer("InvalidRequest", 400)
+_ARGUMENT = Answer("InvalidArgument", 400)
 _DENIED = Answer("AccessDenied", 403)
 _BUSY = Answer("ServiceUnavailable", 503)
 _NO_KEY = Answer("NoSuchKey", 404)
@@ -43,6 +45,26 @@ UNSET: Mapping[str, str] = {
     "website": "NoSuchWebsiteConfiguration",
 }
 """The code of each sub-resource that is not set; its status is always 404."""
+
+ARGUMENTS: Mapping[str, str] = {
+    "combination": "InvalidRequest",
+    "configuration": "InvalidRequest",
+    "key_too_long": "KeyTooLongError",
+    "location": "InvalidLocationConstraint",
+    "metadata_size": "MetadataTooLarge",
+    "part_beyond": "InvalidPartNumber",
+    "storage_class": "InvalidStorageClass",
+    "tag": "InvalidTag",
+    "tag_count": "BadRequest",
+    "x-amz-mp-object-size": "InvalidRequest",
+}
+"""The code for each argument that has one of its own."""
+
+MALFORMED: Mapping[str, str] = {
+    "policy": "MalformedPolicy",
+    "versioning": "IllegalVersioningConfigurationException",
+}
+"""The code for each kind of document that has one of its own."""
 
 ANSWERS: Mapping[str, Answer | Callable[[Problem], Answer]] = {
     "lock.held": _PRECONDITION,
@@ -114,15 +136,16 @@ ANSWERS: Mapping[str, Answer | Callable[[Problem], Answer]] = {
     "principal.exists": _INVALID,
     "principal.needed": _INVALID,
     "request.invalid": lambda problem: Answer(
-        "KeyTooLongError" if problem.details.get("argument") == "key_too_long" else "InvalidArgument", 400
+        ARGUMENTS.get(str(problem.details.get("argument")), "InvalidArgument"),
+        416 if problem.details.get("argument") == "part_beyond" else 400,
     ),
-    "request.document": lambda problem: Answer(
-        "MalformedPolicy" if problem.details.get("kind") == "policy" else "MalformedXML", 400
-    ),
+    "request.document": lambda problem: Answer(MALFORMED.get(str(problem.details.get("kind")), "MalformedXML"), 400),
     "request.method": Answer("MethodNotAllowed", 405),
     "request.unsupported": Answer("NotImplemented", 501),
     "range.unsatisfiable": Answer("InvalidRange", 416),
-    "encryption.key": lambda problem: _DENIED if problem.details.get("reason") == "other" else _INVALID,
+    "encryption.key": lambda problem: {"other": _DENIED, "malformed": _ARGUMENT}.get(
+        str(problem.details.get("reason")), _INVALID
+    ),
     "provider.unavailable": _BUSY,
     "slow_down": Answer("SlowDown", 503),
     "storage.full": _BUSY,
@@ -185,9 +208,11 @@ def refuse(request: Request, problem: Problem | None) -> Response:
     extras = ""
     if problem is not None:
         extras = "".join(xml.field(_EXTRAS[name], value) for name, value in problem.details.items() if name in _EXTRAS)
-        if problem.code == "state.deleted":
+        if "version_id" in problem.details and problem.code in ("state.deleted", "request.method"):
             headers.append((b"x-amz-delete-marker", b"true"))
-            headers.append((b"x-amz-version-id", str(problem.details.get("version_id", "")).encode("ascii")))
+            headers.append((b"x-amz-version-id", str(problem.details["version_id"]).encode("ascii")))
+            if "at" in problem.details:
+                headers.append((b"last-modified", http_date(int(problem.details["at"]))))
         if problem.code == "request.method" and problem.details.get("allow"):
             headers.append((b"allow", str(problem.details["allow"]).encode("ascii")))
         if problem.code == "range.unsatisfiable":

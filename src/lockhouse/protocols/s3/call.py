@@ -7,6 +7,7 @@ import msgspec
 from lockhouse.core.addresses import Address
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.aws.incoming import Incoming
+from lockhouse.protocols.s3 import fields
 from lockhouse.protocols.web import Request
 from lockhouse.runtime.house import House
 from lockhouse.service.callers import Caller
@@ -36,8 +37,9 @@ class Call(msgspec.Struct, frozen=True):
 
     @property
     def version_id(self) -> str:
-        """The version that the request names; empty for the newest."""
-        return self.request.parameter("versionId") or ""
+        """The version that the request names; empty for the newest. Errors: RequestInvalid."""
+        text = self.request.parameter("versionId") if self.request.raw_query else None
+        return "" if text is None else fields.read_version_id(text)
 
     def text(self, name: str) -> str:
         """A query parameter that will be compared with keys. Errors: RequestInvalid unless it is UTF-8."""

@@ -8,6 +8,7 @@ Pure. Source: Amazon S3 API Reference, one page for each of them; PROTOCOLS 2.9 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 
 import msgspec
@@ -23,6 +24,16 @@ MAX_BYTES = 256 * 1024
 _MAX_POLICY_BYTES = 20 * 1024
 _MAX_TAGS = 50
 _PRIVATE_ACLS = frozenset({"private", "bucket-owner-read", "bucket-owner-full-control", "log-delivery-write"})
+_REGION = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
+_CORS_METHODS = frozenset({"GET", "PUT", "HEAD", "POST", "DELETE"})
+_LIFECYCLE_DAYS = {
+    "Expiration": "Days",
+    "Transition": "Days",
+    "NoncurrentVersionExpiration": "NoncurrentDays",
+    "NoncurrentVersionTransition": "NoncurrentDays",
+    "AbortIncompleteMultipartUpload": "DaysAfterInitiation",
+}
+"""What a rule of a lifecycle can do, and where it says after how many days."""
 _PUBLIC_GROUPS = ("groups/global/AllUsers", "groups/global/AuthenticatedUsers")
 
 
@@ -35,6 +46,8 @@ class Document(msgspec.Struct, frozen=True):
     """The name of its root element; empty for JSON."""
     check: Callable[[Node], None]
     put_status: int = 200
+    can_be_unset: bool = True
+    """Whether S3 has a DELETE for it."""
     unset: bytes = b""
     """What is answered when it is not set; empty: the code of `answers.UNSET`."""
 
@@ -93,8 +106,19 @@ def read_versioning(raw: bytes) -> None:
         raise OperationUnsupported("cannot ask for a second factor at deletes")
     if status == "Suspended":
         raise OperationUnsupported("cannot suspend versioning: every version of a state is kept here")
+    if not status:
+        raise DocumentMalformed("cannot read this versioning configuration: it has no Status", kind="versioning")
     if status != "Enabled":
         raise DocumentMalformed("cannot read this versioning configuration: Status is Enabled")
+
+
+def read_location(raw: bytes) -> str:
+    """The region of a new bucket; any name is one, and it is given back in a header. Errors: `request.document`,
+    `request.invalid`."""
+    region = xml.read_document(raw, "CreateBucketConfiguration").value("LocationConstraint").strip()
+    if region and not _REGION.fullmatch(region):
+        raise RequestInvalid("cannot use this LocationConstraint: letters, digits and '-'", argument="location")
+    return region
 
 
 def read_tag_set(raw: bytes, limit: int = _MAX_TAGS) -> dict[str, str]:
@@ -140,7 +164,10 @@ def _check_encryption(node: Node) -> None:
 
 
 def _check_public_access_block(node: Node) -> None:
-    for name in ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"):
+    names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
+    if all(node.first(name) is None for name in names):
+        raise RequestInvalid("cannot use this configuration: it says nothing", argument="configuration")
+    for name in names:
         if node.value(name, "false").strip().lower() not in ("true", "false"):
             raise DocumentMalformed(f"cannot read this configuration: {name} is true or false")
 
@@ -157,6 +184,20 @@ def _check_lifecycle(node: Node) -> None:
         if len(name) > 255 or (name and name in seen):
             raise RequestInvalid("cannot take this lifecycle configuration: each ID is used once", argument="ID")
         seen.add(name)
+        _check_lifecycle_rule(rule)
+
+
+def _check_lifecycle_rule(rule: Node) -> None:
+    if (rule.first("Filter") is None) == (rule.first("Prefix") is None):
+        raise DocumentMalformed("cannot read this lifecycle configuration: a rule has a Filter or a Prefix")
+    actions = [each for each in rule.children if each.name in _LIFECYCLE_DAYS]
+    if not actions:
+        raise RequestInvalid("cannot use this lifecycle configuration: a rule does nothing", argument="configuration")
+    for action in actions:
+        days = action.first(_LIFECYCLE_DAYS[action.name])
+        least = 0 if action.name.endswith("Transition") else 1
+        if days is not None and not (days.text.isascii() and days.text.isdigit() and int(days.text[:9]) >= least):
+            raise RequestInvalid(f"cannot use {action.name}: its days are a number from {least} on", argument=days.name)
 
 
 def _check_ownership(node: Node) -> None:
@@ -167,8 +208,38 @@ def _check_ownership(node: Node) -> None:
 
 
 def _check_payer(node: Node) -> None:
+    if node.value("Payer") not in ("BucketOwner", "Requester"):
+        raise DocumentMalformed("cannot read this configuration: Payer is BucketOwner")
     if node.value("Payer") != "BucketOwner":
         raise OperationUnsupported("cannot let requesters pay: nobody pays here")
+
+
+def _check_accelerate(node: Node) -> None:
+    if node.value("Status") not in ("Enabled", "Suspended"):
+        raise DocumentMalformed("cannot read this configuration: Status is Enabled or Suspended")
+
+
+def _check_cors(node: Node) -> None:
+    rules = node.all("CORSRule")
+    if not 1 <= len(rules) <= 100 or not all(rule.all("AllowedMethod") and rule.all("AllowedOrigin") for rule in rules):
+        raise DocumentMalformed("cannot read these rules: 1 to 100, each with an AllowedMethod and an AllowedOrigin")
+    for method in (each.text for rule in rules for each in rule.all("AllowedMethod")):
+        if method not in _CORS_METHODS:
+            raise RequestInvalid(f"cannot allow the method {method[:20]!r}", argument="configuration")
+
+
+def _check_replication(node: Node) -> None:
+    if not node.value("Role") or not node.all("Rule"):
+        raise DocumentMalformed("cannot read this replication configuration: it has a Role and a Rule")
+
+
+def _check_website(node: Node) -> None:
+    if node.first("IndexDocument") is None and node.first("RedirectAllRequestsTo") is None:
+        raise RequestInvalid("cannot use this website: it has no IndexDocument", argument="IndexDocument")
+
+
+def _refuse_object_lock(_: Node) -> None:
+    raise OperationUnsupported("cannot lock objects for a time: versions are kept by retention here")
 
 
 def _anything(_: Node) -> None:
@@ -188,32 +259,52 @@ def _check_policy(raw: bytes) -> None:
     for statement in statements:
         if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
             raise DocumentMalformed("cannot read this policy: each statement has an Effect", kind="policy")
+        for name in ("Principal", "Action", "Resource"):
+            if name not in statement and f"Not{name}" not in statement:
+                raise DocumentMalformed(f"cannot read this policy: each statement has a {name}", kind="policy")
 
 
 DOCUMENTS: Mapping[str, Document] = {
     document.kind: document
     for document in (
-        Document("accelerate", "AccelerateConfiguration", _anything, unset=xml.document("AccelerateConfiguration")),
-        Document("cors", "CORSConfiguration", _anything),
+        Document(
+            "accelerate",
+            "AccelerateConfiguration",
+            _check_accelerate,
+            can_be_unset=False,
+            unset=xml.document("AccelerateConfiguration"),
+        ),
+        Document("cors", "CORSConfiguration", _check_cors),
         Document("encryption", "ServerSideEncryptionConfiguration", _check_encryption),
         Document("lifecycle", "LifecycleConfiguration", _check_lifecycle),
-        Document("logging", "BucketLoggingStatus", _anything, unset=xml.document("BucketLoggingStatus")),
         Document(
-            "notification", "NotificationConfiguration", _anything, unset=xml.document("NotificationConfiguration")
+            "logging",
+            "BucketLoggingStatus",
+            _anything,
+            can_be_unset=False,
+            unset=xml.document("BucketLoggingStatus"),
         ),
-        Document("object-lock", "ObjectLockConfiguration", _anything),
+        Document(
+            "notification",
+            "NotificationConfiguration",
+            _anything,
+            can_be_unset=False,
+            unset=xml.document("NotificationConfiguration"),
+        ),
+        Document("object-lock", "ObjectLockConfiguration", _refuse_object_lock, can_be_unset=False),
         Document("ownershipControls", "OwnershipControls", _check_ownership),
         Document("policy", "", _anything, put_status=204),
         Document("publicAccessBlock", "PublicAccessBlockConfiguration", _check_public_access_block),
-        Document("replication", "ReplicationConfiguration", _anything),
+        Document("replication", "ReplicationConfiguration", _check_replication),
         Document(
             "requestPayment",
             "RequestPaymentConfiguration",
             _check_payer,
+            can_be_unset=False,
             unset=xml.document("RequestPaymentConfiguration", xml.field("Payer", "BucketOwner")),
         ),
         Document("tagging", "Tagging", _check_tagging, put_status=204),
-        Document("website", "WebsiteConfiguration", _anything),
+        Document("website", "WebsiteConfiguration", _check_website),
     )
 }
 """Every stored sub-resource by its query parameter."""

@@ -19,11 +19,12 @@ from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.versions import Version
+from lockhouse.core.versions import Version, parse_version_id
 from lockhouse.errors import EncryptionKeyInvalid, OperationUnsupported, RangeUnsatisfiable, RequestInvalid
 from lockhouse.protocols.aws.payload import content_coding
 from lockhouse.protocols.web import Headers, Request, unescape
 from lockhouse.service.objects import UNCONDITIONAL, Conditions
+from lockhouse.service.uploads import MAX_PARTS
 
 MAX_METADATA_BYTES = 2 * 1024
 MAX_TAGS = 10
@@ -43,7 +44,7 @@ RESPONSE_OVERRIDES = (
     "response-content-type",
     "response-expires",
 )
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII)
+_RANGE = re.compile(r"bytes=(\d{0,30})-(\d{0,30})", re.ASCII)
 _SSE = "x-amz-server-side-encryption"
 _SSEC = "x-amz-server-side-encryption-customer-"
 _OWN, _SOURCE = "", "x-amz-copy-source-"
@@ -110,6 +111,27 @@ _ACLS = frozenset(
 )
 
 
+_STORAGE_CLASSES = frozenset(
+    {
+        "STANDARD",
+        "REDUCED_REDUNDANCY",
+        "STANDARD_IA",
+        "ONEZONE_IA",
+        "INTELLIGENT_TIERING",
+        "GLACIER",
+        "DEEP_ARCHIVE",
+        "OUTPOSTS",
+        "GLACIER_IR",
+        "SNOW",
+        "EXPRESS_ONEZONE",
+        "FSX_OPENZFS",
+        "FSX_ONTAP",
+    }
+)
+_NO_VERSION = "null"
+"""S3's name of what was written before versions were kept. Nothing has it here: they always are."""
+
+
 def http_date(at: float) -> bytes:
     """As RFC 9110 writes times: whole seconds, GMT."""
     return _http_date(int(at))
@@ -144,6 +166,37 @@ def read_conditions(headers: Headers, prefix: str = "") -> Conditions:
         if_modified_since=_date(headers.get(prefix + "if-modified-since")),
         if_unmodified_since=_date(headers.get(prefix + "if-unmodified-since")),
     )
+
+
+def read_write_conditions(headers: Headers) -> Conditions:
+    """The conditions of a write, of which S3 has two: `If-Match` and `If-None-Match: *`, never both.
+
+    Errors: OperationUnsupported for every other one, since a write that ignored it would overwrite what the client
+    meant to keep."""
+    conditions = read_conditions(headers)
+    if conditions is UNCONDITIONAL:
+        return conditions
+    if conditions.if_none_match and (conditions.if_none_match != ("*",) or conditions.if_match):
+        raise OperationUnsupported("cannot write under this If-None-Match: it is *, and without If-Match")
+    for name in ("if-modified-since", "if-unmodified-since"):
+        if name in headers:
+            raise OperationUnsupported(f"cannot write under {name}: use If-Match with the ETag")
+    return conditions
+
+
+def read_version_id(text: str) -> str:
+    """A version id that a request names. Errors: RequestInvalid for none at all (a DELETE would then delete something
+    else) and for what cannot be one."""
+    if not text:
+        raise RequestInvalid("cannot use an empty version id: leave it out for the newest", argument="versionId")
+    if text != _NO_VERSION and parse_version_id(text) is None:
+        raise RequestInvalid(f"cannot use version id {text[:40]!r}: it is none of this server", argument="versionId")
+    return text
+
+
+def is_no_version(version_id: str) -> bool:
+    """Whether a version id is one that nothing can have here."""
+    return version_id == _NO_VERSION
 
 
 def read_range(text: str | None, size: int) -> tuple[int, int] | None:
@@ -182,7 +235,7 @@ def read_metadata(headers: Headers) -> dict[str, str]:
             text = value.decode("latin-1").strip()
             metadata[key] = f"{metadata[key]},{text}" if key in metadata else text
     if sum(len(key) + len(value) for key, value in metadata.items()) > MAX_METADATA_BYTES:
-        raise RequestInvalid(f"cannot keep more than {MAX_METADATA_BYTES} bytes of metadata", argument="x-amz-meta-")
+        raise RequestInvalid(f"cannot keep more than {MAX_METADATA_BYTES} bytes of metadata", argument="metadata_size")
     return metadata
 
 
@@ -302,22 +355,35 @@ def check_acl(headers: Headers) -> None:
             raise OperationUnsupported("cannot lock an object for a time: versions are kept by retention here")
 
 
+def check_storage_class(headers: Headers) -> None:
+    """Any class of S3 is taken and none has an effect: every body is at hand at once. Errors: RequestInvalid."""
+    name = headers.get("x-amz-storage-class")
+    if name is not None and name not in _STORAGE_CLASSES:
+        raise RequestInvalid(f"cannot use the storage class {name!r}", argument="storage_class")
+
+
 def read_tags(text: str | None) -> dict[str, str]:
     """The tags of x-amz-tagging (`a=b&c=d`, URL-encoded). Errors: RequestInvalid."""
     tags: dict[str, str] = {}
     for piece in (text or "").split("&"):
         if piece:
-            name, _, value = piece.partition("=")
-            add_tag(tags, unquote_plus(name), unquote_plus(value), MAX_TAGS)
+            name, _, value = (unquote_plus(word) for word in piece.partition("="))
+            if not name or name in tags:
+                raise RequestInvalid("cannot take these tags: each has a name of its own", argument="x-amz-tagging")
+            add_tag(tags, name, value, MAX_TAGS)
     return tags
 
 
 def add_tag(tags: dict[str, str], name: str, value: str, limit: int) -> None:
     """Errors: RequestInvalid for a tag that S3 does not take."""
-    if not 0 < len(name) <= 128 or len(value) > 256 or name in tags or len(tags) >= limit:
+    if len(tags) >= limit:
+        raise RequestInvalid(f"cannot take more than {limit} tags", argument="tag_count")
+    if name in tags:
+        raise RequestInvalid(f"cannot take the tag {name!r} twice", argument="tag")
+    if not 0 < len(name) <= 128 or len(value) > 256 or name.startswith("aws:"):
         raise RequestInvalid(
-            f"cannot take these tags: at most {limit}, each once, keys to 128 and values to 256 characters",
-            argument="tagging",
+            "cannot take this tag: its key has 1 to 128 characters and does not start with aws:, its value up to 256",
+            argument="tag",
         )
     tags[name] = value
 
@@ -332,7 +398,7 @@ def read_copy_source(text: str) -> tuple[Address, str]:
     name, _, version = query.partition("=")
     if query and name != "versionId":
         raise RequestInvalid("cannot read x-amz-copy-source: it is BUCKET/KEY", argument="x-amz-copy-source")
-    return Address(bucket, key), unescape(version.encode("latin-1"))
+    return Address(bucket, key), read_version_id(unescape(version.encode("latin-1"))) if query else ""
 
 
 def read_number(request: Request, name: str, default: int, low: int, high: int) -> int:
@@ -343,6 +409,14 @@ def read_number(request: Request, name: str, default: int, low: int, high: int) 
     if not (text.isascii() and text.isdigit() and len(text) <= 10) or int(text) < low:
         raise RequestInvalid(f"cannot use {name}={text}: a number from {low} on", argument=name)
     return min(int(text), high)
+
+
+def read_part_number(text: str) -> int:
+    """Errors: RequestInvalid."""
+    text = text.strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 5) or not 1 <= int(text) <= MAX_PARTS:
+        raise RequestInvalid(f"cannot use part number {text[:10]!r}: 1 to {MAX_PARTS}", argument="partNumber")
+    return int(text)
 
 
 def field_text(text: str, argument: str) -> bytes:

@@ -89,6 +89,8 @@ def write_token(position: str) -> str:
 
 def read_token(token: str) -> str:
     """Errors: RequestInvalid for a token that we did not make."""
+    if not token:
+        raise RequestInvalid("cannot use an empty continuation token", argument="continuation-token")
     try:
         return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from lockhouse.core.versions import Version
+from lockhouse.errors import MethodNotAllowed
+from lockhouse.protocols.aws import xml
 from lockhouse.protocols.s3 import fields
 
 _RANGES = (b"accept-ranges", b"bytes")
@@ -31,6 +35,11 @@ def object_headers(version: Version, *, checksums: bool = False) -> list[tuple[b
     return headers
 
 
+def marker_refused(what: str, marker: Version) -> MethodNotAllowed:
+    """The refusal of a request that names a delete marker by its version id: it can only be deleted."""
+    return MethodNotAllowed(f"{what}: it is a delete marker", allow="DELETE", version_id=marker.id, at=int(marker.at))
+
+
 def written_headers(version: Version) -> list[tuple[bytes, bytes]]:
     """The headers of an answer to a write."""
     return [
@@ -39,6 +48,20 @@ def written_headers(version: Version) -> list[tuple[bytes, bytes]]:
         *fields.encryption_headers(version.encryption),
         *checksum_headers(version),
     ]
+
+
+def checksum_xml(checksums: Mapping[str, str]) -> str:
+    """The same as elements of a result document."""
+    found = "".join(
+        xml.field(checksum_element(algorithm), value)
+        for algorithm, value in checksums.items()
+        if algorithm != CHECKSUM_TYPE
+    )
+    return found + xml.field("ChecksumType", checksums.get(CHECKSUM_TYPE, "FULL_OBJECT")) if found else ""
+
+
+def checksum_element(algorithm: str) -> str:
+    return f"Checksum{algorithm.upper()}"
 
 
 def checksum_headers(version: Version) -> list[tuple[bytes, bytes]]:

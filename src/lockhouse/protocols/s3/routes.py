@@ -93,7 +93,7 @@ _ROWS: tuple[Route, ...] = (
     Route(_O, "GET", "tagging", object_tagging.get_object_tagging, Access.READ, "GetObjectTagging"),
     Route(_O, "PUT", "tagging", object_tagging.put_object_tagging, Access.WRITE, "PutObjectTagging"),
     Route(_O, "DELETE", "tagging", object_tagging.delete_object_tagging, Access.WRITE, "DeleteObjectTagging"),
-    Route(_O, "GET", "acl", bucket_documents.get_acl, Access.ANY_GRANT, "GetObjectAcl"),
+    Route(_O, "GET", "acl", object_tagging.get_object_acl, Access.READ, "GetObjectAcl"),
     Route(_O, "POST", "uploads", uploads.create_upload, Access.WRITE, "CreateMultipartUpload"),
     Route(_O, "PUT", "uploadId", uploads.upload_part, Access.WRITE, "UploadPart"),
     Route(_O, "PUT", COPY_PART, uploads.upload_part_copy, Access.WRITE, "UploadPartCopy"),
@@ -124,8 +124,9 @@ _BY_TABLE = (
 )
 ROUTES: tuple[Route, ...] = _ROWS + tuple(
     Route(_B, method, kind, operation, access, f"{verb}Bucket{_DOCUMENT_NAMES[kind]}")
-    for kind in DOCUMENTS
+    for kind, document in DOCUMENTS.items()
     for method, verb, operation, access in _BY_TABLE
+    if method != "DELETE" or document.can_be_unset
 )
 NOT_OFFERED = frozenset(
     {

@@ -7,6 +7,7 @@ computed as the parts are joined). Source: Amazon S3 User Guide, "Checking objec
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 
 import msgspec
 
@@ -26,10 +27,23 @@ def check_template(template: Template) -> None:
     """RequestInvalid (`request.invalid`) for a checksum that an upload cannot have."""
     algorithm, kind = template.checksum_algorithm, template.checksum_type
     if kind not in ("", "COMPOSITE", FULL_OBJECT) or (kind and not algorithm):
-        raise RequestInvalid("cannot use this checksum type", argument="x-amz-checksum-type")
+        raise RequestInvalid("cannot use this checksum type", argument="combination")
     if (kind == FULL_OBJECT and algorithm in _NEVER_FULL) or (kind == "COMPOSITE" and algorithm in _ONLY_FULL):
+        raise RequestInvalid(f"cannot use the checksum type {kind} with {algorithm.upper()}", argument="combination")
+
+
+def checksum_type(template: Template) -> str:
+    """Of an upload with a checksum: as it was asked for, else what its algorithm has."""
+    return template.checksum_type or (FULL_OBJECT if template.checksum_algorithm in _ONLY_FULL else "COMPOSITE")
+
+
+def check_part(template: Template, checksums: Mapping[str, str]) -> None:
+    """Errors: RequestInvalid for a part with a checksum of another kind than the whole will have."""
+    algorithm = template.checksum_algorithm
+    if algorithm and checksums and algorithm not in checksums:
         raise RequestInvalid(
-            f"cannot use the checksum type {kind} with {algorithm.upper()}", argument="x-amz-checksum-type"
+            f"cannot take a part with {', '.join(checksums).upper()}: the upload was begun with {algorithm.upper()}",
+            argument="combination",
         )
 
 

@@ -188,7 +188,7 @@ def test_several_checksums_of_one_body_are_refused():
 
 
 def test_an_unknown_checksum_is_refused_rather_than_believed():
-    with pytest.raises(RequestInvalid):
+    with pytest.raises(BodyDigestInvalid):
         read_expected(verified(PayloadMode.UNSIGNED), headers(content_length=0, x_amz_checksum_md6="AAAA"))
 
 

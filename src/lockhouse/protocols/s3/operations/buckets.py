@@ -20,7 +20,7 @@ async def create_bucket(call: Call) -> Response:
     raw = await call.body.whole(documents.MAX_BYTES)
     region = ""
     if raw:
-        region = xml.read_document(raw, "CreateBucketConfiguration").value("LocationConstraint").strip()
+        region = documents.read_location(raw)
     region = region or call.signed_region
     required = call.house.require_lock
     await call.house.write(lambda tx: namespaces.create(tx, call.caller, call.bucket, region, require_lock=required))

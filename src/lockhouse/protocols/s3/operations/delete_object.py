@@ -31,7 +31,7 @@ async def delete_object(call: Call) -> Response:
 async def delete_key(call: Call, key: str, version_id: str, conditions: Conditions) -> Deleted | None:
     """Delete one key, or release the lock that it names."""
     if lockfile_target(key) is not None:
-        await release_lock_object(call, key, version_id)
+        await release_lock_object(call, key, version_id, conditions)
         return None
     address, nonce = Address(call.bucket, key), call.house.engine.nonce()
     try:
@@ -39,6 +39,6 @@ async def delete_key(call: Call, key: str, version_id: str, conditions: Conditio
             lambda tx: objects.delete(tx, call.caller, address, nonce, version_id, conditions)
         )
     except VersionNotFound:
-        if parse_version_id(version_id) is None:
+        if parse_version_id(version_id) is None and not fields.is_no_version(version_id):
             raise
         return Deleted(version_id, marker=False)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from lockhouse.core.addresses import lockfile_target
 from lockhouse.core.versions import Version
-from lockhouse.errors import ConditionFailed, MethodNotAllowed, OperationUnsupported, RangeUnsatisfiable
+from lockhouse.errors import ConditionFailed, RequestInvalid
 from lockhouse.protocols.s3 import fields
 from lockhouse.protocols.s3.call import Call
+from lockhouse.protocols.s3.fields import read_part_number
 from lockhouse.protocols.s3.operations.lock_objects import get_lock_object
-from lockhouse.protocols.s3.representation import object_headers
+from lockhouse.protocols.s3.representation import marker_refused, object_headers
 from lockhouse.protocols.web import Response
 
 
@@ -50,9 +51,7 @@ def _describe(call: Call, version: Version) -> tuple[list[tuple[bytes, bytes]], 
     """The headers of the answer, and the range to send (None: the whole body)."""
     headers = call.request.headers
     if version.is_delete_marker:
-        raise MethodNotAllowed(
-            f"cannot read version {version.id} of {call.address.lock_id}: it is a delete marker", allow="DELETE"
-        )
+        raise marker_refused(f"cannot read version {version.id} of {call.address.lock_id}", version)
     fields.check_customer_key(version, fields.read_customer_key(headers))
     part = _part(call, version)
     mode = headers.first.get(b"x-amz-checksum-mode", b"")
@@ -72,11 +71,7 @@ def _part(call: Call, version: Version) -> tuple[int, int] | None:
     number = call.request.parameter("partNumber")
     wanted = call.request.headers.get("range")
     if number is not None:
-        if wanted is not None or version.parts > 1 or number != "1":
-            if version.parts <= 1 and number != "1":
-                raise RangeUnsatisfiable("the object has one part", size=version.size)
-            raise OperationUnsupported("cannot read an object by its parts: ask for a range")
-        return (0, version.size) if version.size else None
+        return _whole_as_part(number, version, ranged=wanted is not None)
     if wanted is not None and (since := call.request.headers.get("if-range")) is not None:
         same = since.strip('"') == version.etag or since == fields.http_date(version.at).decode()
         if not same:
@@ -84,8 +79,22 @@ def _part(call: Call, version: Version) -> tuple[int, int] | None:
     return fields.read_range(wanted, version.size)
 
 
+def _whole_as_part(number: str, version: Version, *, ranged: bool) -> tuple[int, int] | None:
+    """The one part that an object has here: its body is one, however it was uploaded, as after a copy in S3."""
+    if ranged:
+        raise RequestInvalid("cannot use a Range together with partNumber", argument="combination")
+    if read_part_number(number) != 1:
+        raise RequestInvalid(f"cannot read part {number}: an object is kept as one part here", argument="part_beyond")
+    return (0, version.size) if version.size else None
+
+
 def _not_modified(problem: ConditionFailed) -> Response:
     """304 for a reader that has the bytes already; every other unmet condition is an error."""
     if problem.details.get("when") != "none_match":
         raise problem
-    return Response(304, [fields.etag_field(str(problem.details.get("etag", "")))])
+    details = problem.details
+    headers = [fields.etag_field(str(details.get("etag", "")))]
+    if "version_id" in details:
+        headers.append((b"last-modified", fields.http_date(int(details["at"]))))
+        headers.append((b"x-amz-version-id", str(details["version_id"]).encode("ascii")))
+    return Response(304, headers)

@@ -7,24 +7,30 @@ backend, `use_lockfile`; PROTOCOLS 2.3 and 2.7; DESIGN "The lock: theory".
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from lockhouse.core.addresses import Address, lockfile_target
 from lockhouse.core.locks import Facet
-from lockhouse.errors import OperationUnsupported, StateNotFound, VersionNotFound
+from lockhouse.core.ports import Reader
+from lockhouse.errors import ConditionFailed, OperationUnsupported, StateNotFound, VersionNotFound
 from lockhouse.protocols.s3 import fields
 from lockhouse.protocols.s3.call import Call
 from lockhouse.protocols.web import Response
+from lockhouse.service import locks
 from lockhouse.service.lock_documents import read_document
 from lockhouse.service.locks import TakeLock, Unlock
+from lockhouse.service.objects import Conditions
 
 MAX_DOCUMENT_BYTES = 64 * 1024
 
 
 async def put_lock_object(call: Call) -> Response:
     """Take the lock; held by another it answers PreconditionFailed, after waiting as the house is told to."""
+    if fields.read_write_conditions(call.request.headers).if_match:
+        raise OperationUnsupported("cannot change a lock: a PUT takes it, with If-None-Match: * or without condition")
     encryption = fields.read_encryption(call.request.headers)
     info = await call.body.whole(MAX_DOCUMENT_BYTES)
-    etag = hashlib.md5(info, usedforsecurity=False).hexdigest()
+    etag = _etag(info)
     document = read_document(info)
     command = TakeLock(
         address=_target(call),
@@ -48,7 +54,12 @@ async def get_lock_object(call: Call) -> Response:
         if call.version_id:
             raise VersionNotFound(f"cannot find a version of {call.address.lock_id}: locks have none")
         raise StateNotFound(f"cannot find {call.address.lock_id}: nobody holds the lock")
-    etag = hashlib.md5(shown, usedforsecurity=False).hexdigest()
+    etag = _etag(shown)
+    conditions = fields.read_conditions(call.request.headers)
+    if conditions.if_match and not _named(conditions.if_match, etag):
+        raise _changed(call.address)
+    if conditions.if_none_match and _named(conditions.if_none_match, etag):
+        return Response(304, [fields.etag_field(etag)])
     headers = [
         fields.etag_field(etag),
         (b"last-modified", fields.http_date(call.caller.now)),
@@ -65,17 +76,46 @@ async def get_lock_object(call: Call) -> Response:
     return Response(status, headers, shown)
 
 
-async def release_lock_object(call: Call, key: str, version_id: str) -> None:
-    """Release the lock behind `key`. Nothing happens for a version: a lock has none."""
+async def release_lock_object(call: Call, key: str, version_id: str, conditions: Conditions) -> None:
+    """Release the lock behind `key`; under If-Match only the lock whose document has this ETag. Nothing happens for a
+    version: a lock has none."""
     target = lockfile_target(key)
-    if target is not None and not version_id:
-        await call.house.release_lock(call.caller, Unlock(Address(call.bucket, target), Facet.LOCKFILE))
+    if target is None or version_id:
+        return
+    place, expected = Address(call.bucket, target), conditions.if_match
+    command = Unlock(place, Facet.LOCKFILE)
+    if not expected:
+        await call.house.release_lock(call.caller, command)
+        return
+    found = False
+
+    def kept(tx: Reader) -> bool:
+        nonlocal found
+        shown = locks.show(tx, call.caller, place, Facet.LOCKFILE)
+        found = shown is not None
+        return shown is not None and _named(expected, _etag(shown[1]))
+
+    if await call.house.release_held(call.caller, command, kept) is None:
+        address = Address(call.bucket, key)
+        raise _changed(address) if found else StateNotFound(f"cannot find {address.lock_id}: nobody holds the lock")
 
 
 def refuse_lock_key(key: str) -> None:
     """Errors: OperationUnsupported for an operation that would store something under a lock's name."""
     if lockfile_target(key) is not None:
         raise OperationUnsupported(f"cannot do this with {key}: it is the lock of a state, which is not stored")
+
+
+def _etag(document: bytes) -> str:
+    return hashlib.md5(document, usedforsecurity=False).hexdigest()
+
+
+def _named(etags: Sequence[str], etag: str) -> bool:
+    return "*" in etags or etag in etags
+
+
+def _changed(address: Address) -> ConditionFailed:
+    return ConditionFailed(f"cannot use {address.lock_id}: If-Match does not hold", when="match", condition="If-Match")
 
 
 def _target(call: Call) -> Address:

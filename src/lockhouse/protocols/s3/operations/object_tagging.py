@@ -1,4 +1,4 @@
-"""GetObjectTagging, PutObjectTagging, DeleteObjectTagging. Source: Amazon S3 API Reference."""
+"""GetObjectTagging, PutObjectTagging, DeleteObjectTagging, GetObjectAcl. Source: Amazon S3 API Reference."""
 
 from __future__ import annotations
 
@@ -6,15 +6,23 @@ from lockhouse.core.versions import Version
 from lockhouse.protocols.s3 import documents, fields
 from lockhouse.protocols.s3.call import Call
 from lockhouse.protocols.s3.operations.lock_objects import refuse_lock_key
+from lockhouse.protocols.s3.representation import marker_refused
 from lockhouse.protocols.web import Response
 from lockhouse.service import objects
 
 
 async def get_object_tagging(call: Call) -> Response:
     refuse_lock_key(call.key)
-    found = await call.house.read(lambda tx: objects.read(tx, call.caller, call.address, call.version_id, packed=False))
-    headers = [(b"content-type", b"application/xml"), *_version(found.version)]
-    return Response(200, headers, documents.write_tag_set(found.version.tags))
+    version = await _read(call)
+    headers = [(b"content-type", b"application/xml"), *_version(version)]
+    return Response(200, headers, documents.write_tag_set(version.tags))
+
+
+async def get_object_acl(call: Call) -> Response:
+    """The same for every object that there is: access is a matter of grants."""
+    refuse_lock_key(call.key)
+    version = await _read(call)
+    return Response(200, [(b"content-type", b"application/xml"), *_version(version)], documents.private_acl())
 
 
 async def put_object_tagging(call: Call) -> Response:
@@ -28,8 +36,17 @@ async def delete_object_tagging(call: Call) -> Response:
     return Response(204, _version(await _set(call, {})))
 
 
+async def _read(call: Call) -> Version:
+    version_id = call.version_id
+    found = await call.house.read(lambda tx: objects.read(tx, call.caller, call.address, version_id, packed=False))
+    if found.version.is_delete_marker:
+        raise marker_refused(f"cannot read version {found.version.id} of {call.address.lock_id}", found.version)
+    return found.version
+
+
 async def _set(call: Call, tags: dict[str, str]) -> Version:
-    return await call.house.write(lambda tx: objects.set_tags(tx, call.caller, call.address, call.version_id, tags))
+    version_id = call.version_id
+    return await call.house.write(lambda tx: objects.set_tags(tx, call.caller, call.address, version_id, tags))
 
 
 def _version(version: Version) -> list[tuple[bytes, bytes]]:

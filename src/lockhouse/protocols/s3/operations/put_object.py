@@ -41,13 +41,14 @@ def _read_command(call: Call) -> Put:
     if fields.says_nothing_more(headers):
         return command
     fields.check_acl(headers)
+    fields.check_storage_class(headers)
     return msgspec.structs.replace(
         command,
         headers=fields.read_stored(headers),
         metadata=fields.read_metadata(headers),
         encryption=fields.read_encryption(headers),
         tags=fields.read_tags(headers.get("x-amz-tagging")),
-        conditions=fields.read_conditions(headers),
+        conditions=fields.read_write_conditions(headers),
     )
 
 

@@ -7,23 +7,29 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import AsyncIterator
 from functools import partial
 
 from lockhouse.core.ports import Reader
 from lockhouse.core.records import Upload
-from lockhouse.errors import RequestInvalid, StateNotFound, UploadNotFound
+from lockhouse.core.versions import Version
+from lockhouse.errors import DocumentMalformed, RequestInvalid, StateNotFound, UploadNotFound
 from lockhouse.protocols.aws import xml
-from lockhouse.protocols.aws.checksums import CHECKSUM_BYTES, checksum_of, decode_digest
+from lockhouse.protocols.aws.checksums import CHECKSUM_BYTES, Checksums, checksum_of, decode_digest
 from lockhouse.protocols.s3 import fields, listing
 from lockhouse.protocols.s3.call import Call
+from lockhouse.protocols.s3.copying import digest_text, pieces, read_algorithm, watched
 from lockhouse.protocols.s3.operations.copy_object import read_source
 from lockhouse.protocols.s3.operations.lock_objects import refuse_lock_key
 from lockhouse.protocols.s3.operations.put_object import NO_BODY
-from lockhouse.protocols.s3.representation import CHECKSUM_TYPE, checksum_headers, written_headers
-from lockhouse.protocols.s3.whole import FULL_OBJECT, Whole, check_template
+from lockhouse.protocols.s3.representation import (
+    CHECKSUM_TYPE,
+    checksum_element,
+    checksum_headers,
+    checksum_xml,
+    written_headers,
+)
+from lockhouse.protocols.s3.whole import FULL_OBJECT, Whole, check_part, check_template, checksum_type
 from lockhouse.protocols.web import Response
-from lockhouse.runtime.streams import Piece, Stream
 from lockhouse.service import objects, uploads
 from lockhouse.service.objects import Put
 from lockhouse.service.uploads import ListedPart, Template
@@ -36,9 +42,8 @@ async def create_upload(call: Call) -> Response:
     headers = call.request.headers
     refuse_lock_key(call.key)
     fields.check_acl(headers)
-    algorithm = (headers.get("x-amz-checksum-algorithm") or "").lower()
-    if algorithm and algorithm not in CHECKSUM_BYTES:
-        raise RequestInvalid("cannot use this checksum algorithm", argument="x-amz-checksum-algorithm")
+    fields.check_storage_class(headers)
+    algorithm = read_algorithm(headers)
     template = Template(
         content_type=headers.get("content-type") or "",
         headers=fields.read_stored(headers),
@@ -60,6 +65,7 @@ async def create_upload(call: Call) -> Response:
     response.headers += fields.encryption_headers(template.encryption)
     if algorithm:
         response.headers.append((b"x-amz-checksum-algorithm", algorithm.upper().encode("ascii")))
+        response.headers.append((b"x-amz-checksum-type", checksum_type(template).encode("ascii")))
     return response
 
 
@@ -72,6 +78,7 @@ async def upload_part(call: Call) -> Response:
     intake = await call.house.take_in_part(chunks, call.body.announced)
     body = intake.body
     checksums = call.body.prove(body.size, body.md5, body.sha256)
+    check_part(template, checksums)
     part = call.house.part(upload.id, number, intake, call.caller.now, checksums)
     await call.house.write(lambda tx: uploads.put_part(tx, call.caller, call.address, upload.id, part))
     headers = [(b"etag", fields.quoted(body.md5.hex()).encode("ascii"))]
@@ -88,16 +95,21 @@ async def upload_part_copy(call: Call) -> Response:
     part = fields.read_range(wanted, source.size)
     if wanted is not None and (part is None or not wanted.endswith(f"-{part[1] - 1}")):
         raise RequestInvalid("cannot read this range", argument="x-amz-copy-source-range")
-    if part is None:
-        intake = await call.house.copied(source.body)
+    algorithm = uploads.template_of(upload).checksum_algorithm
+    if part is None and not algorithm:
+        intake, checksums = await call.house.copied(source.body), {}
     else:
-        intake = await call.house.take_in_part(_pieces(await call.house.give_out(source, *part)))
-    made = call.house.part(upload.id, number, intake, call.caller.now, {})
+        running = Checksums(frozenset({algorithm} if algorithm else ()))
+        given = await call.house.give_out(source, *(part or (0, None)))
+        intake = await call.house.take_in_part(watched(pieces(given), running))
+        checksums = digest_text(algorithm, running, intake.body)
+    made = call.house.part(upload.id, number, intake, call.caller.now, checksums)
     await call.house.write(lambda tx: uploads.put_part(tx, call.caller, call.address, upload.id, made))
     return listing.xml_response(
         "CopyPartResult",
         xml.field("ETag", fields.quoted(intake.body.md5.hex())),
         xml.field("LastModified", fields.iso_date(call.caller.now)),
+        *(xml.field(checksum_element(name), value) for name, value in checksums.items()),
     )
 
 
@@ -105,11 +117,12 @@ async def list_parts(call: Call) -> Response:
     upload_id = call.request.parameter("uploadId") or ""
     limit = fields.read_number(call.request, "max-parts", _PAGE, 0, _PAGE)
     after = fields.read_number(call.request, "part-number-marker", 0, 0, uploads.MAX_PARTS)
-    _, found = await call.house.read(
+    upload, found = await call.house.read(
         lambda tx: uploads.list_parts(tx, call.caller, call.address, upload_id, after, limit + 1)
     )
     page = found[:limit]
-    more = len(found) > limit
+    more = bool(page) and len(found) > limit
+    template = uploads.template_of(upload)
     return listing.xml_response(
         "ListPartsResult",
         xml.field("Bucket", call.bucket),
@@ -119,9 +132,10 @@ async def list_parts(call: Call) -> Response:
         listing.OWNER,
         xml.field("StorageClass", "STANDARD"),
         xml.field("PartNumberMarker", after),
-        xml.field("NextPartNumberMarker", page[-1].number) if page and more else "",
+        xml.field("NextPartNumberMarker", page[-1].number if page else 0),
         xml.field("MaxParts", limit),
         xml.field("IsTruncated", more),
+        _announced_checksum(template),
         *(
             xml.element(
                 "Part",
@@ -129,7 +143,7 @@ async def list_parts(call: Call) -> Response:
                 xml.field("LastModified", fields.iso_date(each.at)),
                 xml.field("ETag", fields.quoted(each.body.md5.hex())),
                 xml.field("Size", each.body.size),
-                *(xml.field(_checksum_element(name), value) for name, value in each.checksums.items()),
+                *(xml.field(checksum_element(name), value) for name, value in each.checksums.items()),
             )
             for each in page
         ),
@@ -178,9 +192,13 @@ async def complete_upload(call: Call) -> Response:
     upload_id = call.request.parameter("uploadId") or ""
     document = xml.read_document(await call.body.whole(MAX_LIST_BYTES, checksums=False), "CompleteMultipartUpload")
     listed = [
-        ListedPart(_number(each.value("PartNumber")), each.value("ETag").strip('"'), _listed_checksums(each))
+        ListedPart(
+            fields.read_part_number(each.value("PartNumber")), each.value("ETag").strip('"'), _listed_checksums(each)
+        )
         for each in document.all("Part")
     ]
+    if not listed or not all(each.etag for each in listed):
+        raise DocumentMalformed("cannot read this list of parts: each has a PartNumber and an ETag")
     etag = _whole_etag(listed)
     try:
         upload = await _upload(call)
@@ -203,13 +221,13 @@ async def complete_upload(call: Call) -> Response:
         checksums=await _composite(call, upload, template, listed),
         parts=len(listed),
         tags=template.tags,
-        conditions=fields.read_conditions(call.request.headers),
+        conditions=fields.read_write_conditions(call.request.headers),
     )
     written = await call.house.complete_upload(
         call.caller, upload_id, command, listed, passed=whole.passed, settled=whole.settled
     )
     headers = [pair for pair in written_headers(written.version) if pair[0] != b"etag"]
-    return _complete_result(call, written.version.etag, headers)
+    return _complete_result(call, written.version, headers)
 
 
 async def abort_upload(call: Call) -> Response:
@@ -231,16 +249,19 @@ async def _completed(call: Call, etag: str) -> Response | None:
     version = found.version
     if version.etag != etag or version.origin.credential != call.caller.who.credential:
         return None
-    return _complete_result(call, etag, [(b"x-amz-version-id", version.id.encode("ascii")), *checksum_headers(version)])
+    return _complete_result(
+        call, version, [(b"x-amz-version-id", version.id.encode("ascii")), *checksum_headers(version)]
+    )
 
 
-def _complete_result(call: Call, etag: str, headers: list[tuple[bytes, bytes]]) -> Response:
+def _complete_result(call: Call, version: Version, headers: list[tuple[bytes, bytes]]) -> Response:
     response = listing.xml_response(
         "CompleteMultipartUploadResult",
         xml.field("Location", f"{call.request.scheme}://{call.request.headers.get('host')}/{call.bucket}/{call.key}"),
         xml.field("Bucket", call.bucket),
         xml.field("Key", call.key),
-        xml.field("ETag", fields.quoted(etag)),
+        xml.field("ETag", fields.quoted(version.etag)),
+        checksum_xml(version.checksums),
     )
     response.headers += headers
     return response
@@ -279,30 +300,15 @@ def _whole_etag(listed: list[ListedPart]) -> str:
 
 
 def _part_number(call: Call) -> int:
-    return _number(call.request.parameter("partNumber") or "")
+    return fields.read_part_number(call.request.parameter("partNumber") or "")
 
 
-def _number(text: str) -> int:
-    text = text.strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= 5) or not 1 <= int(text) <= uploads.MAX_PARTS:
-        raise RequestInvalid(f"cannot use part number {text[:10]!r}: 1 to {uploads.MAX_PARTS}", argument="partNumber")
-    return int(text)
+def _announced_checksum(template: Template) -> str:
+    algorithm = template.checksum_algorithm
+    if not algorithm:
+        return ""
+    return xml.field("ChecksumAlgorithm", algorithm.upper()) + xml.field("ChecksumType", checksum_type(template))
 
 
 def _listed_checksums(part: xml.Node) -> dict[str, str]:
-    return {name: value for name in CHECKSUM_BYTES if (value := part.value(_checksum_element(name)).strip())}
-
-
-def _checksum_element(algorithm: str) -> str:
-    return "Checksum" + {"crc64nvme": "CRC64NVME"}.get(algorithm, algorithm.upper())
-
-
-async def _pieces(given: bytes | Stream) -> AsyncIterator[Piece]:
-    if isinstance(given, bytes):
-        yield given
-        return
-    try:
-        async for piece in given.chunks():
-            yield piece
-    finally:
-        given.close()
+    return {name: value for name in CHECKSUM_BYTES if (value := part.value(checksum_element(name)).strip())}
