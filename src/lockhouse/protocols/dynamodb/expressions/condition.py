@@ -10,7 +10,7 @@ Source: developer guide, "Condition and filter expressions, operators, and funct
 
 from __future__ import annotations
 
-from typing import NoReturn, TypeAlias
+from typing import TypeAlias
 
 from lockhouse.core.attributes import Kind, Value, kind_of, order
 from lockhouse.core.conditions import (
@@ -33,7 +33,7 @@ from lockhouse.core.conditions import (
     SizeOf,
 )
 from lockhouse.protocols.dynamodb.expressions.placeholders import Placeholders, path_text, read_path, starts_path
-from lockhouse.protocols.dynamodb.expressions.tokens import Cursor
+from lockhouse.protocols.dynamodb.expressions.tokens import Cursor, Wrong
 from lockhouse.protocols.dynamodb.values import shown_value
 
 MAX_OPERATORS = 300
@@ -58,11 +58,28 @@ _ORDERED = frozenset({Kind.S, Kind.N, Kind.B})
 _PREFIXED = frozenset({Kind.S, Kind.B})
 _SIZED = frozenset(Kind) - {Kind.N, Kind.BOOL, Kind.NULL}
 _Node: TypeAlias = "Condition | Operand"
+_KEYWORDS = frozenset({"AND", "OR", "NOT", "BETWEEN", "IN"})
+_ORDER = tuple(
+    map(
+        frozenset,
+        (
+            [Wrong.PARENTHESES],
+            [Wrong.FUNCTION],
+            [Wrong.MISUSED],
+            [Wrong.RESERVED],
+            [Wrong.NAME, Wrong.VALUE, Wrong.COUNT, Wrong.DISTINCT, Wrong.KIND],
+        ),
+    )
+)
+"""Which of several mistakes is told."""
+_SOME_SIZE = SizeOf(Constant(""))
+_SOME_CONDITION = Exists(("",))
+"""They stand for what was noted to be wrong, while the rest is read."""
 
 
 def parse_condition(kind: str, text: str, placeholders: Placeholders) -> Condition:
     """The tree of an expression. `kind` names the parameter. RequestInvalid (`request.invalid`) with AWS's message."""
-    reader = _Reader(Cursor(kind, text), placeholders)
+    reader = _Reader(Cursor(kind, text, _KEYWORDS), placeholders)
     return reader.read()
 
 
@@ -78,6 +95,7 @@ class _Reader:
     def read(self) -> Condition:
         condition = self._condition(self._either())
         self._cursor.finish()
+        self._cursor.settle(_ORDER)
         if self._operators > MAX_OPERATORS:
             self._cursor.refuse(f"The expression contains too many operators; operator count: {self._operators}")
         return condition
@@ -85,6 +103,7 @@ class _Reader:
     def _condition(self, node: _Node) -> Condition:
         if isinstance(node, SizeOf):
             self._misused("size")
+            return _SOME_CONDITION
         if isinstance(node, At | Constant):
             self._cursor.refuse_syntax()
         return node
@@ -92,18 +111,22 @@ class _Reader:
     def _operand(self, node: _Node) -> Operand:
         if not isinstance(node, At | Constant | SizeOf):
             self._refuse_condition(node)
+            return _SOME_SIZE
         return node
 
-    def _refuse_condition(self, node: Condition) -> NoReturn:
+    def _refuse_condition(self, node: Condition) -> None:
         function = _FUNCTIONS.get(type(node), "")
         if isinstance(node, Not) and isinstance(node.condition, Exists):
             function = "attribute_not_exists"
-        if function:
-            self._misused(function)
-        self._cursor.refuse_syntax()
+        if not function:
+            self._cursor.refuse_syntax()
+        self._misused(function)
 
-    def _misused(self, function: str) -> NoReturn:
-        self._cursor.refuse(f"The function is not allowed to be used this way in an expression; function: {function}")
+    def _misused(self, function: str) -> None:
+        self._cursor.note(
+            Wrong.MISUSED,
+            f"The function is not allowed to be used this way in an expression; function: {function}",
+        )
 
     def _either(self) -> _Node:
         node = self._both()
@@ -167,9 +190,10 @@ class _Reader:
             choices.append(self._operand(self._term()))
         self._cursor.expect(")")
         if len(choices) > MAX_IN_OPERANDS:
-            self._cursor.refuse(
+            self._cursor.note(
+                Wrong.COUNT,
                 "Incorrect number of operands for operator or function; "
-                f"operator or function: IN, number of operands: {len(choices) + 1}"
+                f"operator or function: IN, number of operands: {len(choices) + 1}",
             )
         return OneOf(operand, tuple(choices))
 
@@ -181,7 +205,7 @@ class _Reader:
             cursor.shallower()
             cursor.expect(")")
             if node is self._parenthesised:
-                cursor.refuse("The expression has redundant parentheses;")
+                cursor.note(Wrong.PARENTHESES, "The expression has redundant parentheses;")
             self._parenthesised = node
             return node
         if cursor.token.text[0] == ":":
@@ -203,12 +227,15 @@ class _Reader:
         cursor.shallower()
         cursor.expect(")")
         if name not in _ARITIES:
-            cursor.refuse(f"Invalid function name; function: {name}")
+            cursor.note(Wrong.FUNCTION, f"Invalid function name; function: {name}")
+            return _SOME_SIZE
         if len(operands) != _ARITIES[name]:
-            cursor.refuse(
+            cursor.note(
+                Wrong.COUNT,
                 "Incorrect number of operands for operator or function; "
-                f"operator or function: {name}, number of operands: {len(operands)}"
+                f"operator or function: {name}, number of operands: {len(operands)}",
             )
+            return _SOME_SIZE if name == "size" else _SOME_CONDITION
         self._operators += 1
         match name:
             case "attribute_exists":
@@ -226,28 +253,33 @@ class _Reader:
                 self._check_distinct(name, operands[0], operands[1])
                 return Contains(operands[0], operands[1])
         operand = operands[0]
-        if isinstance(operand, SizeOf):
-            self._misused("size")
         self._check_kind(name, operand, _SIZED)
-        return SizeOf(operand)
+        return _SOME_SIZE if isinstance(operand, SizeOf) else SizeOf(operand)
 
     def _path(self, function: str, operand: Operand) -> Path:
         if not isinstance(operand, At):
-            self._cursor.refuse(f"Operator or function requires a document path; operator or function: {function}")
+            self._cursor.note(
+                Wrong.KIND, f"Operator or function requires a document path; operator or function: {function}"
+            )
+            return ("",)
         return operand.path
 
     def _kind(self, operand: Operand) -> Kind:
         value = operand.value if isinstance(operand, Constant) else None
         if not isinstance(operand, Constant) or not isinstance(value, str):
             actual = kind_of(operand.value) if isinstance(operand, Constant) else _ALL_KINDS
-            self._cursor.refuse(
+            self._cursor.note(
+                Wrong.KIND,
                 "Incorrect operand type for operator or function; "
-                f"operator or function: attribute_type, operand type: {actual}"
+                f"operator or function: attribute_type, operand type: {actual}",
             )
+            return Kind.S
         if value not in Kind.__members__:
-            self._cursor.refuse(
-                f"Invalid attribute type name found; type: {value}, valid types: {{B,NULL,SS,BOOL,L,BS,N,NS,S,M}}"
+            self._cursor.note(
+                Wrong.KIND,
+                f"Invalid attribute type name found; type: {value}, valid types: {{B,NULL,SS,BOOL,L,BS,N,NS,S,M}}",
             )
+            return Kind.S
         return Kind(value)
 
     def _check_kind(
@@ -257,8 +289,8 @@ class _Reader:
             return
         kind = Kind.N if isinstance(operand, SizeOf) else kind_of(operand.value)
         if kind not in allowed:
-            self._cursor.refuse(
-                f"Incorrect operand type for operator or function; {what}: {name}, operand type: {kind}"
+            self._cursor.note(
+                Wrong.KIND, f"Incorrect operand type for operator or function; {what}: {name}, operand type: {kind}"
             )
 
     def _check_ordered(self, comparator: Comparator, left: Operand, right: Operand) -> None:
@@ -268,9 +300,10 @@ class _Reader:
 
     def _check_distinct(self, name: str, first: Operand, second: Operand) -> None:
         if isinstance(first, At) and first == second:
-            self._cursor.refuse(
+            self._cursor.note(
+                Wrong.DISTINCT,
                 "The first operand must be distinct from the remaining operands for this operator or function; "
-                f"operator: {name}, first operand: {path_text(first.path)}"
+                f"operator: {name}, first operand: {path_text(first.path)}",
             )
 
     def _check_bounds(self, low: Operand, high: Operand) -> None:
@@ -278,10 +311,13 @@ class _Reader:
             return
         shown = f"lower bound operand: {_shown(low.value)}, upper bound operand: {_shown(high.value)}"
         if kind_of(low.value) != kind_of(high.value):
-            self._cursor.refuse(f"The BETWEEN operator requires same data type for lower and upper bounds; {shown}")
-        if order(low.value, high.value) == 1:
-            self._cursor.refuse(
-                f"The BETWEEN operator requires upper bound to be greater than or equal to lower bound; {shown}"
+            self._cursor.note(
+                Wrong.KIND, f"The BETWEEN operator requires same data type for lower and upper bounds; {shown}"
+            )
+        elif order(low.value, high.value) == 1:
+            self._cursor.note(
+                Wrong.KIND,
+                f"The BETWEEN operator requires upper bound to be greater than or equal to lower bound; {shown}",
             )
 
 

@@ -13,7 +13,7 @@ from lockhouse.core.attributes import Value
 from lockhouse.core.conditions import Path
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.dynamodb.expressions.reserved import RESERVED
-from lockhouse.protocols.dynamodb.expressions.tokens import Cursor
+from lockhouse.protocols.dynamodb.expressions.tokens import Cursor, Wrong
 
 _NAME_KEY = re.compile(r"#[0-9a-zA-Z_]+", re.ASCII)
 _VALUE_KEY = re.compile(r":[0-9a-zA-Z_]+", re.ASCII)
@@ -35,17 +35,21 @@ class Placeholders:
 
     def name(self, cursor: Cursor, placeholder: str) -> str:
         if placeholder not in self._names:
-            cursor.refuse(
-                f"An expression attribute name used in the document path is not defined; attribute name: {placeholder}"
+            cursor.note(
+                Wrong.NAME,
+                f"An expression attribute name used in the document path is not defined; attribute name: {placeholder}",
             )
+            return placeholder
         self._unused_names.pop(placeholder, None)
         return self._names[placeholder]
 
     def value(self, cursor: Cursor, placeholder: str) -> Value:
         if placeholder not in self._values:
-            cursor.refuse(
-                f"An expression attribute value used in expression is not defined; attribute value: {placeholder}"
+            cursor.note(
+                Wrong.VALUE,
+                f"An expression attribute value used in expression is not defined; attribute value: {placeholder}",
             )
+            return None
         self._unused_values.pop(placeholder, None)
         return self._values[placeholder]
 
@@ -74,7 +78,7 @@ def _check_keys(parameter: str, given: Mapping[str, object], allowed: re.Pattern
 def starts_path(cursor: Cursor) -> bool:
     """Whether the next token can begin a document path."""
     text = cursor.token.text
-    return text[0] == "#" or text[0] == "_" or text[0].isalpha()
+    return text[0] == "#" or text[0] == "_" or (text[0].isalpha() and cursor.token.keyword not in cursor.keywords)
 
 
 def read_path(cursor: Cursor, placeholders: Placeholders) -> Path:
@@ -103,7 +107,7 @@ def _read_name(cursor: Cursor, placeholders: Placeholders) -> str:
     if token.text[0] == "#":
         return placeholders.name(cursor, token.text)
     if token.keyword in RESERVED:
-        cursor.refuse(f"Attribute name is a reserved keyword; reserved keyword: {token.text}")
+        cursor.note(Wrong.RESERVED, f"Attribute name is a reserved keyword; reserved keyword: {token.text}")
     return token.text
 
 

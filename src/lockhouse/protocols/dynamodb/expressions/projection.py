@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from lockhouse.core.conditions import Path
 from lockhouse.protocols.dynamodb.expressions.placeholders import Placeholders, read_path
-from lockhouse.protocols.dynamodb.expressions.tokens import Cursor
+from lockhouse.protocols.dynamodb.expressions.tokens import Cursor, Wrong
 from lockhouse.protocols.dynamodb.expressions.update import check_overlaps
+
+_ORDER = tuple(map(frozenset, ([Wrong.RESERVED], [Wrong.NAME], [Wrong.PATHS])))
 
 
 def parse_projection(text: str, placeholders: Placeholders) -> tuple[Path, ...]:
@@ -15,7 +17,6 @@ def parse_projection(text: str, placeholders: Placeholders) -> tuple[Path, ...]:
     while cursor.accept(","):
         paths.append(read_path(cursor, placeholders))
     cursor.finish()
-    message = check_overlaps("ProjectionExpression", paths)
-    if message:
-        cursor.refuse(message.partition(": ")[2])
+    check_overlaps(cursor, paths)
+    cursor.settle(_ORDER)
     return tuple(paths)

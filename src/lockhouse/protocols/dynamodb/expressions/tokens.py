@@ -6,6 +6,8 @@ Source: developer guide, "Using expressions in DynamoDB". An expression has at m
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from enum import Enum, auto
 from typing import NoReturn
 
 import msgspec
@@ -24,6 +26,23 @@ _SPACE = re.compile(r"\s*", re.ASCII)
 END = "<EOF>"
 
 
+class Wrong(Enum):
+    """What can be wrong in a text that follows the grammar."""
+
+    PARENTHESES = auto()
+    FUNCTION = auto()
+    """There is no function of this name."""
+    MISUSED = auto()
+    RESERVED = auto()
+    SECTION = auto()
+    NAME = auto()
+    VALUE = auto()
+    PATHS = auto()
+    COUNT = auto()
+    DISTINCT = auto()
+    KIND = auto()
+
+
 class Token(msgspec.Struct, frozen=True):
     """One token and where it stands in the text; `text` is `<EOF>` at the end."""
 
@@ -37,11 +56,17 @@ class Token(msgspec.Struct, frozen=True):
 
 
 class Cursor:
-    """Walks over the tokens of one expression. `kind` is the parameter's name, for messages."""
+    """Walks over the tokens of one expression. `kind` is the parameter's name, for messages.
 
-    def __init__(self, kind: str, text: str) -> None:
+    A text that breaks the grammar is refused for that alone, so whatever else is wrong is noted until it was read to
+    its end; `settle` then refuses it. `keywords` can be no names.
+    """
+
+    def __init__(self, kind: str, text: str, keywords: frozenset[str] = frozenset()) -> None:
         self.kind = kind
         self.text = text
+        self.keywords = keywords
+        self._noted: list[tuple[Wrong, str]] = []
         self._at = 0
         self._depth = 0
         if not text or text.isspace():
@@ -111,6 +136,17 @@ class Cursor:
 
     def shallower(self) -> None:
         self._depth -= 1
+
+    def note(self, wrong: Wrong, message: str) -> None:
+        """What is wrong here, if it is not the grammar."""
+        self._noted.append((wrong, message))
+
+    def settle(self, order: Sequence[frozenset[Wrong]]) -> None:
+        """Refuse for what was noted: the first of the first kind."""
+        for group in order:
+            for wrong, message in self._noted:
+                if wrong in group:
+                    self.refuse(message)
 
     def refuse_syntax(self) -> NoReturn:
         token = self.token

@@ -24,7 +24,7 @@ from lockhouse.core.updates import (
     Sum,
 )
 from lockhouse.protocols.dynamodb.expressions.placeholders import Placeholders, path_text, read_path, starts_path
-from lockhouse.protocols.dynamodb.expressions.tokens import END, Cursor
+from lockhouse.protocols.dynamodb.expressions.tokens import END, Cursor, Wrong
 
 _SECTIONS = frozenset({"SET", "REMOVE", "ADD", "DELETE"})
 _TYPE_WORDS = {
@@ -40,6 +40,22 @@ _TYPE_WORDS = {
     Kind.BS: "BINARY_SET",
 }
 _SETS = frozenset({Kind.SS, Kind.NS, Kind.BS})
+_ORDER = tuple(
+    frozenset({wrong})
+    for wrong in (
+        Wrong.RESERVED,
+        Wrong.FUNCTION,
+        Wrong.SECTION,
+        Wrong.NAME,
+        Wrong.VALUE,
+        Wrong.PATHS,
+        Wrong.COUNT,
+        Wrong.KIND,
+    )
+)
+"""Which of several mistakes is told."""
+_ANYTHING = At(("",))
+"""Stands for what was noted to be wrong, while the rest is read."""
 
 
 def parse_update(text: str, placeholders: Placeholders) -> tuple[Change, ...]:
@@ -47,8 +63,8 @@ def parse_update(text: str, placeholders: Placeholders) -> tuple[Change, ...]:
     return _Reader(Cursor("UpdateExpression", text), placeholders).read()
 
 
-def check_overlaps(kind: str, paths: list[Path]) -> str:
-    """The message about two paths of which one lies in the other or contradicts it; empty when there are none."""
+def check_overlaps(cursor: Cursor, paths: list[Path]) -> None:
+    """Note the first two paths of which one lies in the other or contradicts it."""
     for at, second in enumerate(paths):
         for first in paths[:at]:
             shown = (
@@ -57,12 +73,13 @@ def check_overlaps(kind: str, paths: list[Path]) -> str:
             )
             for one, two in zip(first, second, strict=False):
                 if type(one) is not type(two):
-                    return f"Invalid {kind}: Two document paths conflict with each other; {shown}"
+                    cursor.note(Wrong.PATHS, f"Two document paths conflict with each other; {shown}")
+                    return
                 if one != two:
                     break
             else:
-                return f"Invalid {kind}: Two document paths overlap with each other; {shown}"
-    return ""
+                cursor.note(Wrong.PATHS, f"Two document paths overlap with each other; {shown}")
+                return
 
 
 class _Reader:
@@ -81,15 +98,14 @@ class _Reader:
             if section not in _SECTIONS:
                 cursor.refuse_syntax()
             if section in seen:
-                cursor.refuse(f'The "{section}" section can only be used once in an update expression;')
+                cursor.note(Wrong.SECTION, f'The "{section}" section can only be used once in an update expression;')
             seen.add(section)
             cursor.advance()
             changes.append(self._change(section))
             while cursor.accept(","):
                 changes.append(self._change(section))
-        message = check_overlaps("UpdateExpression", [change.path for change in changes])
-        if message:
-            cursor.refuse(message.partition(": ")[2])
+        check_overlaps(cursor, [change.path for change in changes])
+        cursor.settle(_ORDER)
         return tuple(changes)
 
     def _change(self, section: str) -> Change:
@@ -149,16 +165,22 @@ class _Reader:
         cursor.shallower()
         cursor.expect(")")
         if name not in ("if_not_exists", "list_append"):
-            cursor.refuse(f"Invalid function name; function: {name}")
+            cursor.note(Wrong.FUNCTION, f"Invalid function name; function: {name}")
+            return _ANYTHING
         if len(operands) != 2:
-            cursor.refuse(
+            cursor.note(
+                Wrong.COUNT,
                 "Incorrect number of operands for operator or function; "
-                f"operator or function: {name}, number of operands: {len(operands)}"
+                f"operator or function: {name}, number of operands: {len(operands)}",
             )
+            return _ANYTHING
         first, second = operands
         if name == "if_not_exists":
             if not isinstance(first, At):
-                cursor.refuse("Operator or function requires a document path; operator or function: if_not_exists")
+                cursor.note(
+                    Wrong.KIND, "Operator or function requires a document path; operator or function: if_not_exists"
+                )
+                return _ANYTHING
             return IfNotExists(first.path, second)
         for operand in operands:
             if isinstance(operand, Constant):
@@ -168,14 +190,16 @@ class _Reader:
     def _check_kind(self, section: str, value: Value, allowed: frozenset[Kind]) -> None:
         kind = kind_of(value)
         if kind not in allowed:
-            self._cursor.refuse(
+            self._cursor.note(
+                Wrong.COUNT,
                 f"Incorrect operand type for operator or function; operator: {section}, "
-                f"operand type: {_TYPE_WORDS[kind]}, typeSet: ALLOWED_FOR_{section}_OPERAND"
+                f"operand type: {_TYPE_WORDS[kind]}, typeSet: ALLOWED_FOR_{section}_OPERAND",
             )
 
     def _check_operand(self, operator: str, kind: Kind, allowed: Kind) -> None:
         if kind is not allowed:
-            self._cursor.refuse(
+            self._cursor.note(
+                Wrong.KIND,
                 "Incorrect operand type for operator or function; "
-                f"operator or function: {operator}, operand type: {kind}"
+                f"operator or function: {operator}, operand type: {kind}",
             )
