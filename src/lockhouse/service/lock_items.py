@@ -99,6 +99,14 @@ def show_either(tx: Reader, caller: Caller, address: Address) -> Shown:
     return shown
 
 
+def show_seen(tx: Reader, caller: Caller, address: Address) -> Item | None:
+    """As `show_either`, and nothing for who may not see it."""
+    target = digest_address(address)
+    if not locks.sees(caller, address) or (target is not None and not _sees(caller, target)):
+        return None
+    return show_either(tx, caller, address).item
+
+
 def every(tx: Reader, caller: Caller, after: str = "") -> Iterator[Item]:
     """Every lock and digest item that the caller may see, those of one address together, after a LockID."""
     start = parse_lock_id(after) if after else None

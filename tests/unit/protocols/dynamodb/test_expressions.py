@@ -204,3 +204,72 @@ def test_placeholders_that_nothing_uses_are_refused():
 def test_malformed_placeholders_are_refused(names, values):
     with pytest.raises(RequestInvalid, match=r"must not be empty|contains invalid key"):
         Placeholders(names, values)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = :zz AND (date = :a", 'Syntax error; token: "<EOF>", near: ":a"'),
+        ("a = OR", 'Syntax error; token: "OR", near: "= OR"'),
+        ("a = :zz OR ((date = :a))", "The expression has redundant parentheses;"),
+        ("date = :a OR frob(a)", "Invalid function name; function: frob"),
+        ("date = :a OR size(a)", "The function is not allowed to be used this way in an expression; function: size"),
+        ("a = :zz OR date = :a", "Attribute name is a reserved keyword; reserved keyword: date"),
+        (
+            "begins_with(a, :n) OR a = :zz",
+            "Incorrect operand type for operator or function; operator or function: begins_with, operand type: N",
+        ),
+        (
+            "size(size(a)) = :n",
+            "Incorrect operand type for operator or function; operator or function: size, operand type: N",
+        ),
+    ],
+)
+def test_of_several_mistakes_in_a_condition_the_one_is_told_that_aws_tells(text, message):
+    with pytest.raises(RequestInvalid) as refused:
+        parse_condition("ConditionExpression", text, placeholders())
+    assert refused.value.message == f"Invalid ConditionExpression: {message}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("SET date = frob(:zz", 'Syntax error; token: "<EOF>", near: ":zz"'),
+        ("SET b = frob(a) SET date = :a", "Attribute name is a reserved keyword; reserved keyword: date"),
+        ("ADD b :a SET c = frob(:zz)", "Invalid function name; function: frob"),
+        ("SET b = :zz SET c = :a", 'The "SET" section can only be used once in an update expression;'),
+        (
+            "SET b = :zz, #b = :a",
+            "An expression attribute name used in the document path is not defined; attribute name: #b",
+        ),
+        (
+            "ADD b :a SET b = :zz",
+            "An expression attribute value used in expression is not defined; attribute value: :zz",
+        ),
+        (
+            "ADD b :a REMOVE b.c",
+            (
+                "Two document paths overlap with each other; must remove or rewrite one of these paths; path one: [b], path "
+                "two: [b, c]"
+            ),
+        ),
+        (
+            "SET b = :a + :n ADD c :a",
+            (
+                "Incorrect operand type for operator or function; operator: ADD, operand type: STRING, typeSet: "
+                "ALLOWED_FOR_ADD_OPERAND"
+            ),
+        ),
+    ],
+)
+def test_of_several_mistakes_in_an_update_the_one_is_told_that_aws_tells(text, message):
+    with pytest.raises(RequestInvalid) as refused:
+        parse_update(text, placeholders())
+    assert refused.value.message == f"Invalid UpdateExpression: {message}"
+
+
+def test_of_several_mistakes_in_a_projection_the_one_is_told_that_aws_tells():
+    with pytest.raises(RequestInvalid, match="reserved keyword: date"):
+        parse_projection("a, a.b, #b, date", placeholders())
+    with pytest.raises(RequestInvalid, match="Syntax error"):
+        parse_projection("a, #b, date,", placeholders())

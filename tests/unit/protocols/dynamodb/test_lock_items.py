@@ -324,3 +324,37 @@ def test_a_refusal_does_not_tell_which_namespaces_there_are(desk: Desk):
     )
     assert there.fault == not_there.fault == "AccessDeniedException"
     assert there.body["message"].replace("acme", "none") == not_there.body["message"]
+
+
+@pytest.mark.parametrize("lock_id", [STATE, "acme/b-md5"])
+def test_whoever_asks_for_the_lock_id_alone_is_told_whether_there_is_something(desk: Desk, lock_id):
+    assert show(desk, projection="LockID", lock_id=lock_id).ok == {}
+    take(desk, "L1")
+    desk.keep("b")
+    assert show(desk, projection="LockID", lock_id=lock_id).ok == {"Item": {"LockID": {"S": lock_id}}}
+    assert show(desk, projection="nothing", lock_id=lock_id).ok == {"Item": {}}
+    batch = {"locks": {"Keys": [{"LockID": {"S": lock_id}}], "ProjectionExpression": "LockID"}}
+    assert desk("BatchGetItem", ANN, RequestItems=batch).ok["Responses"] == {"locks": [{"LockID": {"S": lock_id}}]}
+    stranger = person("eve", (Grant("locks", "", (Right.READ,)),))
+    assert show(desk, stranger, projection="LockID", lock_id=lock_id).ok == {}
+
+
+def test_a_look_at_the_lock_id_alone_is_no_look_at_the_lock(desk: Desk):
+    """So its reader's unlock is still that of somebody who has not seen which lock it is."""
+    take(desk, "L1")
+    reader = person("bob", (Grant("*", "", (Right.READ, Right.LOCK)),))
+    show(desk, reader, projection="LockID")
+    assert release(desk, reader).fault == "AccessDeniedException"
+    assert show(desk).ok == HOLDER
+
+
+def test_a_lock_document_larger_than_an_item_is_refused(desk: Desk):
+    for put in ({"ConditionExpression": "attribute_not_exists(LockID)"}, {}):
+        item = {"LockID": {"S": STATE}, "Info": {"S": "x" * 409_600}}
+        refused = desk("PutItem", TableName="locks", Item=item, **put)
+        assert (refused.fault, refused.message) == (
+            "ValidationException",
+            "Item size has exceeded the maximum allowed size",
+        )
+    fits = {"LockID": {"S": STATE}, "Info": {"S": "x" * (409_600 - len("LockIDInfo") - len(STATE))}}
+    assert desk("PutItem", TableName="locks", Item=fits).ok == {}

@@ -76,6 +76,9 @@ def load(tx: Reader, call: Call, name: str, key: Item, paths: Sequence[Path] | N
     item = shown.item
     if item is None and (address is None or tables.may_read(call.caller, table, key)):
         item = tables.get_item(tx, call.caller, table, key)
+    if item is None and address is not None and paths is not None:
+        # Asked for neither Info nor Digest: it is told that there is a lock, but not which, so that none was read.
+        item = lock_items.show_seen(tx, call.caller, address)
     if item is not None and paths is not None:
         item = project(paths, item)
     return Shown(item, shown.address, shown.lock_id)

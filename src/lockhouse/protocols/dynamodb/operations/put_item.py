@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from lockhouse.core.addresses import Address, parse_lock_id
 from lockhouse.core.attributes import Item, item_size
 from lockhouse.core.conditions import Condition, holds
-from lockhouse.core.items import Table, write_units
+from lockhouse.core.items import MAX_ITEM_BYTES, Table, check_size, write_units
 from lockhouse.core.locks import Facet
 from lockhouse.core.ports import Reader
 from lockhouse.errors import LockHeld, NamespaceNotFound, RequestInvalid
@@ -27,6 +27,8 @@ _TABLE = Facet.TABLE
 _LOCK_ATTRIBUTES = frozenset({LOCK_ID, INFO})
 _DIGEST_ATTRIBUTES = frozenset({LOCK_ID, DIGEST})
 _MAX_TEXT_ID = 256
+_LONG_INFO = MAX_ITEM_BYTES // 2
+"""Bytes from which on it is worth to ask whether the item is too large."""
 
 
 _log = logging.getLogger("lockhouse.dynamodb")
@@ -77,6 +79,8 @@ def take(
     """Take the lock of an address with this document. A text that is no lock document is its own id, a long one by its
     digest. `kept`, None and errors: as `House.take_lock`."""
     raw = info.encode()
+    if len(raw) > _LONG_INFO:
+        check_size({LOCK_ID: address.lock_id, INFO: info})
     document = read_document(raw)
     lock_id = ""
     if not document.id:
