@@ -171,6 +171,10 @@ class Client(Connection):
         asked = wire.StateChange(require_lock=required)
         return self._ask("PATCH", _in(namespace, "state"), wire.StateDocument, asked, {"key": key})
 
+    def set_state_share_customer_key(self, namespace: str, key: str, *, shared: bool) -> wire.StateDocument:
+        asked = wire.StateChange(share_customer_key=shared)
+        return self._ask("PATCH", _in(namespace, "state"), wire.StateDocument, asked, {"key": key})
+
     def versions(self, namespace: str, key: str, limit: int) -> list[wire.VersionDocument]:
         """The newest `limit` versions."""
         query: Query = {"key": key, "limit": min(PAGE, limit)}

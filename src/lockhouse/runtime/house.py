@@ -246,13 +246,16 @@ class House:
         *,
         ranged: bool = False,
     ) -> Found:
-        """The version with its bytes. A ranged read follows the last HEAD of the same credential."""
+        """The version with its bytes. A ranged read follows the last HEAD of the same credential. Errors as
+        `service.objects.read` and `require_shared`."""
         seq = 0
         if ranged and not version_id:
             seq = await self.recollections.pinned(caller.who.credential, address, caller.now)
         if objects.sees_outputs_only(caller, address):
             return await self._get_outputs(caller, address, version_id, seq, conditions)
-        return await self.read(lambda tx: objects.read(tx, caller, address, version_id, seq, conditions))
+        found = await self.read(lambda tx: objects.read(tx, caller, address, version_id, seq, conditions))
+        objects.require_shared(caller, found)
+        return found
 
     async def _get_outputs(
         self, caller: Caller, address: Address, version_id: str, seq: int, conditions: objects.Conditions | None
@@ -260,6 +263,7 @@ class House:
         """The version as a document of its outputs, with the digests of that document."""
         right = Right.READ_OUTPUTS
         found = await self.read(lambda tx: objects.read(tx, caller, address, version_id, seq, right=right))
+        objects.require_shared(caller, found)
         version = await self.outputs.of(found.state, found.version)
         if conditions is not None:
             objects.check_conditions(address, version, conditions)

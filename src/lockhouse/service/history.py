@@ -128,6 +128,16 @@ def set_require_lock(tx: Transaction, caller: Caller, address: Address, *, requi
     return state
 
 
+def set_share_customer_key(tx: Transaction, caller: Caller, address: Address, *, shared: bool) -> StateRecord:
+    """Whether versions with a customer's key may be read over other protocols than S3. Needs `admin`."""
+    namespaces.address_in(tx, caller, address)
+    require(caller.who, Right.ADMIN, address.namespace, address.key)
+    state = msgspec.structs.replace(tx.ensure_state(address), share_ssec=shared, is_state=True)
+    tx.save_state(state)
+    audit.note(tx, caller, "state.change", address, detail=f"share_customer_key={shared}".lower())
+    return state
+
+
 def restore(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     """Write an old version's bytes (with the new serial already in them) as the current version.
 

@@ -26,6 +26,7 @@ from lockhouse.errors import (
     BodyInvalid,
     ConditionFailed,
     DeleteLocked,
+    EncryptionKeyInvalid,
     LineageConflict,
     MethodNotAllowed,
     Problem,
@@ -44,6 +45,8 @@ from lockhouse.service.callers import Caller
 from lockhouse.service.maintenance import describe, maintained, refuse_delete
 
 _READ = Right.READ
+_ASKS_FOR_KEYS = "s3"
+"""The protocol that has customers' keys in its requests."""
 PARKED_PER_ADDRESS = 50
 """Quota of parked writes of one address; one more is refused without being kept, and the message says so."""
 
@@ -274,6 +277,18 @@ def read(
     if conditions is not None and not version.is_delete_marker:
         check_conditions(address, version, conditions)
     return Found(state, version)
+
+
+def require_shared(caller: Caller, found: Found) -> None:
+    """Whether this protocol may hand the version out: one with a customer's key (S3's SSE-C) goes out over S3 alone,
+    where the key is asked for, unless its owner lets the others read it. Errors: `encryption.key` (`missing`)."""
+    if "ssec_md5" in found.version.encryption and caller.protocol != _ASKS_FOR_KEYS and not found.state.share_ssec:
+        address = found.state.address
+        raise EncryptionKeyInvalid(
+            f"cannot read {address.lock_id} here: it was stored with a customer key (SSE-C), which only S3 asks for",
+            hint=f"read it over S3, or let others read it: lockhouse state share-customer-key {address.words}",
+            reason="missing",
+        )
 
 
 def sees_outputs_only(caller: Caller, address: Address) -> bool:

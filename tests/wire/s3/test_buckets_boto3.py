@@ -230,6 +230,7 @@ def test_names_that_are_none_are_refused(wire, name):
         ("website", b"<WebsiteConfiguration/>", "InvalidArgument"),
         ("policy", b"[" * 100_000, "MalformedPolicy"),
         ("tagging", b"<Tagging/>", "MalformedXML"),
+        ("tagging", b"<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>", "MalformedXML"),
         (
             "tagging",
             b"<Tagging><TagSet><Tag><Key>a</Key><Value/></Tag><Tag><Key>a</Key><Value/></Tag></TagSet></Tagging>",

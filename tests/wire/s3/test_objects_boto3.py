@@ -510,6 +510,33 @@ def test_customer_keys_decide_who_may_read(s3, bucket):
     assert refused(s3.get_object, Bucket=bucket, Key="plain", **key)[:2] == ("InvalidRequest", 400)
 
 
+def test_a_state_with_a_customers_key_goes_out_over_s3_alone_until_its_owner_shares_it(server, wire, s3, bucket):
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": bytes(range(32))}
+    s3.put_object(Bucket=bucket, Key="app.tfstate", Body=state(1), **key)
+    who = f"{wire.credentials.access_key}:{wire.credentials.secret_key}"
+    basic = {"Authorization": "Basic " + base64.b64encode(who.encode()).decode()}
+
+    def over_http():
+        asked = urllib.request.Request(f"{server.cloud.endpoint}/http/{bucket}/app.tfstate", headers=basic)
+        with urllib.request.urlopen(asked) as answer:
+            return answer.read()
+
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        over_http()
+    assert caught.value.code == 400
+    assert b"customer key" in caught.value.read()
+    refusal = server.command("state", "download", bucket, "app.tfstate")
+    assert refusal.code != 0
+    assert f"lockhouse state share-customer-key {bucket} app.tfstate" in refusal.stderr
+    assert body_of(s3, bucket, "app.tfstate", **key) == state(1)
+    server.command("state", "share-customer-key", bucket, "app.tfstate").ok()
+    assert over_http() == state(1)
+    assert refused(s3.get_object, Bucket=bucket, Key="app.tfstate")[:2] == ("InvalidRequest", 400)
+    server.command("state", "share-customer-key", bucket, "app.tfstate", "--off").ok()
+    with pytest.raises(urllib.error.HTTPError):
+        over_http()
+
+
 def test_a_state_is_written_under_the_rules_and_refused_bytes_are_parked(server, s3, bucket):
     s3.put_object(Bucket=bucket, Key="app.tfstate", Body=state(1))
     again = s3.put_object(Bucket=bucket, Key="app.tfstate", Body=state(1))

@@ -70,6 +70,7 @@ def show(run: Run, namespace: Namespace, key: Key) -> None:
                 ("versions", str(found.versions)),
                 ("parked", str(found.parked) if found.parked else ""),
                 ("lock required", "yes" if found.require_lock else ""),
+                ("customer key shared", "yes" if found.share_customer_key else ""),
                 ("locked by", f"{held.name} ({held.who}) since {short(held.since)}, id {held.id}" if held else ""),
             )
         ),
@@ -174,6 +175,23 @@ def require_lock(
     """Refuse writes of a state without a lock."""
     found = run.client.set_state_require_lock(namespace, key, required=not off)
     run.show(found, facts((("state", f"{namespace}/{key}"), ("lock required", "yes" if found.require_lock else "no"))))
+
+
+@command(group, "share-customer-key")
+def share_customer_key(
+    run: Run,
+    namespace: Namespace,
+    key: Key,
+    *,
+    off: Annotated[bool, typer.Option("--off", help="Keep it to S3 again.")] = False,
+) -> None:
+    """Let a state with a customer's key (S3's SSE-C) be read over http, cloud and these commands, too.
+
+    Only S3 asks for that key; elsewhere everybody with the right to read can read it then.
+    """
+    found = run.client.set_state_share_customer_key(namespace, key, shared=not off)
+    shared = "yes" if found.share_customer_key else "no"
+    run.show(found, facts((("state", f"{namespace}/{key}"), ("customer key shared", shared))))
 
 
 @command(group, "delete")

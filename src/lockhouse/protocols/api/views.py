@@ -146,6 +146,7 @@ def state(
         versions=record.versions,
         parked=record.parked,
         require_lock=require_lock,
+        share_customer_key=record.share_ssec,
         highest_serial=record.highest_serial,
         current=version(newest, record.current) if newest else None,
         lock=holder(record.address, lock, waiters, seen) if lock else None,

@@ -190,6 +190,7 @@ class StateDocument(Document, frozen=True, kw_only=True):
     versions: int
     parked: int
     require_lock: bool
+    share_customer_key: bool
     highest_serial: int
     current: VersionDocument | None
     lock: HolderDocument | None
@@ -265,7 +266,11 @@ class RestoreAsk(Ask, frozen=True, kw_only=True):
 
 
 class StateChange(Ask, frozen=True, kw_only=True):
-    require_lock: bool
+    """What is not named stays as it is."""
+
+    require_lock: bool | None = None
+    share_customer_key: bool | None = None
+    """Whether versions that were stored with a customer's key (S3's SSE-C) may be read over other protocols."""
 
 
 class WorkspaceAsk(Ask, frozen=True, kw_only=True):

@@ -143,6 +143,8 @@ def _tags(node: Node, limit: int) -> dict[str, str]:
         raise DocumentMalformed("cannot read these tags: a TagSet was expected")
     tags: dict[str, str] = {}
     for tag in tag_set.all("Tag"):
+        if tag.first("Key") is None or tag.first("Value") is None:
+            raise DocumentMalformed("cannot read these tags: each Tag has a Key and a Value")
         fields.add_tag(tags, tag.value("Key"), tag.value("Value"), limit)
     return tags
 
@@ -159,6 +161,8 @@ def _check_encryption(node: Node) -> None:
     algorithm = default.value("SSEAlgorithm") if default is not None else "AES256"
     if algorithm not in ("AES256", "aws:kms", "aws:kms:dsse"):
         raise DocumentMalformed("cannot read this encryption configuration: SSEAlgorithm is AES256 or aws:kms")
+    if rules[0].value("BucketKeyEnabled", "false").strip().lower() not in ("true", "false"):
+        raise DocumentMalformed("cannot read this encryption configuration: BucketKeyEnabled is true or false")
     if default is not None and algorithm == "AES256" and default.value("KMSMasterKeyID"):
         raise RequestInvalid("cannot use a KMS key with AES256", argument="KMSMasterKeyID")
 

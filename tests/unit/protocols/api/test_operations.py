@@ -183,6 +183,14 @@ def test_a_state_may_be_told_to_need_a_lock(desk: Desk):
     assert not desk.ask("PATCH", STATE, {"require_lock": False}, key=KEY).json["require_lock"]
 
 
+def test_what_is_not_named_in_a_change_of_a_state_stays(desk: Desk):
+    desk.put(KEY, state(1))
+    assert desk.ask("PATCH", STATE, {"share_customer_key": True}, key=KEY).json["share_customer_key"]
+    both = desk.ask("PATCH", STATE, {"require_lock": True}, key=KEY).json
+    assert (both["share_customer_key"], both["require_lock"]) == (True, True)
+    assert not desk.ask("PATCH", STATE, {"share_customer_key": False}, key=KEY).json["share_customer_key"]
+
+
 def test_parked_writes_are_shown_accepted_and_dropped(desk: Desk):
     desk.put(KEY, state(5))
     for raw in (state(5, resources=1), state(4, resources=1)):

@@ -84,8 +84,11 @@ async def delete(call: Call) -> wire.DeletedDocument:
 
 
 async def change(call: Call) -> wire.StateDocument:
-    address, required = call.address(), call.document(wire.StateChange).require_lock
-    await call.house.write(lambda tx: history.set_require_lock(tx, call.caller, address, required=required))
+    address, asked = call.address(), call.document(wire.StateChange)
+    if (required := asked.require_lock) is not None:
+        await call.house.write(lambda tx: history.set_require_lock(tx, call.caller, address, required=required))
+    if (shared := asked.share_customer_key) is not None:
+        await call.house.write(lambda tx: history.set_share_customer_key(tx, call.caller, address, shared=shared))
     return await show(call)
 
 

@@ -7,7 +7,7 @@ import fnmatch
 from lockhouse.core.outputs import read_outputs
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.workspaces import Setting, Workspace, default_project_id
-from lockhouse.errors import AccessDenied, RequestInvalid, StateNotFound, WorkspaceNotFound
+from lockhouse.errors import AccessDenied, EncryptionKeyInvalid, RequestInvalid, StateNotFound, WorkspaceNotFound
 from lockhouse.protocols.tfe import documents
 from lockhouse.protocols.tfe.call import Call, no_content, respond, respond_one
 from lockhouse.protocols.tfe.wire import Document, Json, attribute, bindings_of, page_of
@@ -81,7 +81,7 @@ async def render(call: Call, view: View) -> tuple[Json, list[Json]]:
 async def _outputs(call: Call, view: View) -> list[Json]:
     try:
         found = await call.house.get(call.caller, view.workspace.address)
-    except (AccessDenied, StateNotFound):
+    except (AccessDenied, EncryptionKeyInvalid, StateNotFound):
         return []
     assert found.version.body is not None
     values = read_outputs(await whole(found.version.body, call.house.bodies)) or {}
