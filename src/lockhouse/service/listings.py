@@ -46,7 +46,7 @@ def list_objects(
     if limit == 0:
         return Listing((), "")
     shown: list[Entry | str] = []
-    position = after + LAST if _is_common(after, prefix, delimiter) else after
+    position = after + LAST if is_common(after, prefix, delimiter) else after
     first = min(limit + 1, _LEADING if delimiter else _PAGE)
     objects = _Objects(tx, namespace, prefix, position, first, delimiter)
     locks = _Locks(tx, namespace, prefix, position, first)
@@ -106,7 +106,7 @@ def _versions(
         if state is not None:
             yield from _history(tx, state, after_seq, wanted)
     position, take = after_key, _SOUGHT
-    if not after_seq and _is_common(after_key, prefix, delimiter):
+    if not after_seq and is_common(after_key, prefix, delimiter):
         position = after_key + LAST
     while page := tx.states(namespace, prefix, position, take, live_only=False):
         take = min(2 * take, _PAGE)
@@ -124,7 +124,7 @@ def _versions(
             yield from _history(tx, state, 0, wanted)
 
 
-def _is_common(place: str, prefix: str, delimiter: str) -> bool:
+def is_common(place: str, prefix: str, delimiter: str) -> bool:
     """Whether a page that ended at `place` ended with a common prefix. A key that is the prefix itself is none."""
     if not delimiter or not place.startswith(prefix):
         return False

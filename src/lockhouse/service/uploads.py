@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from lockhouse.core.addresses import Address, check_key
+from lockhouse.core.addresses import LAST, Address, check_key
 from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, require, require_below
@@ -18,6 +18,7 @@ from lockhouse.core.records import Part, Upload
 from lockhouse.errors import RequestInvalid, UploadNotFound, UploadPartInvalid
 from lockhouse.service import audit, namespaces, objects
 from lockhouse.service.callers import Caller
+from lockhouse.service.listings import is_common
 from lockhouse.service.objects import Put, Refused, Written
 
 MIN_PART_BYTES = 5 * 1024 * 1024
@@ -113,11 +114,29 @@ def list_uploads(
     prefix: str = "",
     after: tuple[str, str] = ("", ""),
     limit: int = 1000,
-) -> Sequence[Upload]:
-    """Unfinished uploads in (key, id) order. Needs `read` on the prefix."""
+    delimiter: str = "",
+) -> Sequence[Upload | str]:
+    """Unfinished uploads in (key, id) order, and with a delimiter common prefixes as plain strings among them. `after`
+    is exclusive: a key and an id, or a common prefix, which is stepped over as a whole. Needs `read` on the prefix."""
     namespaces.get(tx, caller, namespace)
     require_below(caller.who, Right.READ, namespace, prefix)
-    return tx.uploads(namespace, prefix, after, limit)
+    if not delimiter:
+        return tx.uploads(namespace, prefix, after, limit)
+    if is_common(after[0], prefix, delimiter):
+        after = (after[0] + LAST, "")
+    shown: list[Upload | str] = []
+    while len(shown) < limit and (page := tx.uploads(namespace, prefix, after, min(limit, _PAGE))):
+        for upload in page[: limit - len(shown)]:
+            key = upload.address.key
+            cut = key.find(delimiter, len(prefix))
+            if cut >= 0:
+                common = key[: cut + len(delimiter)]
+                shown.append(common)
+                after = (common + LAST, "")
+                break
+            shown.append(upload)
+            after = (key, upload.id)
+    return shown
 
 
 def choose_parts(

@@ -412,6 +412,24 @@ def test_a_checksum_that_no_object_of_parts_has_is_refused_at_its_beginning(s3, 
         assert refused(s3.create_multipart_upload, **wanted)[1] == 400
 
 
+def test_uploads_are_listed_with_common_prefixes_and_paged(s3, bucket):
+    keys = ["a", "dir/1", "dir/2", "dir/2", "dir2/x", "other", "other"]
+    for key in keys:
+        s3.create_multipart_upload(Bucket=bucket, Key=key, ChecksumAlgorithm="SHA256")
+    for size in (1, 2, 3, 100):
+        more = {"PaginationConfig": {"PageSize": size}}
+        pages = list(s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Delimiter="/", **more))
+        assert [each["Key"] for page in pages for each in page.get("Uploads", [])] == ["a", "other", "other"]
+        prefixes = [each["Prefix"] for page in pages for each in page.get("CommonPrefixes", [])]
+        assert prefixes == ["dir/", "dir2/"]
+        pages = list(s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix="dir", **more))
+        assert [each["Key"] for page in pages for each in page.get("Uploads", [])] == keys[1:5]
+    below = s3.list_multipart_uploads(Bucket=bucket, Prefix="dir/", Delimiter="/")
+    assert [each["Key"] for each in below["Uploads"]] == ["dir/1", "dir/2", "dir/2"]
+    assert below["Uploads"][0]["ChecksumAlgorithm"] == "SHA256"
+    assert len(s3.list_multipart_uploads(Bucket=bucket, UploadIdMarker="zzzz")["Uploads"]) == len(keys)
+
+
 def test_a_list_of_no_parts_is_no_list(s3, bucket):
     upload = s3.create_multipart_upload(Bucket=bucket, Key="o")["UploadId"]
     for parts in ([], [{"PartNumber": 1}]):

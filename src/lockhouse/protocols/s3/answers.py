@@ -47,6 +47,7 @@ UNSET: Mapping[str, str] = {
 """The code of each sub-resource that is not set; its status is always 404."""
 
 ARGUMENTS: Mapping[str, str] = {
+    "acl_missing": "MissingSecurityHeader",
     "combination": "InvalidRequest",
     "configuration": "InvalidRequest",
     "key_too_long": "KeyTooLongError",

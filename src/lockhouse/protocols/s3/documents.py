@@ -73,8 +73,6 @@ def check_bucket_acl(headers: Headers) -> None:
 
 def check_acl_document(raw: bytes) -> None:
     """An ACL that gives nothing to the world. Errors: `request.document`, `request.unsupported`."""
-    if not raw:
-        return
     xml.read_document(raw, "AccessControlPolicy")
     if any(group.encode() in raw for group in _PUBLIC_GROUPS):
         raise OperationUnsupported(

@@ -152,23 +152,26 @@ async def list_parts(call: Call) -> Response:
 
 async def list_uploads(call: Call) -> Response:
     encode, encoding = listing.key_encoding(call)
-    prefix = call.text("prefix")
-    key_marker, id_marker = call.text("key-marker"), call.text("upload-id-marker")
+    prefix, delimiter = call.text("prefix"), call.text("delimiter")
+    key_marker = call.text("key-marker")
+    id_marker = call.text("upload-id-marker") if key_marker else ""
     limit = fields.read_number(call.request, "max-uploads", _PAGE, 0, _PAGE)
     after = (key_marker, id_marker or ("\U0010ffff" if key_marker else ""))
     found = await call.house.read(
-        lambda tx: uploads.list_uploads(tx, call.caller, call.bucket, prefix, after, limit + 1)
+        lambda tx: uploads.list_uploads(tx, call.caller, call.bucket, prefix, after, limit + 1, delimiter)
     )
     page = found[:limit]
-    more = len(found) > limit
+    more = bool(page) and len(found) > limit
+    last_key, last_id = _place(page[-1]) if more else ("", "")
     return listing.xml_response(
         "ListMultipartUploadsResult",
         xml.field("Bucket", call.bucket),
         xml.field("KeyMarker", encode(key_marker)),
         xml.field("UploadIdMarker", id_marker),
-        xml.field("NextKeyMarker", encode(page[-1].address.key)) if page and more else "",
-        xml.field("NextUploadIdMarker", page[-1].id) if page and more else "",
+        xml.field("NextKeyMarker", encode(last_key)) if more else "",
+        xml.field("NextUploadIdMarker", last_id) if more else "",
         xml.field("Prefix", encode(prefix)),
+        xml.field("Delimiter", encode(delimiter)) if delimiter else "",
         xml.field("MaxUploads", limit),
         encoding,
         xml.field("IsTruncated", more),
@@ -181,10 +184,18 @@ async def list_uploads(call: Call) -> Response:
                 listing.OWNER,
                 xml.field("StorageClass", "STANDARD"),
                 xml.field("Initiated", fields.iso_date(each.at)),
+                _announced_checksum(uploads.template_of(each)),
             )
             for each in page
+            if not isinstance(each, str)
         ),
+        *(listing.prefix_xml(each, encode) for each in page if isinstance(each, str)),
     )
+
+
+def _place(entry: Upload | str) -> tuple[str, str]:
+    """Where a listing goes on after this upload or common prefix."""
+    return (entry, "") if isinstance(entry, str) else (entry.address.key, entry.id)
 
 
 async def complete_upload(call: Call) -> Response:
