@@ -28,6 +28,9 @@ MAX_NESTING = 32
 _MAX_NUMBER_TEXT = 1000
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?", re.ASCII)
 _EXACT = Context(prec=400, Emax=10_000_000, Emin=-10_000_000, traps=[Inexact, InvalidOperation, Overflow, Clamped])
+_TOO_LONG = "Attempting to store more than 38 significant digits in a Number"
+_OVERFLOW = "Number overflow. Attempting to store a number with magnitude larger than supported range"
+"""Said of a sum with too many digits, too."""
 _NUMBER_EXT, _STRINGS_EXT, _NUMBERS_EXT, _BINARIES_EXT = 1, 2, 3, 4
 _FORMAT = b"\x01"
 """First byte of an encoded item: the version of the encoding."""
@@ -100,27 +103,27 @@ def number_text(number: Decimal) -> str:
 
 def add(left: Decimal, right: Decimal) -> Decimal:
     """The exact sum. RequestInvalid if it needs more than 38 digits or leaves the range."""
-    return _bounded(_EXACT.add(left, right))
+    return _bounded(_EXACT.add(left, right), too_long=_OVERFLOW)
 
 
 def subtract(left: Decimal, right: Decimal) -> Decimal:
     """The exact difference. RequestInvalid as for `add`."""
-    return _bounded(_EXACT.subtract(left, right))
+    return _bounded(_EXACT.subtract(left, right), too_long=_OVERFLOW)
 
 
-def _bounded(number: Decimal) -> Decimal:
+def _bounded(number: Decimal, too_long: str = _TOO_LONG) -> Decimal:
     if not number:
         return Decimal(0)
     adjusted = number.adjusted()
     if adjusted > MAX_ADJUSTED:
-        raise RequestInvalid("Number overflow. Attempting to store a number with magnitude larger than supported range")
+        raise RequestInvalid(_OVERFLOW)
     if adjusted < MIN_ADJUSTED:
         raise RequestInvalid(
             "Number underflow. Attempting to store a number with magnitude smaller than supported range"
         )
     digits = "".join(map(str, number.as_tuple().digits)).strip("0")
     if len(digits) > MAX_DIGITS:
-        raise RequestInvalid("Attempting to store more than 38 significant digits in a Number")
+        raise RequestInvalid(too_long)
     plain = Decimal(int(digits)).scaleb(adjusted - len(digits) + 1, _EXACT)
     # Not `-plain`: that rounds to the 28 digits of the thread's own context.
     return plain.copy_negate() if number.is_signed() else plain

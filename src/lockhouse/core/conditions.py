@@ -120,9 +120,9 @@ class Exists(msgspec.Struct, frozen=True):
 
 
 class HasType(msgspec.Struct, frozen=True):
-    """`attribute_type(path, kind)`."""
+    """`attribute_type(operand, kind)`."""
 
-    path: Path
+    operand: Operand
     kind: Kind
 
 
@@ -198,7 +198,7 @@ def holds(condition: Condition, item: Item) -> bool:
         case Exists():
             return find(condition.path, item) is not MISSING
         case HasType():
-            found = find(condition.path, item)
+            found = _resolve(condition.operand, item)
             return found is not MISSING and kind_of(found) == condition.kind
         case BeginsWith():
             return _begins(_resolve(condition.operand, item), _resolve(condition.prefix, item))

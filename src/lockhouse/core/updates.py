@@ -42,6 +42,7 @@ class ListAppend(msgspec.Struct, frozen=True):
 
     first: Source
     second: Source
+    mismatch: str = _WRONG_TYPE
 
 
 class Sum(msgspec.Struct, frozen=True):
@@ -176,7 +177,7 @@ def _evaluate(source: Source, item: Item) -> Value:
         case ListAppend():
             first, second = _evaluate(source.first, item), _evaluate(source.second, item)
             if not isinstance(first, list) or not isinstance(second, list):
-                raise RequestInvalid(_WRONG_TYPE)
+                raise RequestInvalid(source.mismatch)
             return first + second
         case Sum():
             left, right = _evaluate(source.left, item), _evaluate(source.right, item)

@@ -36,6 +36,8 @@ class Shown(msgspec.Struct, frozen=True):
     item: Item | None
     address: Address | None = None
     lock_id: str = ""
+    size: int = 0
+    """Bytes of the item before it was narrowed: what the read costs."""
 
 
 def address_of(tx: Reader, table: Table, lock_id: object) -> Address | None:

@@ -191,9 +191,9 @@ def update_item(
     old = _load(tx, table, place)
     if condition is not None and not holds(condition, old or {}):
         return Written(applied=False, old=old)
-    new = apply(changes, old if old is not None else key)
     if old is None and only_takes_away(changes):
         return Written(applied=True, old=None)
+    new = apply(changes, old if old is not None else key)
     check_size(new, updated=True)
     _save(tx, caller, table, place, new)
     return Written(applied=True, old=old, new=new)
@@ -233,6 +233,11 @@ def query(
 def scan(tx: Reader, caller: Caller, table: Table, window: Window) -> Page:
     """All items that the caller may read, in the order of their keys."""
     after = _place_after(table, window)
+    if after is not None and crc32(after[0]) % window.segments != window.segment:
+        raise RequestInvalid(
+            "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with "
+            f"correct Segment. TotalSegments: {window.segments} Segment: {window.segment}"
+        )
 
     def matches(item: Item) -> bool:
         return _may(caller, _READ, table, item)

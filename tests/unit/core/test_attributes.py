@@ -125,8 +125,9 @@ def test_numbers_are_answered_without_needless_zeros(text, plain):
 def test_sums_are_exact_or_refused():
     assert add(Decimal("0.1"), Decimal("0.2")) == Decimal("0.3")
     assert subtract(Decimal(1), Decimal(1)) == 0
-    with pytest.raises(RequestInvalid, match="38 significant"):
-        add(parse_number("1e100"), Decimal(1))
+    for compute in (add, subtract):
+        with pytest.raises(RequestInvalid, match="overflow"):
+            compute(parse_number("1e50"), Decimal(1))
     with pytest.raises(RequestInvalid, match="overflow"):
         add(parse_number("9e125"), parse_number("9e125"))
 

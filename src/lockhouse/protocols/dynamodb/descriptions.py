@@ -17,6 +17,7 @@ from lockhouse.protocols.dynamodb.values import Json
 
 _INVALID = "One or more parameter values were invalid: "
 MAX_TAGS = 50
+_TAG_SIGNS = "_.:/=+-@"
 
 
 class AttributeDefinition(msgspec.Struct, kw_only=True):
@@ -135,11 +136,14 @@ def read_tags(tags: list[Tag] | None) -> dict[str, str]:
     """Tags by key."""
     found: dict[str, str] = {}
     for tag in tags or ():
-        if not tag.Key or len(tag.Key) > 128 or len(tag.Value or "") > 256:
+        if not tag.Key or tag.Value is None or len(tag.Key) > 128 or len(tag.Value) > 256:
             raise RequestInvalid(f"{_INVALID}a tag has a key of 1 to 128 characters and a value of at most 256")
+        for text in (tag.Key, tag.Value):
+            if not all(each.isalnum() or each.isspace() or each in _TAG_SIGNS for each in text):
+                raise RequestInvalid(f"{_INVALID}a tag has letters, digits, spaces and {_TAG_SIGNS} only: {text}")
         if tag.Key in found:
             raise RequestInvalid(f"{_INVALID}Duplicate tag keys found: {tag.Key}")
-        found[tag.Key] = tag.Value or ""
+        found[tag.Key] = tag.Value
     if len(found) > MAX_TAGS:
         raise RequestInvalid("Too many tags: a table has at most 50")
     return found

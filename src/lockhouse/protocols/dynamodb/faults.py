@@ -20,6 +20,7 @@ class Fault(Enum):
 
     CONDITION = (_DYNAMODB + "ConditionalCheckFailedException", 400)
     NOT_FOUND = (_DYNAMODB + "ResourceNotFoundException", 400)
+    NO_TABLE = (_DYNAMODB + "TableNotFoundException", 400)
     IN_USE = (_DYNAMODB + "ResourceInUseException", 400)
     VALIDATION = ("com.amazon.coral.validate#ValidationException", 400)
     SERIALIZATION = (_CORAL + "SerializationException", 400)

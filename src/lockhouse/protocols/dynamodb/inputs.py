@@ -20,7 +20,7 @@ from lockhouse.protocols.dynamodb.expressions.condition import parse_condition
 from lockhouse.protocols.dynamodb.expressions.placeholders import Placeholders
 from lockhouse.protocols.dynamodb.expressions.projection import parse_projection
 from lockhouse.protocols.dynamodb.legacy import Expected, FilterCondition, Update
-from lockhouse.protocols.dynamodb.values import Json, WireItem, read_item, read_value
+from lockhouse.protocols.dynamodb.values import Json, WireItem, check_name, read_item, read_value
 
 RETURN_VALUES = ("ALL_NEW", "UPDATED_OLD", "ALL_OLD", "NONE", "UPDATED_NEW")
 CAPACITIES = ("INDEXES", "TOTAL", "NONE")
@@ -189,6 +189,8 @@ def placeholders_of(wanted: Placed | Read) -> Placeholders:
                 raise RequestInvalid(
                     f"ExpressionAttributeValues contains invalid value: {problem.message} for key {name}"
                 ) from None
+    for name in (wanted.ExpressionAttributeNames or {}).values():
+        check_name(name)
     return Placeholders(wanted.ExpressionAttributeNames, values)
 
 
@@ -196,6 +198,7 @@ def condition_of(wanted: Write, placeholders: Placeholders) -> Condition | None:
     """The condition of a write, in whichever syntax."""
     if wanted.ConditionExpression is not None:
         return parse_condition("ConditionExpression", wanted.ConditionExpression, placeholders)
+    legacy.check_operator(wanted.ConditionalOperator, wanted.Expected, "Expected")
     if wanted.Expected:
         return legacy.expected_condition(wanted.Expected, wanted.ConditionalOperator)
     return None
@@ -222,6 +225,8 @@ def projection_of(
         return paths
     if attributes is None:
         return None
+    for name in attributes:
+        check_name(name)
     if not attributes:
         raise RequestInvalid(
             "1 validation error detected: Value '[]' at 'attributesToGet' failed to satisfy constraint: Member must "

@@ -29,7 +29,7 @@ from lockhouse.core.conditions import (
 from lockhouse.core.updates import Add, Change, Delete, IfNotExists, ListAppend, Remove, Set
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.dynamodb.constraints import Constraints
-from lockhouse.protocols.dynamodb.values import WireValue, read_value
+from lockhouse.protocols.dynamodb.values import WireValue, check_name, read_value
 
 _INVALID = "One or more parameter values were invalid: "
 _OPERATORS = (
@@ -107,6 +107,12 @@ def key_condition(conditions: Mapping[str, FilterCondition]) -> Condition:
     return condition
 
 
+def check_operator(operator: str | None, given: Mapping[str, object] | None, field: str) -> None:
+    """ConditionalOperator joins the older conditions, of which there must be some."""
+    if operator is not None and not given:
+        raise RequestInvalid(f"{_INVALID}ConditionalOperator cannot be used without {field}")
+
+
 def check_conditions(rules: Constraints, field: str, conditions: Mapping[str, FilterCondition] | None) -> None:
     """The front-door rules of ScanFilter, QueryFilter and KeyConditions."""
     for name, each in (conditions or {}).items():
@@ -128,6 +134,8 @@ def check_updates(rules: Constraints, updates: Mapping[str, Update] | None) -> N
 
 def changes_of(updates: Mapping[str, Update]) -> tuple[Change, ...]:
     """The changes that AttributeUpdates means."""
+    for name in updates:
+        check_name(name)
     return tuple(_change(name, update) for name, update in updates.items())
 
 
@@ -186,7 +194,8 @@ def _compare(name: str, operator: str, wire: list[WireValue]) -> Condition:
         case "CONTAINS":
             return Contains(at, Constant(values[0]))
         case _:
-            return Not(Contains(at, Constant(values[0])))
+            # Not of what is not there, though NE is true of that.
+            return Every((Exists(at.path), Not(Contains(at, Constant(values[0])))))
 
 
 def _check_values(operator: str, values: list[Value]) -> None:
@@ -221,7 +230,7 @@ def _change(name: str, update: Update) -> Change:
             return Delete(path, value, _MISMATCH)
         case "ADD":
             if isinstance(value, list):
-                return Set(path, ListAppend(IfNotExists(path, Constant([])), Constant(value)))
+                return Set(path, ListAppend(IfNotExists(path, Constant([])), Constant(value), _MISMATCH))
             if not isinstance(value, Decimal) and kind not in (Kind.SS, Kind.NS, Kind.BS):
                 raise RequestInvalid(f"{_INVALID}ADD action is not supported for the type {kind}")
             return Add(path, value, _MISMATCH)

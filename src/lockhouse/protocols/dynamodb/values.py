@@ -28,6 +28,7 @@ from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.dynamodb.faults import Fault, Refusal
 
 _INVALID = "One or more parameter values were invalid: "
+_MAX_NAME_BYTES = 65_535
 
 
 class WireValue(msgspec.Struct):
@@ -51,7 +52,17 @@ Json: TypeAlias = "dict[str, Json] | Sequence[Json] | str | int | float | bool |
 
 def read_item(wire: Mapping[str, WireValue]) -> Item:
     """The item (or key) that came."""
+    for name in wire:
+        check_name(name)
     return {name: read_value(value) for name, value in wire.items()}
+
+
+def check_name(name: str) -> None:
+    """RequestInvalid when no attribute can have this name."""
+    if not name:
+        raise RequestInvalid(f"{_INVALID}Empty attribute name")
+    if len(name) > _MAX_NAME_BYTES // 4 and len(name.encode("utf-8", "surrogatepass")) > _MAX_NAME_BYTES:
+        raise RequestInvalid(f"{_INVALID}Attribute name is too large, must be less than {_MAX_NAME_BYTES + 1} bytes")
 
 
 def read_value(wire: WireValue, depth: int = 0) -> Value:

@@ -24,6 +24,7 @@ _EMPTY = "Supplied AttributeValue is empty, must contain exactly one of the supp
     [
         {"UpdateExpression": "REMOVE x"},
         {"UpdateExpression": "DELETE x :s", "ExpressionAttributeValues": {":s": {"SS": ["q"]}}},
+        {"UpdateExpression": "REMOVE x.y, z[0]"},
         {"AttributeUpdates": {"x": {"Action": "DELETE"}}},
         {"AttributeUpdates": {"x": {"Action": "DELETE", "Value": {"NS": ["1"]}}}},
     ],
@@ -189,6 +190,11 @@ def test_a_request_about_a_table_is_told_about_its_name_first(desk: Desk, action
         ("Scan", {"TableName": "things", "ExclusiveStartKey": {"id": {}}}, _START + _EMPTY),
         (
             "PutItem",
+            {"TableName": "things", "Item": A, "ConditionalOperator": "AND", "Expected": {}},
+            "One or more parameter values were invalid: ConditionalOperator cannot be used without Expected",
+        ),
+        (
+            "PutItem",
             {"TableName": "things", "Item": {**A, "x": {"BS": ["YQ==", "YQ=="]}}},
             "One or more parameter values were invalid: Input collection [YQ==, YQ==]of type BS contains duplicates.",
         ),
@@ -214,11 +220,11 @@ def test_base64_that_says_more_than_its_bytes_is_refused(desk: Desk):
     )
 
 
-@pytest.mark.parametrize("action", ["ADD", "DELETE"])
-def test_an_older_update_of_another_type_has_its_own_words(desk: Desk, action):
+@pytest.mark.parametrize(("action", "value"), [("ADD", {"SS": ["q"]}), ("ADD", {"L": []}), ("DELETE", {"SS": ["q"]})])
+def test_an_older_update_of_another_type_has_its_own_words(desk: Desk, action, value):
     desk.table()
     desk("PutItem", TableName="things", Item={**A, "x": {"S": "text"}})
-    update = {"x": {"Action": action, "Value": {"SS": ["q"]}}}
+    update = {"x": {"Action": action, "Value": value}}
     refused = desk("UpdateItem", TableName="things", Key=A, AttributeUpdates=update)
     assert (refused.fault, refused.message) == ("ValidationException", "Type mismatch for attribute to update")
 
@@ -247,3 +253,77 @@ def test_a_bound_is_shown_as_it_is_written(desk: Desk, value, shown):
         "Invalid FilterExpression: The BETWEEN operator requires same data type for lower and upper bounds; lower "
         f"bound operand: AttributeValue: {shown}, upper bound operand: AttributeValue: {{S:z}}"
     )
+
+
+@pytest.mark.parametrize(("name", "message"), [("", "Empty attribute name"), ("x" * 65_536, "less than 65536 bytes")])
+def test_no_attribute_has_an_empty_or_an_endless_name(desk: Desk, name, message):
+    desk.table()
+    named: dict[str, Any] = {"TableName": "things", "Key": A}
+    placed = {"ExpressionAttributeNames": {"#n": name}}
+    for refused in (
+        desk("PutItem", TableName="things", Item={**A, name: {"S": "y"}}),
+        desk("GetItem", **named, ProjectionExpression="#n", **placed),
+        desk("GetItem", **named, AttributesToGet=[name]),
+        desk("UpdateItem", **named, AttributeUpdates={name: {"Value": {"S": "y"}}}),
+        desk("UpdateItem", **named, UpdateExpression="REMOVE #n", **placed),
+    ):
+        assert refused.fault == "ValidationException"
+        assert refused.message.startswith("One or more parameter values were invalid: ")
+        assert message in refused.message
+    longest = {**A, "x" * 65_535: {"S": "y"}}
+    assert desk("PutItem", TableName="things", Item=longest).ok == {}
+
+
+def test_what_is_not_there_does_not_even_not_contain(desk: Desk):
+    desk.table()
+    desk("PutItem", TableName="things", Item={**A, "x": {"S": "text"}})
+    for name, kept in (("x", 1), ("y", 0)):
+        condition = {name: {"ComparisonOperator": "NOT_CONTAINS", "AttributeValueList": [{"S": "q"}]}}
+        assert desk("Scan", TableName="things", ScanFilter=condition).ok["Count"] == kept
+
+
+def test_a_read_costs_the_whole_item(desk: Desk):
+    desk.table()
+    desk("PutItem", TableName="things", Item={**A, "long": {"S": "x" * 5000}})
+    asked: dict[str, Any] = {"ProjectionExpression": "id", "ConsistentRead": True}
+    one = desk("GetItem", TableName="things", Key=A, ReturnConsumedCapacity="TOTAL", **asked).ok
+    assert (one["Item"], one["ConsumedCapacity"]["CapacityUnits"]) == (A, 2.0)
+    many = desk("BatchGetItem", RequestItems={"things": {"Keys": [A], **asked}}, ReturnConsumedCapacity="TOTAL").ok
+    assert many["ConsumedCapacity"][0]["CapacityUnits"] == 2.0
+
+
+def test_a_segment_goes_on_at_a_key_of_its_own(desk: Desk):
+    desk.table()
+    for number in range(8):
+        desk("PutItem", TableName="things", Item={"id": {"S": str(number)}})
+    found = []
+    for segment in (0, 1):
+        part: dict[str, Any] = {"TableName": "things", "Segment": segment, "TotalSegments": 2}
+        page = desk("Scan", Limit=1, **part).ok
+        last = page["LastEvaluatedKey"]
+        found += page["Items"] + desk("Scan", ExclusiveStartKey=last, **part).ok["Items"]
+        refused = desk("Scan", ExclusiveStartKey=last, **{**part, "Segment": 1 - segment})
+        assert refused.message == (
+            "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with correct "
+            f"Segment. TotalSegments: 2 Segment: {1 - segment}"
+        )
+    assert sorted(item["id"]["S"] for item in found) == list("01234567")
+
+
+def test_backups_of_no_table_have_a_fault_of_their_own(desk: Desk):
+    on = {"PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True}}
+    for refused in (
+        desk("DescribeContinuousBackups", TableName="nowhere"),
+        desk("UpdateContinuousBackups", TableName="nowhere", **on),
+    ):
+        assert (refused.fault, refused.message) == ("TableNotFoundException", "Table not found: nowhere")
+
+
+@pytest.mark.parametrize("tag", [{"Key": "a"}, {"Key": "hi!", "Value": "x"}, {"Key": "a", "Value": "100%"}])
+def test_a_tag_has_a_value_and_only_signs_that_tags_have(desk: Desk, tag):
+    desk.table()
+    arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/things"
+    assert desk("TagResource", ResourceArn=arn, Tags=[tag]).fault == "ValidationException"
+    good = {"Key": "te am.ä:/=+-@_1", "Value": ""}
+    assert desk("TagResource", ResourceArn=arn, Tags=[good]).status == 200
+    assert desk("ListTagsOfResource", ResourceArn=arn).ok["Tags"] == [good]

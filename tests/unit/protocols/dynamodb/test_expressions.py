@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockhouse.core.conditions import holds
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.dynamodb.expressions.condition import parse_condition
 from lockhouse.protocols.dynamodb.expressions.placeholders import Placeholders
@@ -220,6 +221,19 @@ def test_malformed_placeholders_are_refused(names, values):
             "Incorrect operand type for operator or function; operator or function: begins_with, operand type: N",
         ),
         (
+            "if_not_exists(a, :a) = :n",
+            "The function is not allowed to be used this way in an expression; function: if_not_exists",
+        ),
+        ("_a = :a", 'Syntax error; token: "_", near: "_a"'),
+        (
+            "a BETWEEN :l AND :l",
+            "Incorrect operand type for operator or function; operator: BETWEEN, operand type: L",
+        ),
+        (
+            "a" + ".b" * 32 + " = :a",
+            "The document path has too many nesting levels; nesting levels: 33",
+        ),
+        (
             "size(size(a)) = :n",
             "Incorrect operand type for operator or function; operator or function: size, operand type: N",
         ),
@@ -237,6 +251,10 @@ def test_of_several_mistakes_in_a_condition_the_one_is_told_that_aws_tells(text,
         ("SET date = frob(:zz", 'Syntax error; token: "<EOF>", near: ":zz"'),
         ("SET b = frob(a) SET date = :a", "Attribute name is a reserved keyword; reserved keyword: date"),
         ("ADD b :a SET c = frob(:zz)", "Invalid function name; function: frob"),
+        (
+            "SET b = list_append(list_append(b, :l), :l)",
+            "The function is not allowed to be used this way in an expression; function: list_append",
+        ),
         ("SET b = :zz SET c = :a", 'The "SET" section can only be used once in an update expression;'),
         (
             "SET b = :zz, #b = :a",
@@ -273,3 +291,9 @@ def test_of_several_mistakes_in_a_projection_the_one_is_told_that_aws_tells():
         parse_projection("a, a.b, #b, date", placeholders())
     with pytest.raises(RequestInvalid, match="Syntax error"):
         parse_projection("a, #b, date,", placeholders())
+
+
+def test_the_type_of_a_value_may_be_asked_for():
+    text = "attribute_type(:n, :a)"
+    condition = parse_condition("ConditionExpression", text, Placeholders(None, {":n": Decimal(3), ":a": "N"}))
+    assert holds(condition, {})

@@ -46,6 +46,7 @@ _ARITIES = {
     "contains": 2,
     "size": 1,
 }
+_OF_UPDATES = frozenset({"if_not_exists", "list_append"})
 _FUNCTIONS: dict[type, str] = {
     Exists: "attribute_exists",
     HasType: "attribute_type",
@@ -177,6 +178,8 @@ class _Reader:
                 cursor.refuse_syntax()
             high = self._operand(self._term())
             self._check_bounds(low, high)
+            for each in (operand, low, high):
+                self._check_kind("BETWEEN", each, _ORDERED, what="operator")
             return Between(operand, low, high)
         if cursor.accept_keyword("IN"):
             self._operators += 1
@@ -226,6 +229,9 @@ class _Reader:
             operands.append(self._operand(self._term()))
         cursor.shallower()
         cursor.expect(")")
+        if name in _OF_UPDATES:
+            self._misused(name)
+            return _SOME_SIZE
         if name not in _ARITIES:
             cursor.note(Wrong.FUNCTION, f"Invalid function name; function: {name}")
             return _SOME_SIZE
@@ -243,7 +249,7 @@ class _Reader:
             case "attribute_not_exists":
                 return Not(Exists(self._path(name, operands[0])))
             case "attribute_type":
-                return HasType(self._path(name, operands[0]), self._kind(operands[1]))
+                return HasType(operands[0], self._kind(operands[1]))
             case "begins_with":
                 self._check_distinct(name, operands[0], operands[1])
                 for operand in operands:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from lockhouse.core.attributes import Value
+from lockhouse.core.attributes import MAX_NESTING, Value
 from lockhouse.core.conditions import Path
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.dynamodb.expressions.reserved import RESERVED
@@ -78,7 +78,7 @@ def _check_keys(parameter: str, given: Mapping[str, object], allowed: re.Pattern
 def starts_path(cursor: Cursor) -> bool:
     """Whether the next token can begin a document path."""
     text = cursor.token.text
-    return text[0] == "#" or text[0] == "_" or (text[0].isalpha() and cursor.token.keyword not in cursor.keywords)
+    return text[0] == "#" or (text[0].isalpha() and cursor.token.keyword not in cursor.keywords)
 
 
 def read_path(cursor: Cursor, placeholders: Placeholders) -> Path:
@@ -97,7 +97,10 @@ def read_path(cursor: Cursor, placeholders: Placeholders) -> Path:
             cursor.expect("]")
             path.append(int(index))
         else:
-            return tuple(path)
+            break
+    if len(path) > MAX_NESTING:
+        cursor.refuse(f"The document path has too many nesting levels; nesting levels: {len(path)}")
+    return tuple(path)
 
 
 def _read_name(cursor: Cursor, placeholders: Placeholders) -> str:

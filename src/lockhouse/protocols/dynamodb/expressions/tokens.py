@@ -18,7 +18,7 @@ MAX_EXPRESSION_BYTES = 4096
 MAX_DEPTH = 60
 """Parentheses, NOT and functions within each other: far more than people write, far less than the stack holds."""
 _TOKEN = re.compile(
-    r"\s*(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)|(?P<placeholder>[#:][A-Za-z0-9_]+)|(?P<index>[0-9]+)"
+    r"\s*(?:(?P<name>[A-Za-z][A-Za-z0-9_]*)|(?P<placeholder>[#:][A-Za-z0-9_]+)|(?P<index>[0-9]+)"
     r"|(?P<operator><>|<=|>=|[=<>()\[\],.+-]))",
     re.ASCII,
 )

@@ -45,6 +45,7 @@ _ORDER = tuple(
     for wrong in (
         Wrong.RESERVED,
         Wrong.FUNCTION,
+        Wrong.MISUSED,
         Wrong.SECTION,
         Wrong.NAME,
         Wrong.VALUE,
@@ -185,6 +186,11 @@ class _Reader:
         for operand in operands:
             if isinstance(operand, Constant):
                 self._check_operand("list_append", kind_of(operand.value), Kind.L)
+            elif isinstance(operand, ListAppend):
+                cursor.note(
+                    Wrong.MISUSED,
+                    "The function is not allowed to be used this way in an expression; function: list_append",
+                )
         return ListAppend(first, second)
 
     def _check_kind(self, section: str, value: Value, allowed: frozenset[Kind]) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 
 import msgspec
 
-from lockhouse.core.attributes import Item, item_size
+from lockhouse.core.attributes import Item
 from lockhouse.core.items import key_of, read_units
 from lockhouse.core.ports import Reader
 from lockhouse.errors import RequestInvalid
@@ -60,7 +60,7 @@ async def batch_get_item(call: Call, body: bytes) -> Mapping[str, Json]:
         found = await call.house.read(partial(_read, call=call, name=name, part=part, keys=keys))
         items = [await get_item.remember(call, shown) for shown in found]
         responses[name] = [write_item(item) for item in items if item is not None]
-        units = sum(read_units(item_size(item or {}), consistent=bool(part.ConsistentRead)) for item in items)
+        units = sum(read_units(shown.size, consistent=bool(part.ConsistentRead)) for shown in found)
         spent.extend(inputs.capacity(wanted.ReturnConsumedCapacity, name, units).values())
     answer: dict[str, Json] = {"Responses": responses, "UnprocessedKeys": {}}
     if spent:

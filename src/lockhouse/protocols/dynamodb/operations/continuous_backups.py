@@ -7,9 +7,11 @@ from collections.abc import Mapping
 import msgspec
 
 from lockhouse.core.items import Table
+from lockhouse.errors import TableNotFound
 from lockhouse.protocols.dynamodb import wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import Constraints, table_name
+from lockhouse.protocols.dynamodb.faults import Fault, Refusal
 from lockhouse.protocols.dynamodb.operations.describe_table import read_name
 from lockhouse.protocols.dynamodb.values import Json
 from lockhouse.service import tables
@@ -31,14 +33,16 @@ class UpdateContinuousBackups(msgspec.Struct, kw_only=True):
 
 
 async def describe_continuous_backups(call: Call, body: bytes) -> Mapping[str, Json]:
-    """Errors: ResourceNotFound (AWS: TableNotFoundException), Validation, AccessDenied."""
+    """Errors: TableNotFound, Validation, AccessDenied."""
     name = read_name(body)
-    table = await call.house.read(lambda tx: tables.get(tx, call.caller, name))
-    return _describe(call, table)
+    try:
+        return _describe(call, await call.house.read(lambda tx: tables.get(tx, call.caller, name)))
+    except TableNotFound:
+        raise _no_table(name) from None
 
 
 async def update_continuous_backups(call: Call, body: bytes) -> Mapping[str, Json]:
-    """Errors: ResourceNotFound (AWS: TableNotFoundException), Validation, AccessDenied."""
+    """Errors: TableNotFound, Validation, AccessDenied."""
     wanted = wire.read(body, UpdateContinuousBackups)
     given = wanted.PointInTimeRecoverySpecification
     rules = Constraints()
@@ -55,7 +59,15 @@ async def update_continuous_backups(call: Call, body: bytes) -> Mapping[str, Jso
         return msgspec.structs.replace(table, backups=enabled, backups_at=since)
 
     name = table_name(wanted.TableName)
-    return _describe(call, await call.house.write(lambda tx: tables.change(tx, call.caller, name, edit)))
+    try:
+        return _describe(call, await call.house.write(lambda tx: tables.change(tx, call.caller, name, edit)))
+    except TableNotFound:
+        raise _no_table(name) from None
+
+
+def _no_table(name: str) -> Refusal:
+    """The actions on backups have a fault of their own for this."""
+    return Refusal(Fault.NO_TABLE, f"Table not found: {name}")
 
 
 def _describe(call: Call, table: Table) -> Mapping[str, Json]:

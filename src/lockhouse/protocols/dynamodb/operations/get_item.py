@@ -50,7 +50,7 @@ async def get_item(call: Call, body: bytes) -> Mapping[str, Json]:
     shown = await call.house.read(look)
     placeholders.check_used()
     item = await remember(call, shown)
-    units = read_units(item_size(item or {}), consistent=bool(wanted.ConsistentRead))
+    units = read_units(max(shown.size, item_size(item or {})), consistent=bool(wanted.ConsistentRead))
     spent = inputs.capacity(wanted.ReturnConsumedCapacity, name, units)
     return spent if item is None else {"Item": write_item(item), **spent}
 
@@ -79,9 +79,10 @@ def load(tx: Reader, call: Call, name: str, key: Item, paths: Sequence[Path] | N
     if item is None and address is not None and paths is not None:
         # Asked for neither Info nor Digest: it is told that there is a lock, but not which, so that none was read.
         item = lock_items.show_seen(tx, call.caller, address)
+    size = item_size(item or {})
     if item is not None and paths is not None:
         item = project(paths, item)
-    return Shown(item, shown.address, shown.lock_id)
+    return Shown(item, shown.address, shown.lock_id, size)
 
 
 async def remember(call: Call, shown: Shown) -> Item | None:
