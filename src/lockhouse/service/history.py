@@ -187,12 +187,15 @@ def accept_parked(tx: Transaction, caller: Caller, parked_id: str, nonce: str, b
             f"cannot accept parked write {parked_id}: its bytes are not a Terraform state",
             hint=f"lockhouse state parked download {parked_id}",
         )
+    current = tx.current(state, packed=False) if state.current else None
     put = Put(
         address=parked.address,
         body=body,
         nonce=nonce,
         facts=parked.facts,
         content_type=parked.content_type,
+        # As the version before it: whoever reads with a customer's key goes on to.
+        encryption=current.encryption if current is not None else {},
         override=True,
         unconditional=True,
         mark="accepted",

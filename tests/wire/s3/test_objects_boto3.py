@@ -573,6 +573,21 @@ def test_a_state_is_written_under_the_rules_and_refused_bytes_are_parked(server,
     assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 1
 
 
+def test_a_parked_write_of_a_state_with_a_customers_key_is_shown_and_accepted_as_one(server, s3, bucket):
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": bytes(range(32))}
+    place = {"Bucket": bucket, "Key": "app.tfstate"} | key
+    s3.put_object(**place, Body=state(1))
+    newer = state(1, outputs={"a": {"value": 1, "type": "number"}})
+    assert refused(s3.put_object, **place, Body=newer)[:2] == ("PreconditionFailed", 412)
+    (parked,) = server.json("state", "parked", "list", bucket, "app.tfstate")
+    hint = server.command("state", "parked", "download", parked["id"])
+    assert hint.code != 0
+    assert "share-customer-key" in hint.stderr
+    server.command("state", "parked", "accept", parked["id"]).ok()
+    assert body_of(s3, bucket, "app.tfstate", **key) == newer
+    assert refused(s3.get_object, Bucket=bucket, Key="app.tfstate")[:2] == ("InvalidRequest", 400)
+
+
 def lock(lock_id, key="app.tfstate", bucket="b"):
     return json.dumps(
         {

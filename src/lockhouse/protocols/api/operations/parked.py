@@ -10,7 +10,8 @@ from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.api import views, wire
 from lockhouse.protocols.api.call import Call, Download
 from lockhouse.runtime.outgoing import give_out
-from lockhouse.service import history
+from lockhouse.service import history, objects
+from lockhouse.service.objects import Found
 
 
 async def list_all(call: Call) -> wire.ParkedList:
@@ -39,7 +40,14 @@ async def show(call: Call) -> wire.ParkedDocument:
 
 
 async def download(call: Call) -> Download:
-    found = await call.house.read(lambda tx: history.get_parked(tx, call.caller, call.path["id"]))
+    def query(tx: Reader) -> Parked:
+        found = history.get_parked(tx, call.caller, call.path["id"])
+        state, current = tx.state(found.address), _current(tx, found)
+        if state is not None and current is not None:
+            objects.require_shared(call.caller, Found(state, current))
+        return found
+
+    found = await call.house.read(query)
     body = await give_out(found.body, call.house.bodies)
     return Download(body, f"{found.id}.tfstate", found.content_type or "application/json")
 
