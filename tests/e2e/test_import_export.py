@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -273,6 +274,25 @@ def test_what_is_exported_from_a_server_its_directory_and_its_backup_is_the_same
         indexes = [(tmp_path / each / "index.jsonl").read_text().splitlines() for each in ("online", name)]
         first, second = ([{**json.loads(line), "at": 0} for line in each] for each in indexes)
         assert first == second
+
+
+def test_an_export_leaves_out_what_has_a_customer_key_and_says_so(start_lockhouse: Start, tmp_path: Path):
+    server = start_lockhouse()
+    past = used(server)
+    key = secrets.token_bytes(32)
+    server.cloud.sdk("s3").put_object(
+        Bucket="acme-states", Key="secret.tfstate", Body=state(1), SSECustomerAlgorithm="AES256", SSECustomerKey=key
+    )
+    refused = server.command("export", str(tmp_path / "without"))
+    assert (refused.code, "acme-states/secret.tfstate" in refused.stderr) == (2, True), refused.report()
+    check_tree(tmp_path / "without", past, with_history=False)
+    server.command("state", "share-customer-key", "acme-states", "secret.tfstate").ok()
+    server.command("export", str(tmp_path / "shared")).ok()
+    assert (tmp_path / "shared" / "current" / "acme-states" / "secret.tfstate").read_bytes() == state(1)
+    server.command("state", "share-customer-key", "acme-states", "secret.tfstate", "--off").ok()
+    server.stop()
+    run(None, "export", str(tmp_path / "offline"), "--offline", "--data", str(server.data)).ok()
+    assert (tmp_path / "offline" / "current" / "acme-states" / "secret.tfstate").read_bytes() == state(1)
 
 
 def test_single_versions_are_opened_without_a_server(start_lockhouse: Start, tmp_path: Path):

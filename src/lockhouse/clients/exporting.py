@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 
 from lockhouse.clients.client import Client
+from lockhouse.errors import EncryptionKeyInvalid, Refusal
 from lockhouse.protocols.api import wire
-from lockhouse.storage.carry.tree import ExportedKey, ExportedLock, ExportedVersion
+from lockhouse.storage.carry.tree import ExportedKey, ExportedLock, ExportedVersion, Withheld
 
 
 class ServerExport:
@@ -31,7 +32,13 @@ class ServerExport:
 
     @contextmanager
     def fetch(self, version: ExportedVersion) -> Iterator[Iterator[bytes]]:
-        with self._client.download(version.namespace, version.key, version.version) as (_, pieces):
+        with ExitStack() as opened:
+            try:
+                _, pieces = opened.enter_context(self._client.download(version.namespace, version.key, version.version))
+            except Refusal as refused:
+                if refused.code != EncryptionKeyInvalid.code:
+                    raise
+                raise Withheld from None  # stored with a customer's key, and not shared
             yield pieces
 
     def locks(self) -> list[ExportedLock]:

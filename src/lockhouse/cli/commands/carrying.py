@@ -15,7 +15,10 @@ from lockhouse.cli.frame import Run, command
 from lockhouse.cli.places import Blobs, Database, EncryptionKey, readable, ring_of
 from lockhouse.cli.printing import columns, facts, short, size
 from lockhouse.cli.progress import Meter
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import EncryptionKeyInvalid, RequestInvalid
+
+_SHOWN = 10
+"""Names in a message at the most."""
 
 if TYPE_CHECKING:
     from lockhouse.clients.imports.run import Summary
@@ -129,6 +132,14 @@ def export(
         done,
         f"exported {done.versions} versions of {done.keys} keys ({size(done.bytes)}) into {place}: see its README.md\n",
     )
+    if done.withheld:
+        shown = ", ".join(done.withheld[:_SHOWN]) + (", …" if len(done.withheld) > _SHOWN else "")
+        raise EncryptionKeyInvalid(
+            "cannot export what was stored with a customer key (SSE-C) and is not shared; not there, or not with all "
+            f"versions: {shown}",
+            hint="lockhouse state share-customer-key NAMESPACE KEY for each, or export with --offline or --backup",
+            reason="missing",
+        )
 
 
 def decrypt(

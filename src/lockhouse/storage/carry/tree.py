@@ -69,6 +69,10 @@ class ExportedKey(msgspec.Struct, frozen=True):
     versions: tuple[ExportedVersion, ...]
 
 
+class Withheld(Exception):
+    """The source does not give this version out. From `fetch` to `write_tree`, which goes on with the others."""
+
+
 class Exported(msgspec.Struct):
     """What was written."""
 
@@ -78,6 +82,8 @@ class Exported(msgspec.Struct):
     bytes: int = 0
     odd: int = 0
     """Files whose keys cannot be paths."""
+    withheld: list[str] = []
+    """NAMESPACE/KEY of the keys of which a version was not given out, and is not there."""
 
 
 Fetch = Callable[[ExportedVersion], AbstractContextManager[Iterator[bytes]]]
@@ -92,7 +98,7 @@ def write_tree(
     source: str,
     progress: Callable[[Exported], object] = bool,
 ) -> Exported:
-    """Write the tree into an empty directory. Every body is compared with its digest.
+    """Write the tree into an empty directory. Every body is compared with its digest. What is withheld is left out.
 
     Errors: `storage.unavailable` (a body is damaged), those of `fetch`; OSError."""
     done = Exported()
@@ -102,7 +108,13 @@ def write_tree(
             namespaces.add(key.namespace)
             done.keys += 1
             for version in key.versions:
-                file = "" if version.deleted else _write(root, version, fetch, done)
+                try:
+                    file = "" if version.deleted else _write(root, version, fetch, done)
+                except Withheld:
+                    name = f"{key.namespace}/{key.key}"
+                    if done.withheld[-1:] != [name]:
+                        done.withheld.append(name)
+                    continue
                 row = msgspec.structs.replace(version, file=file)
                 index.write(msgspec.json.encode(row) + b"\n")
                 done.versions += 1
