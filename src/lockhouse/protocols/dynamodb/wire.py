@@ -148,7 +148,7 @@ def read(body: bytes, shape: type[T]) -> T:
         found = msgspec.json.decode(body, type=shape)
         json.loads(body, object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant)
     except msgspec.ValidationError as error:
-        _refuse_misfit(str(error))
+        _refuse_misfit(str(error), body)
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
         raise Refusal(Fault.SERIALIZATION, "The request body is not valid JSON") from None
     except RecursionError:
@@ -166,10 +166,16 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 _EXPECTED = {"str": "String", "bool": "Boolean", "int": "Long", "float": "Double"}
-_GIVEN = {"int": "NUMBER_VALUE", "float": "DECIMAL_VALUE", "bool": "TRUE_VALUE", "str": "STRING_VALUE"}
+_GIVEN = {
+    "int": "NUMBER_VALUE",
+    "float": "DECIMAL_VALUE",
+    "bool": "TRUE_VALUE",
+    "str": "STRING_VALUE",
+    "null": "NULL_VALUE",
+}
 
 
-def _refuse_misfit(error: str) -> NoReturn:
+def _refuse_misfit(error: str, body: bytes) -> NoReturn:
     """AWS's words for a member of the wrong JSON type."""
     found = _MISFIT.search(error)
     if found is None:
@@ -181,7 +187,9 @@ def _refuse_misfit(error: str) -> NoReturn:
     elif given == "array":
         message = f"Unrecognized collection type class java.lang.{_EXPECTED.get(expected, 'Object')}"
     elif expected in _EXPECTED:
-        message = f"{_GIVEN.get(given, 'STRING_VALUE')} cannot be converted to {_EXPECTED[expected]}"
+        # Which of the two it was is not told; a body without a true has the other.
+        value = "FALSE_VALUE" if given == "bool" and b"true" not in body else _GIVEN.get(given, "STRING_VALUE")
+        message = f"{value} cannot be converted to {_EXPECTED[expected]}"
     else:
         message = "Unexpected field type"
     raise Refusal(Fault.SERIALIZATION, message)

@@ -97,6 +97,9 @@ def test_a_very_deep_document_is_refused(desk: Desk, opening):
     ("members", "message"),
     [
         ({"TableName": 5}, "NUMBER_VALUE cannot be converted to String"),
+        ({"TableName": False}, "FALSE_VALUE cannot be converted to String"),
+        ({"TableName": True, "ConsistentRead": False}, "TRUE_VALUE cannot be converted to String"),
+        ({"TableName": "abc", "AttributesToGet": [None]}, "NULL_VALUE cannot be converted to String"),
         ({"TableName": 5.5}, "DECIMAL_VALUE cannot be converted to String"),
         ({"TableName": []}, "Unrecognized collection type class java.lang.String"),
         ({"TableName": {}}, "Start of structure or map found where not expected"),
