@@ -200,6 +200,7 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
             if not state.is_state:
                 state = msgspec.structs.replace(state, is_state=True)
             mark = command.mark or outcome.mark
+            command = _under_the_same_key(command, caller, live)
             version = add_version(tx, caller, state, command, lock_id=outcome.lock_id, mark=mark)
             _tell_shrinking(tx, caller, address, live, command.facts)
             remembered = writes.after_write(record, caller.who.credential, version.seq)
@@ -220,6 +221,14 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     holder = record.lock
     problem = _refusal(address, verdict, live, command.facts, holder.holder if holder else "")
     return _park(tx, caller, state, command, problem)
+
+
+def _under_the_same_key(command: Put, caller: Caller, live: Version | None) -> Put:
+    """What is written over a protocol that knows no customer's key keeps that of the version before it: whoever reads
+    with it goes on to, and whoever does not have it does not begin to."""
+    if live is None or "ssec_md5" not in live.encryption or caller.protocol == _ASKS_FOR_KEYS or command.encryption:
+        return command
+    return msgspec.structs.replace(command, encryption=live.encryption)
 
 
 def may_write(tx: Reader, caller: Caller, address: Address) -> None:

@@ -534,8 +534,8 @@ def test_a_state_with_a_customers_key_goes_out_over_s3_alone_until_its_owner_sha
     who = f"{wire.credentials.access_key}:{wire.credentials.secret_key}"
     basic = {"Authorization": "Basic " + base64.b64encode(who.encode()).decode()}
 
-    def over_http():
-        asked = urllib.request.Request(f"{server.cloud.endpoint}/http/{bucket}/app.tfstate", headers=basic)
+    def over_http(body=None):
+        asked = urllib.request.Request(f"{server.cloud.endpoint}/http/{bucket}/app.tfstate", body, basic)
         with urllib.request.urlopen(asked) as answer:
             return answer.read()
 
@@ -549,6 +549,10 @@ def test_a_state_with_a_customers_key_goes_out_over_s3_alone_until_its_owner_sha
     assert body_of(s3, bucket, "app.tfstate", **key) == state(1)
     server.command("state", "share-customer-key", bucket, "app.tfstate").ok()
     assert over_http() == state(1)
+    assert refused(s3.get_object, Bucket=bucket, Key="app.tfstate")[:2] == ("InvalidRequest", 400)
+    over_http(state(2))  # what others write stays under the key, for those who read with it
+    assert over_http() == state(2)
+    assert body_of(s3, bucket, "app.tfstate", **key) == state(2)
     assert refused(s3.get_object, Bucket=bucket, Key="app.tfstate")[:2] == ("InvalidRequest", 400)
     server.command("state", "share-customer-key", bucket, "app.tfstate", "--off").ok()
     with pytest.raises(urllib.error.HTTPError):
