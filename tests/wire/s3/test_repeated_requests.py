@@ -1,0 +1,107 @@
+"""A request that is sent again after its answer was lost is known by `amz-sdk-invocation-id`, over S3 and DynamoDB.
+
+The SDK gives each call an id and keeps it in every attempt. Here the id is chosen, so that a late repetition meets what
+has happened since: the repeated request that took a lock is a success, the repeated unlock never frees the next lock.
+"""
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+KEY = "app.tfstate"
+
+
+def document(name):
+    fields = {"ID": name, "Operation": "OperationTypeApply", "Info": "", "Who": "a@b", "Version": "1.15.5"}
+    return json.dumps(fields | {"Created": "2026-11-22T10:00:00.5Z", "Path": KEY}, separators=(",", ":"))
+
+
+class Lockfile:
+    """The lock as an object. `call`: the id of the next request."""
+
+    def __init__(self, connect, bucket):
+        self.call = ""
+        self._place = {"Bucket": bucket, "Key": f"{KEY}.tflock"}
+        self._client = numbered(self, connect("s3"))
+
+    def take(self, name):
+        self._client.put_object(**self._place, Body=document(name).encode(), IfNoneMatch="*")
+
+    def read(self):
+        return json.loads(self._client.get_object(**self._place)["Body"].read())["ID"]
+
+    def release(self):
+        self._client.delete_object(**self._place)
+
+
+class Table:
+    """The lock as an item of a table."""
+
+    def __init__(self, connect, bucket):
+        self.call = ""
+        self._place = {"TableName": f"{bucket}-locks"}
+        self._name = {"LockID": {"S": f"{bucket}/{KEY}"}}
+        self._client = numbered(self, connect("dynamodb"))
+        self._client.create_table(
+            **self._place,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "LockID", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "LockID", "KeyType": "HASH"}],
+        )
+
+    def take(self, name):
+        item = self._name | {"Info": {"S": document(name)}}
+        self._client.put_item(**self._place, Item=item, ConditionExpression="attribute_not_exists(LockID)")
+
+    def read(self):
+        found = self._client.get_item(**self._place, Key=self._name, ProjectionExpression="LockID, Info")
+        return json.loads(found["Item"]["Info"]["S"])["ID"]
+
+    def release(self):
+        self._client.delete_item(**self._place, Key=self._name)
+
+
+def numbered(sender, client):
+    """The client with the ids that its sender chooses."""
+
+    def send(request, **_):
+        if sender.call:
+            del request.headers["amz-sdk-invocation-id"]
+            request.headers["amz-sdk-invocation-id"] = sender.call
+
+    client.meta.events.register("before-send", send)
+    return client
+
+
+@pytest.fixture(params=[Lockfile, Table])
+def lock(request, connect, bucket):
+    return request.param(connect, bucket)
+
+
+def test_the_repeated_request_that_took_the_lock_is_a_success_and_another_one_is_not(lock):
+    lock.call = "take-1"
+    lock.take("one")
+    lock.take("made anew by the same call")
+    assert lock.read() == "one"
+    lock.call = "take-2"
+    with pytest.raises(ClientError):
+        lock.take("another")
+
+
+def test_a_repeated_unlock_never_frees_the_next_lock_even_of_who_has_read_it(lock):
+    lock.call = "take-1"
+    lock.take("one")
+    lock.call = "unlock-1"
+    lock.release()
+    lock.call = "take-2"
+    lock.take("two")
+    assert lock.read() == "two"
+    lock.call = "unlock-1"
+    lock.release()
+    lock.call = "read"
+    assert lock.read() == "two"
+    lock.call = "unlock-2"
+    lock.release()
+    lock.call = "take-3"
+    lock.take("three")
