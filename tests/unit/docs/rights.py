@@ -26,8 +26,8 @@ of a copy), no single right but `admin` has a `yes`, and the last column says so
 
 Without a credential, and with one that is revoked or over, every row is refused but those of the last two tables: 401,
 or 403 in S3's words, or DynamoDB's own codes. Without the right, what is named by its name answers 403 whether or not it
-exists; what is named by an opaque id answers 404, word for word as an id that nobody has. `tests/wire/access` asks every
-row as everybody, and holds the tables to be all that the server answers.
+exists; what is named by an opaque id answers 404 (the current state of a workspace: 403), word for word as an id that
+nobody has. `tests/wire/access` asks every row as everybody, and holds the tables to be all that the server answers.
 
 ## Roles
 

@@ -111,6 +111,22 @@ def test_a_missing_workspace_is_404_to_who_might_create_it_and_403_to_who_may_se
     assert stranger.data("GET", "organizations/acme/workspaces") == []
 
 
+def test_a_run_that_lost_its_grant_is_never_told_that_there_is_no_state(rig, ann):
+    workspace = ann.workspace()
+    ann.lock(workspace)
+    ann.save(workspace, state(1))
+    stranger = Client(rig, "stranger", Grant("acme", "elsewhere/", EVERYTHING))
+    hidden, absent = (
+        stranger.ask("GET", f"workspaces/{each}/current-state-version") for each in (workspace, "ws-nobodyhasthisid")
+    )
+    assert (hidden.status, absent.status) == (403, 403)
+    assert hidden.body.replace(workspace.encode(), b"ID") == absent.body.replace(b"ws-nobodyhasthisid", b"ID")
+    assert ann.ask("GET", f"workspaces/{ann.workspace('empty')}/current-state-version").status == 404
+    ann.unlock(workspace)
+    assert ann.ask("DELETE", "organizations/acme/workspaces/prod").status == 204
+    assert ann.ask("GET", f"workspaces/{workspace}/current-state-version").status == 403
+
+
 def test_the_first_list_names_all_states_that_came_another_way(ann):
     count = 2 * ADOPTED_FIRST + 1  # more than one command looks at
     for number in range(count):

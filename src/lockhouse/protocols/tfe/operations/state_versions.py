@@ -17,12 +17,14 @@ from lockhouse.core.principals import Right, require
 from lockhouse.core.versions import Body, Version
 from lockhouse.core.workspaces import StateUpload, Workspace
 from lockhouse.errors import (
+    AccessDenied,
     BodyDigestMismatch,
     CredentialUnknown,
     RequestInvalid,
     StateNotFound,
     UploadNotFound,
     VersionNotFound,
+    WorkspaceNotFound,
 )
 from lockhouse.protocols.tfe import documents
 from lockhouse.protocols.tfe.call import Call, respond, respond_one
@@ -173,7 +175,17 @@ async def show(call: Call) -> Response:
 
 
 async def current(call: Call) -> Response:
-    view = await by_id(call)
+    """The one opaque id that does not hide behind 404: to clients that is a workspace without a state, and a run whose
+    grant ended between its requests would create everything a second time."""
+    try:
+        view = await by_id(call)
+    except WorkspaceNotFound:
+        raise AccessDenied(
+            f"cannot read the state of the workspace {call['id']!r}: it is gone, or {call.caller.who.name} has no "
+            "grant there any more",
+            hint="lockhouse workspace list NAMESPACE",
+            right=str(Right.READ),
+        ) from None
     try:
         found = await call.house.get(call.caller, view.workspace.address)
     except StateNotFound as problem:
