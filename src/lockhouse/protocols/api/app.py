@@ -27,7 +27,7 @@ from lockhouse.errors import (
     RequestInvalid,
 )
 from lockhouse.protocols.api import openapi, wire
-from lockhouse.protocols.api.call import Backing, Call, Download, Webhooks
+from lockhouse.protocols.api.call import Backing, BackupMade, Call, Download, Webhooks
 from lockhouse.protocols.api.metrics import Metrics
 from lockhouse.protocols.api.routes import PREFIX, ROUTES, Access, Route
 from lockhouse.protocols.web import Request, Response, is_text, unescape
@@ -37,7 +37,6 @@ from lockhouse.runtime.house import House
 from lockhouse.runtime.repacking import Repacking
 from lockhouse.runtime.scrubbing import Scrubbing
 from lockhouse.service.callers import Caller
-from lockhouse.storage.carry.archive import Manifest
 
 PROTOCOL = "api"
 _JSON = (b"content-type", b"application/json")
@@ -54,7 +53,7 @@ class Api:
         house: House,
         authenticator: Authenticator,
         settings: Settings,
-        backup: Callable[[Path, float, bool], Manifest] | None = None,
+        backup: Callable[[Path, float, bool], BackupMade] | None = None,
         audit_key: bytes = b"",
         repacking: Repacking | None = None,
         scrubbing: Scrubbing | None = None,

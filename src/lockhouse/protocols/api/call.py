@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -21,11 +21,34 @@ from lockhouse.runtime.house import House
 from lockhouse.runtime.repacking import Repacking
 from lockhouse.runtime.scrubbing import Scrubbing
 from lockhouse.service.callers import Caller
-from lockhouse.storage.carry.archive import Manifest
 
 T = TypeVar("T")
 PAGE = 200
 MAX_PAGE = 1000
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+class BackupMade(Protocol):
+    """What a backup says of itself; storage has the whole of it."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def versions(self) -> int: ...
+    @property
+    def parked(self) -> int: ...
+    @property
+    def blobs(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def keys(self) -> tuple[str, ...]: ...
+    @property
+    def files(self) -> Sequence[Named]: ...
 
 
 class Webhooks(Protocol):
@@ -49,7 +72,7 @@ class Backing:
     house: House
     authenticator: Authenticator
     settings: Settings
-    backup: Callable[[Path, float, bool], Manifest] | None = None
+    backup: Callable[[Path, float, bool], BackupMade] | None = None
     encryption: Encryption | None = None
     audit_key: bytes = b""
     """The public key of the audit log's signatures."""
