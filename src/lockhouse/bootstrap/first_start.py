@@ -13,8 +13,7 @@ from pathlib import Path
 import msgspec
 
 from lockhouse.auth import keys
-from lockhouse.core.attributes import Kind
-from lockhouse.core.items import KeyAttribute, Schema, Table
+from lockhouse.core.items import lock_table
 from lockhouse.core.ports import Reader, Store, Transaction
 from lockhouse.core.principals import Credential, Grant, Right
 from lockhouse.durable import replace_durably
@@ -26,7 +25,6 @@ from lockhouse.service.callers import Caller
 CREDENTIALS_FILE = "credentials.json"
 ADMINISTRATOR = "administrator"
 LOCK_TABLE = "terraform-locks"
-_LOCK_SCHEMA = Schema(KeyAttribute("LockID", Kind.S))
 
 
 class FirstCredentials(msgspec.Struct, frozen=True):
@@ -61,16 +59,13 @@ def begin(
     made = _make(master, namespace, now)
     caller = _house(now)
 
-    table = Table(
-        name=LOCK_TABLE, id=str(uuid.uuid4()), schema=_LOCK_SCHEMA, at=now, billing="PAY_PER_REQUEST", billing_at=now
-    )
+    table = lock_table(LOCK_TABLE, str(uuid.uuid4()), now)
 
     def command(tx: Transaction) -> bool:
         if tx.principals(limit=1):
             return False
         _add_administrator(tx, caller, made)
-        if tx.table(LOCK_TABLE) is None:
-            tables.create(tx, caller, table)
+        tables.ensure_lock_table(tx, caller, table)
         if tx.namespace(namespace) is None:
             namespaces.create(tx, caller, namespace, region, require_lock=require_lock)
         _write(directory, made.shown)  # before the commit; by now nobody else is making one

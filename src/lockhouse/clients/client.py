@@ -45,9 +45,9 @@ class Client(Connection):
     # Namespaces -------------------------------------------------------------------------------------------------------
 
     def create_namespace(
-        self, name: str, *, region: str = "", require_lock: bool | None = None
+        self, name: str, *, region: str = "", require_lock: bool | None = None, lock_table: str = ""
     ) -> wire.NamespaceDocument:
-        asked = wire.NamespaceAsk(name=name, region=region, require_lock=require_lock)
+        asked = wire.NamespaceAsk(name=name, region=region, require_lock=require_lock, lock_table=lock_table)
         return self._ask("POST", "/namespaces", wire.NamespaceDocument, asked)
 
     def namespaces(self) -> list[wire.NamespaceDocument]:

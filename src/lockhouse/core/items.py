@@ -84,6 +84,16 @@ class Table(msgspec.Struct, frozen=True, omit_defaults=True):
     """The principal that created it."""
 
 
+def lock_table(name: str, table_id: str, now: float) -> Table:
+    """The table that `dynamodb_table` names. Errors: `request.invalid` for a name that no table can have."""
+    if not TABLE_NAME.fullmatch(name):
+        raise RequestInvalid(
+            f"cannot make a lock table named '{name}': a table's name has 3 to 255 letters, digits, '_', '-' or '.'"
+        )
+    schema = Schema(KeyAttribute("LockID", Kind.S))
+    return Table(name=name, id=table_id, schema=schema, at=now, billing="PAY_PER_REQUEST", billing_at=now)
+
+
 class ItemKey(msgspec.Struct, frozen=True):
     """Where an item is: the order-preserving bytes of its key attributes. `range` is empty without a range key."""
 

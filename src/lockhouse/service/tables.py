@@ -88,6 +88,19 @@ def create(tx: Transaction, caller: Caller, table: Table) -> Table:
     return table
 
 
+def ensure_lock_table(tx: Transaction, caller: Caller, table: Table) -> None:
+    """That lock table, made unless it is there. Errors: as `create`; `table.exists` where one of that name has another
+    key and can hold no lock."""
+    known = tx.table(table.name)
+    if known is None:
+        create(tx, caller, table)
+    elif not decode_table(known).schema.is_lock_table:
+        raise TableExists(
+            f"cannot make the lock table {table.name}: a table of that name has another key than the string LockID",
+            hint="name another one",
+        )
+
+
 def get(tx: Reader, caller: Caller, name: str) -> Table:
     """The definition. Errors: `table.not_found`, `access.denied` without any grant."""
     if not caller.who.grants:

@@ -22,13 +22,17 @@ def create(
     require_lock: Annotated[
         bool | None, typer.Option("--require-lock/--no-require-lock", help="Whether state writes need a lock.")
     ] = None,
+    lock_table: Annotated[
+        str,
+        typer.Option("--lock-table", metavar="TABLE", help="Make this table for locks, too, unless it is there."),
+    ] = "",
 ) -> None:
-    """Create a namespace.
+    """Create a namespace, and the table that `dynamodb_table` names.
 
-    Example: lockhouse namespace create acme-terraform-state
+    Example: lockhouse namespace create acme-terraform-state --lock-table acme-terraform-locks
     """
-    made = run.client.create_namespace(name, region=region, require_lock=require_lock)
-    run.show(made, f"created {made.name}")
+    made = run.client.create_namespace(name, region=region, require_lock=require_lock, lock_table=lock_table)
+    run.show(made, f"created {made.name}" + (f", with the lock table {lock_table}" if lock_table else ""))
 
 
 @command(group, "list")

@@ -67,6 +67,8 @@ class NamespaceAsk(Ask, frozen=True, kw_only=True):
     region: Name = ""
     require_lock: bool | None = None
     """Without it: as the server's setting says."""
+    lock_table: Annotated[str, msgspec.Meta(max_length=255)] = ""
+    """A table for locks (`dynamodb_table`) to be made with it, unless it is there."""
 
 
 class NamespaceChange(Ask, frozen=True, kw_only=True):

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from lockhouse.core.attributes import Kind
+from lockhouse.core.items import KeyAttribute, Schema, Table, decode_table, encode_table
 from lockhouse.errors import SerialConflict, WriteFenced
 from lockhouse.storage.carry.archive import read_manifest
 from tests.unit.protocols.api.desk import NAMESPACE, NOW, Desk, state
@@ -84,6 +86,26 @@ def test_roles_are_listed_with_whom_they_trust(desk: Desk):
     assert desk.ask("PUT", "/roles/deploy/trust", {"names": []}).json["trusted"] == []
     assert [each["name"] for each in desk.ask("GET", "/keys").json["principals"]] == ["administrator", "ci"]
     assert desk.ask("PUT", "/roles/ci/trust", {"names": []}).code == "principal.not_found"
+
+
+def test_a_namespace_is_made_with_its_lock_table_or_not_at_all(desk: Desk):
+    assert desk.ask("POST", "/namespaces", {"name": "one", "lock_table": "acme-locks"}).status == 201
+    found = desk.directory.store.read(lambda tx: tx.table("acme-locks"))
+    assert found is not None
+    assert decode_table(found).schema.is_lock_table
+
+    assert desk.ask("POST", "/namespaces", {"name": "two", "lock_table": "acme-locks"}).status == 201
+    assert desk.directory.store.read(lambda tx: tx.table("acme-locks")) == found  # with what is in it
+
+    other = Table("songs", "id", Schema(KeyAttribute("LockID", Kind.S), KeyAttribute("at", Kind.N)), 1.0)
+    desk.directory.store.write(lambda tx: tx.save_table(encode_table(other)))
+    assert desk.ask("POST", "/namespaces", {"name": "six", "lock_table": "songs"}).code == "table.exists"
+    assert desk.ask("POST", "/namespaces", {"name": "six", "lock_table": "a/b"}).code == "request.invalid"
+    mine = desk.token("ci", {"namespace": "six", "rights": ["admin"]})
+    refused = desk.ask("POST", "/namespaces", {"name": "six", "lock_table": "six-locks"}, token=mine)
+    assert refused.code == "access.denied"
+    names = [each["name"] for each in desk.ask("GET", "/namespaces").json["namespaces"]]
+    assert "six" not in names
 
 
 def test_namespaces_are_made_listed_page_by_page_and_deleted_when_empty(desk: Desk):

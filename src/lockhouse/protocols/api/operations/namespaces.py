@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import uuid
+
+from lockhouse.core.items import lock_table
 from lockhouse.core.ports import Transaction
 from lockhouse.core.records import Namespace
 from lockhouse.protocols.api import views, wire
 from lockhouse.protocols.api.call import Call
-from lockhouse.service import namespaces
+from lockhouse.service import namespaces, tables
 
 
 async def create(call: Call) -> wire.NamespaceDocument:
     asked = call.document(wire.NamespaceAsk)
     required = call.api.settings.require_lock if asked.require_lock is None else asked.require_lock
+    table = lock_table(asked.lock_table, str(uuid.uuid4()), call.caller.now) if asked.lock_table else None
 
     def command(tx: Transaction) -> Namespace:
         region = asked.region or call.api.settings.region
-        return namespaces.create(tx, call.caller, asked.name, region, require_lock=required)
+        made = namespaces.create(tx, call.caller, asked.name, region, require_lock=required)
+        if table is not None:
+            tables.ensure_lock_table(tx, call.caller, table)
+        return made
 
     return views.namespace(await call.house.write(command))
 
