@@ -31,7 +31,7 @@ def main() -> int:
     progress = Console(stderr=True, highlight=False)
     for needed in (terraform_program(NEWEST), lockhouse_program()):
         if not needed.exists():
-            progress.print(f"error: cannot find {needed.name}\nhint: run `make setup` and `make setup-test` first")
+            progress.print(f"error: cannot find {needed.name}\nhint: make tools")
             return 2
     began = time.monotonic()
     progress.print(f"Two developers work on one state with Terraform {NEWEST}.")

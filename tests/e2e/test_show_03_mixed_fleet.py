@@ -5,8 +5,13 @@ On plain S3 + DynamoDB both succeed and a change is gone; the same story on Lock
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+
 import pytest
 
+from tests.e2e.clouds import REPOSITORY
 from tests.e2e.scenarios import mixed_fleet
 from tests.e2e.scenarios.mixed_fleet import ALICE, BOB, SHARED
 from tests.e2e.terraform import LockMode
@@ -48,3 +53,15 @@ def test_lockhouse_loses_nothing_of_a_mixed_fleet(lockhouse, tmp_path, existing,
     assert story.resources == tuple(sorted([ALICE, BOB] + ([SHARED] if existing else [])))
     assert len(story.serials) == len(set(story.serials)), story.serials
     assert list(story.serials) == sorted(story.serials)
+
+
+def test_the_demo_plays_the_story_in_a_terminal_within_a_minute():
+    told = subprocess.run(
+        [sys.executable, "-m", "demo"], cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert told.returncode == 0, told.stdout + told.stderr
+    said = re.sub(r"\s+", " ", told.stdout)
+    assert "plain S3 + DynamoDB (moto) lost: from_alice, from_bob." in said
+    assert "Lockhouse lost: nothing." in said
+    assert "Error acquiring the state lock" in re.sub(r"\s+", " ", told.stderr)
