@@ -31,9 +31,10 @@ help:
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-.venv/runtime: .venv/python requirements/runtime.txt pyproject.toml
+.venv/runtime: .venv/python requirements/runtime.txt requirements/build.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/build.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@$(BIN)/python -m compileall -q src
 	@touch $@
 
@@ -79,6 +80,8 @@ requirements: .venv/develop
 	$(COMPILE) --output-file requirements/runtime.txt pyproject.toml
 	$(COMPILE) --extra otel --constraint requirements/runtime.txt --output-file requirements/otel.txt pyproject.toml
 	$(COMPILE) --extra dev --extra otel --constraint requirements/otel.txt --output-file requirements/dev.txt pyproject.toml
+	$(COMPILE) --only-build-deps --build-deps-for editable --build-deps-for wheel --constraint requirements/dev.txt \
+		--output-file requirements/build.txt pyproject.toml
 
 reference: .venv/develop
 	$(BIN)/python scripts/write_reference.py
