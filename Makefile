@@ -1,5 +1,5 @@
 # What a person or a machine does with this repository. `make` alone lists it.
-# Works with the make of Debian and of macOS (3.81); needs Python 3.11 or newer, and Node.js for `make test`.
+# Works with the make of Debian and of macOS (3.81); needs Python 3.11 or newer. What the tests need is in `.ci/run`.
 
 PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3.14 python3; do \
 	command -v $$each >/dev/null 2>&1 && $$each -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \

@@ -23,7 +23,7 @@ def _parameter(setting: Setting) -> inspect.Parameter:
 def serve(run: Run, **flags: Any) -> None:  # noqa: ANN401 - flags are checked by `config.loading`
     """Serve states and locks until SIGTERM.
 
-    Example: lockhouse serve --data /var/lib/lockhouse --listen 0.0.0.0:7373 --tls-self-signed
+    Example: lockhouse serve --data /var/lib/lockhouse --listen 0.0.0.0:7373 --tls-self-signed --public-url https://states.example.org:7373
 
     The first start makes the data directory, an administrator whose credentials it writes to DIR/credentials.json, a
     namespace and a lock table. A line "Lockhouse is ready at URL" says that requests are accepted.
