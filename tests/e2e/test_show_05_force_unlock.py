@@ -25,6 +25,11 @@ def parked(server, place) -> list[dict]:
     return listed["parked"] if isinstance(listed, dict) else listed
 
 
+def body_of(server, entry: dict) -> dict:
+    """What a parked write would bring."""
+    return json.loads(server.command("state", "parked", "download", entry["id"]).ok().stdout)
+
+
 def overtake(cloud, alice, bob, place, point):
     """Alice stops inside her apply, Bob takes her lock away and applies, then Alice goes on."""
     running = alice.start_apply()
@@ -64,7 +69,11 @@ def test_a_late_write_of_a_fenced_holder_is_refused_and_parked(lockhouse, develo
     assert "from_alice" in names(json.loads(errored.read_text())), late.report()
     assert cloud.state_bytes(place, KEY) == after_bob
     assert names(json.loads(after_bob)) == tuple(sorted([*shared, "from_bob"]))
-    assert len(parked(lockhouse, place)) >= 1
+    kept = parked(lockhouse, place)
+    assert {each["reason"] for each in kept} == {"write.fenced"}
+    # On a first apply Terraform reads the state anew and sends what Bob has written; then it is told where its own is.
+    assert ("from_alice" in names(body_of(lockhouse, kept[0]))) == existing
+    assert ("what it made is in its errored.tfstate alone" in late.text) != existing
     assert cloud.lock_ids(place, KEY) == set()
     bob.apply()
 
@@ -88,7 +97,9 @@ def test_of_two_bodies_with_one_serial_and_one_credential_the_second_is_parked(l
     assert "Failed to save state" in late.text
     assert names(json.loads((alice.directory / "errored.tfstate").read_text())) == ("from_alice", "shared")
     assert cloud.state_bytes(place, KEY) == after_bob
-    assert len(parked(lockhouse, place)) >= 1
+    kept = parked(lockhouse, place)
+    assert {each["reason"] for each in kept} == {"write.serial"}
+    assert names(body_of(lockhouse, kept[0])) == ("from_alice", "shared")
 
 
 def test_runs_that_share_a_key_but_assume_a_role_each_are_told_apart(lockhouse, developer, hold):
@@ -115,7 +126,7 @@ def test_runs_that_share_a_key_but_assume_a_role_each_are_told_apart(lockhouse, 
 
     assert late.code == 1, late.report()
     assert cloud.state_bytes(place, KEY) == after_bob
-    assert len(parked(lockhouse, place)) >= 1
+    assert {each["reason"] for each in parked(lockhouse, place)} == {"write.fenced"}
 
 
 def test_a_parked_write_can_be_read_and_made_current(lockhouse, developer, hold):

@@ -220,6 +220,10 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
         return _park(tx, caller, state, command, problem)
     holder = record.lock
     problem = _refusal(address, verdict, live, command.facts, holder.holder if holder else "")
+    kept = live.body if live is not None else None
+    if verdict is WriteVerdict.FENCED and kept is not None and kept.sha256 == command.body.sha256:
+        # On a first apply Terraform reads the state once more before it writes, and sends that.
+        problem.message += "; it sends the current version, so what it made is in its errored.tfstate alone"
     return _park(tx, caller, state, command, problem)
 
 
