@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from email.utils import parsedate_to_datetime
+
 import boto3
+import botocore.crt.auth
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -79,6 +83,9 @@ def test_a_role_gives_its_own_rights_to_whom_it_trusts(server):
     client(server, "s3", given).put_object(Bucket=server.namespace, Key="o", Body=b"x")
     assert client(server, "sts", given).get_caller_identity()["Arn"] == assumed["AssumedRoleUser"]["Arn"]
     assert code(client(server, "s3", given).delete_bucket, Bucket=server.namespace) == "AccessDenied"
+    listed = client(server, "iam", ci).list_roles()["Roles"]
+    assert [(role["RoleName"], role["Arn"]) for role in listed] == [("deploy", ROLE + "deploy")]
+    assert client(server, "iam", outsider).list_roles()["Roles"] == []
     stranger = client(server, "sts", outsider)
     for role in ("deploy", "no-such-role"):
         assert code(stranger.assume_role, RoleArn=ROLE + role, RoleSessionName="run-1") == "AccessDenied"
@@ -100,3 +107,26 @@ def test_a_wrong_secret_is_refused_in_the_words_of_sts(server):
     assert code(client(server, "sts", wrong).get_caller_identity) == "SignatureDoesNotMatch"
     unknown = {"AccessKeyId": "LHKNOBODY00000000000", "SecretAccessKey": "x" * 40}
     assert code(client(server, "sts", unknown).get_caller_identity) == "InvalidClientTokenId"
+
+
+@pytest.mark.parametrize("minutes", [-20, 20])
+@pytest.mark.parametrize(
+    ("service", "operation", "said"),
+    [
+        ("sts", "get_caller_identity", "SignatureDoesNotMatch"),
+        ("iam", "get_user", "SignatureDoesNotMatch"),
+        ("dynamodb", "list_tables", "InvalidSignatureException"),
+    ],
+)
+def test_a_clock_that_is_wrong_is_told_the_right_time(server, monkeypatch, minutes, service, operation, said):
+    """By these codes and the Date beside them, the SDK of Terraform corrects its clock and tries once more."""
+    now = dt.datetime.now(dt.UTC)
+    wrong = now + dt.timedelta(minutes=minutes)
+    monkeypatch.setattr(botocore.crt.auth, "get_current_datetime", lambda *_, **__: wrong)
+    with pytest.raises(ClientError) as caught:
+        getattr(client(server, service, server.cloud.credentials), operation)()
+    answer = caught.value.response
+    assert answer["Error"]["Code"] == said
+    assert "15 minutes" in answer["Error"]["Message"]
+    told = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
+    assert abs(told - now) < dt.timedelta(minutes=1)
