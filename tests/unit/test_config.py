@@ -97,10 +97,12 @@ def test_addresses_to_listen_on(text: str, host: str, port: int):
 
 
 def test_a_certificate_needs_its_key_and_excludes_a_self_signed_one():
-    with pytest.raises(SettingInvalid, match="only one of"):
+    with pytest.raises(SettingInvalid, match="only one of") as alone:
         load({"tls_cert": "a.pem"}, {})
-    with pytest.raises(SettingInvalid, match="together"):
+    with pytest.raises(SettingInvalid, match="together") as both:
         load({"tls_cert": "a.pem", "tls_key": "b.pem", "tls_self_signed": True}, {})
+    assert "--tls-self-signed" in alone.value.hint
+    assert both.value.hint
     assert load({"tls_cert": "a.pem", "tls_key": "b.pem"}, {}).scheme == "https"
 
 
@@ -130,6 +132,7 @@ def test_a_way_to_sign_in_that_cannot_work_is_refused_at_the_start(given: dict[s
     with pytest.raises(SettingInvalid) as refused:
         load({**given, "config": None}, {})
     assert refused.value.details["setting"] == setting
+    assert refused.value.hint
 
 
 @pytest.mark.parametrize(

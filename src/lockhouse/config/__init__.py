@@ -23,6 +23,7 @@ __all__ = ["CONFIG_FILE", "EMBEDDED", "SETTINGS", "Listen", "Setting", "Settings
 
 T = TypeVar("T")
 CONFIG_FILE = "lockhouse.toml"
+_HELP = "lockhouse serve --help"
 
 
 def _setting(
@@ -417,9 +418,17 @@ class Settings:
 
     def __post_init__(self) -> None:
         if (self.tls_cert is None) != (self.tls_key is None):
-            raise SettingInvalid("cannot serve https with only one of tls_cert and tls_key", setting="tls_key")
+            raise SettingInvalid(
+                "cannot serve https with only one of tls_cert and tls_key",
+                hint="give both, or for development: lockhouse serve --tls-self-signed",
+                setting="tls_key",
+            )
         if self.tls_self_signed and self.tls_cert is not None:
-            raise SettingInvalid("cannot use tls_self_signed together with tls_cert", setting="tls_self_signed")
+            raise SettingInvalid(
+                "cannot use tls_self_signed together with tls_cert",
+                hint="give one of the two",
+                setting="tls_self_signed",
+            )
         self._check_sign_in()
 
     def _check_sign_in(self) -> None:
@@ -429,17 +438,27 @@ class Settings:
         }
         for name in needed.get(self.signin, ()):
             if not getattr(self, name):
-                raise SettingInvalid(f"cannot sign people in with {self.signin} without {name}", setting=name)
+                raise SettingInvalid(
+                    f"cannot sign people in with {self.signin} without {name}", hint=_HELP, setting=name
+                )
         if self.signin == "workos" and not self.workos_api_key and self.workos_api_key_file is None:
-            raise SettingInvalid("cannot sign people in with workos without an API key", setting="workos_api_key")
+            raise SettingInvalid(
+                "cannot sign people in with workos without an API key", hint=_HELP, setting="workos_api_key"
+            )
         if self.signin == "oidc":
             if "openid" not in self.oidc_scopes:
-                raise SettingInvalid("cannot sign people in without the scope openid", setting="oidc_scopes")
+                raise SettingInvalid(
+                    "cannot sign people in without the scope openid", hint=_HELP, setting="oidc_scopes"
+                )
             if not self.oidc_algorithms:
-                raise SettingInvalid("cannot believe any token: name an algorithm", setting="oidc_algorithms")
+                raise SettingInvalid(
+                    "cannot believe any token: name an algorithm", hint=_HELP, setting="oidc_algorithms"
+                )
             if self.signin_organizations and not self.oidc_organization_claim:
                 raise SettingInvalid(
-                    "cannot tell organizations apart without oidc_organization_claim", setting="oidc_organization_claim"
+                    "cannot tell organizations apart without oidc_organization_claim",
+                    hint=_HELP,
+                    setting="oidc_organization_claim",
                 )
 
     @property

@@ -169,7 +169,7 @@ def read_manifest(path: Path) -> Manifest:
         raw = (path / MANIFEST).read_bytes()
         version = msgspec.json.decode(raw, type=_AnyFormat).format
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        hint = ""
+        hint = "name the directory that lockhouse backup create made"
         if (path / "backup.json").is_file():
             hint = "it was made by an earlier Lockhouse and is a data directory: copy it, and serve the copy"
         raise RequestInvalid(f"cannot use {path}: it is not a complete backup ({MANIFEST})", hint=hint) from error
