@@ -50,6 +50,8 @@ class Head(msgspec.Struct, frozen=True):
     sha256: bytes = b""
     size: int = 0
     facts: Facts | None = None
+    gone: Facts | None = None
+    """Where the current version is a delete marker: what the one before it said of itself."""
     require_lock: bool = False
     maintenance: bool = False
     """Maintenance stands there: only who holds the lock may write."""
@@ -114,7 +116,9 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
         mark = "unlocked"
     conflict = _conflict(head, request.facts)
     if conflict is None:
-        return WriteOutcome(WriteVerdict.ACCEPTED, mark, lock_id)
+        # Behind a deletion everything may come; what goes back is told: the deletion was its override.
+        told = "override" if _goes_back(head.gone, request.facts) else mark
+        return WriteOutcome(WriteVerdict.ACCEPTED, told, lock_id)
     if overriding:
         return WriteOutcome(WriteVerdict.ACCEPTED, "override", lock_id)
     return WriteOutcome(conflict)
@@ -139,6 +143,10 @@ def _conflict(head: Head, facts: Facts) -> WriteVerdict | None:
     if facts.serial <= head.facts.serial:
         return WriteVerdict.SERIAL
     return None
+
+
+def _goes_back(before: Facts | None, facts: Facts) -> bool:
+    return before is not None and facts.lineage == before.lineage and facts.serial <= before.serial
 
 
 def _ignored_lock(record: LockRecord, request: WriteRequest) -> WriteVerdict:

@@ -45,6 +45,8 @@ from lockhouse.service.callers import Caller
 from lockhouse.service.maintenance import describe, maintained, refuse_delete
 
 _READ = Right.READ
+_MARKERS = 10
+"""Delete markers on each other that are looked through."""
 _ASKS_FOR_KEYS = "s3"
 """The protocol that has customers' keys in its requests."""
 PARKED_PER_ADDRESS = 50
@@ -179,7 +181,13 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
         return Written(add_version(tx, caller, state, command, lock_id="", mark=command.mark), created=True)
     closed = maintained(tx, address, caller.now)
     outcome = writes.decide(
-        _head(state, live, require_lock=state.require_lock or namespace.require_lock, maintenance=closed is not None),
+        _head(
+            state,
+            live,
+            gone=_before_deletion(tx, state, current),
+            require_lock=state.require_lock or namespace.require_lock,
+            maintenance=closed is not None,
+        ),
         record,
         writes.WriteRequest(
             credential=caller.who.credential,
@@ -542,9 +550,19 @@ def remove(tx: Transaction, state: StateRecord, version: Version, discarded: Dis
     return state
 
 
-def _head(state: StateRecord, live: Version | None, *, require_lock: bool, maintenance: bool) -> writes.Head:
+def _before_deletion(tx: Reader, state: StateRecord, current: Version | None) -> Facts | None:
+    """What the newest version said that a delete marker stands on."""
+    if current is None or not current.is_delete_marker:
+        return None
+    before = tx.versions(state, before=current.seq, limit=_MARKERS)
+    return next((each.facts for each in before if not each.is_delete_marker), None)
+
+
+def _head(
+    state: StateRecord, live: Version | None, *, gone: Facts | None, require_lock: bool, maintenance: bool
+) -> writes.Head:
     if live is None or live.body is None:
-        return writes.Head(require_lock=require_lock, maintenance=maintenance)
+        return writes.Head(gone=gone, require_lock=require_lock, maintenance=maintenance)
     return writes.Head(
         seq=state.current,
         sha256=live.body.sha256,

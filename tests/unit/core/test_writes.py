@@ -12,6 +12,7 @@ from lockhouse.core.writes import Head, WriteRequest, WriteVerdict, after_write,
 V = WriteVerdict
 FACTS = Facts(serial=5, lineage="line")
 HEAD = Head(seq=3, sha256=b"current", size=10, facts=FACTS)
+DELETED = Head(gone=FACTS)
 CLOSED = msgspec.structs.replace(HEAD, maintenance=True)
 
 
@@ -33,6 +34,10 @@ def write(by="ann", serial=6, lineage="line", sha=b"new", size=10, **more):
     [
         (HEAD, lock(), write(), V.ACCEPTED, ""),
         (Head(), FREE, write(serial=0), V.ACCEPTED, "unlocked"),
+        (DELETED, FREE, write(serial=6), V.ACCEPTED, "unlocked"),
+        (DELETED, FREE, write(serial=5), V.ACCEPTED, "override"),
+        (DELETED, lock(), write(serial=1), V.ACCEPTED, "override"),
+        (DELETED, lock(), write(serial=1, lineage="other"), V.ACCEPTED, ""),
         (HEAD, FREE, write(), V.ACCEPTED, "unlocked"),
         (msgspec.structs.replace(HEAD, require_lock=True), FREE, write(), V.LOCK_REQUIRED, ""),
         (msgspec.structs.replace(HEAD, require_lock=True), lock(), write(), V.ACCEPTED, ""),

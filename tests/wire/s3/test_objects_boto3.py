@@ -577,6 +577,18 @@ def test_a_state_is_written_under_the_rules_and_refused_bytes_are_parked(server,
     assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 1
 
 
+def test_a_serial_that_goes_back_behind_a_deletion_is_an_override_in_the_history(server, s3, bucket):
+    place = {"Bucket": bucket, "Key": "app.tfstate"}
+    s3.put_object(**place, Body=state(8))
+    for serial, mark in ((3, "override"), (4, "unlocked")):
+        if mark == "override":
+            s3.delete_object(**place)
+            s3.delete_object(**place)
+        s3.put_object(**place, Body=state(serial))
+        assert server.json("state", "show", bucket, "app.tfstate")["current"]["mark"] == mark
+    assert body_of(s3, bucket, "app.tfstate") == state(4)
+
+
 def test_a_parked_write_of_a_state_with_a_customers_key_is_shown_and_accepted_as_one(server, s3, bucket):
     key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": bytes(range(32))}
     place = {"Bucket": bucket, "Key": "app.tfstate"} | key

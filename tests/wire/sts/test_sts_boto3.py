@@ -96,6 +96,14 @@ def test_a_role_gives_its_own_rights_to_whom_it_trusts(server):
     }
 
 
+def test_a_code_of_a_second_factor_is_refused_since_nobody_checks_it(server):
+    key = server.new_key("with-a-token", "read", server.namespace)
+    factor = {"SerialNumber": "arn:aws:iam::123456789012:mfa/ann", "TokenCode": "123456"}
+    sts = client(server, "sts", key)
+    assert code(sts.get_session_token, **factor) == "AccessDenied"
+    assert code(sts.assume_role, RoleArn=ROLE + "any", RoleSessionName="run-1", **factor) == "AccessDenied"
+
+
 def test_what_is_not_offered_is_an_invalid_action(server):
     iam = client(server, "iam", server.cloud.credentials)
     assert code(iam.create_user, UserName="x") == "InvalidAction"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from lockhouse.auth.sessions import SessionCredentials
 from lockhouse.core.times import timestamp
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AccessDenied, RequestInvalid
 from lockhouse.protocols.sts.call import Call
 from lockhouse.protocols.sts.wire import Element, read_number, read_text
 from lockhouse.service import access
@@ -37,6 +38,7 @@ async def assume_role(call: Call) -> Element:
         raise RequestInvalid(
             "cannot narrow a session by a policy: give the role only the grants that it needs", argument="Policy"
         )
+    refuse_second_factor(fields)
     name = match[2]
     role = await call.house.read(lambda tx: access.assume(tx, call.caller, name))
     credentials = call.authenticator.issue_session(call.caller.who, seconds=seconds, role=role, name=session)
@@ -48,6 +50,17 @@ async def assume_role(call: Call) -> Element:
         },
         "PackedPolicySize": "0",
     }
+
+
+def refuse_second_factor(fields: Mapping[str, str]) -> None:
+    """AccessDenied (`access.denied`) for a code of a second factor: none is known here, and a client that sends one
+    believes that it was checked."""
+    if "TokenCode" in fields or "SerialNumber" in fields:
+        raise AccessDenied(
+            "cannot check a second factor (MultiFactorAuthentication): none is kept here",
+            hint="leave out SerialNumber and TokenCode (mfa_serial in the profile)",
+            right="session",
+        )
 
 
 def credentials_element(credentials: SessionCredentials) -> Element:

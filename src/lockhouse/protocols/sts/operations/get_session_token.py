@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from lockhouse.errors import AccessDenied
 from lockhouse.protocols.sts.call import Call
-from lockhouse.protocols.sts.operations.assume_role import credentials_element
+from lockhouse.protocols.sts.operations.assume_role import credentials_element, refuse_second_factor
 from lockhouse.protocols.sts.wire import Element, read_number
 
 DEFAULT_SECONDS = 12 * 3600
 
 
 async def get_session_token(call: Call) -> Element:
-    """Errors: `access.denied` for a caller who is temporary himself, `request.invalid` (DurationSeconds)."""
+    """Errors: `access.denied` (a temporary caller, a second factor), `request.invalid` (DurationSeconds)."""
+    refuse_second_factor(call.fields)
     seconds = read_number(call.fields, "DurationSeconds", DEFAULT_SECONDS, 900, 36 * 3600)
     who = call.caller.who
     if who.base:
