@@ -6,8 +6,8 @@ before it writes, and would report success with the other's state while its own 
 Otherwise a write must (1) be a whole state body, (2) not ignore a lock that somebody else holds, (3) not come from a
 run whose lock was taken away while another held it or wrote since, (4) under maintenance come from who holds the lock,
 and (5) move the serial forward on the same lineage, unless its own lock names it as an override (`state push`, the
-destination of a migration) or the caller overrides explicitly. What is refused is never thrown away: the caller parks
-it.
+destination of a migration) or the caller overrides explicitly. Behind a deletion, which is explicit, any serial may
+come, and one that goes back is marked as an override. What is refused is never thrown away: the caller parks it.
 
 Plain objects (plans, tfvars, folder markers) have none of these rules. Sources: PROMISES "Writes and versions",
 PROTOCOLS 2.7 and 7, and for serial and lineage the checks of `terraform state push`.

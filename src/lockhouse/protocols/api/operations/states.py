@@ -1,9 +1,9 @@
-"""States: list, show, versions, download, restore, delete, whether a lock is required."""
+"""States: list, show, versions, download, restore, delete, and what is set of one."""
 
 from __future__ import annotations
 
 from lockhouse.core.addresses import Address
-from lockhouse.core.ports import Reader
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.errors import VersionNotFound
 from lockhouse.protocols.api import views, wire
 from lockhouse.protocols.api.call import Call, Download
@@ -85,10 +85,14 @@ async def delete(call: Call) -> wire.DeletedDocument:
 
 async def change(call: Call) -> wire.StateDocument:
     address, asked = call.address(), call.document(wire.StateChange)
-    if (required := asked.require_lock) is not None:
-        await call.house.write(lambda tx: history.set_require_lock(tx, call.caller, address, required=required))
-    if (shared := asked.share_customer_key) is not None:
-        await call.house.write(lambda tx: history.set_share_customer_key(tx, call.caller, address, shared=shared))
+
+    def command(tx: Transaction) -> None:
+        if asked.require_lock is not None:
+            history.set_require_lock(tx, call.caller, address, required=asked.require_lock)
+        if asked.share_customer_key is not None:
+            history.set_share_customer_key(tx, call.caller, address, shared=asked.share_customer_key)
+
+    await call.house.write(command)
     return await show(call)
 
 
