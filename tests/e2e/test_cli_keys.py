@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import botocore.exceptions
 import pytest
 
@@ -34,6 +36,21 @@ def test_a_key_may_do_what_was_granted_below_its_prefix_and_nothing_else(lockhou
     dynamodb.put_item(TableName=place.table, Item=item, **condition)
     item["LockID"]["S"] = f"{place.bucket}/other/app.tfstate"
     assert refused(lambda: dynamodb.put_item(TableName=place.table, Item=item, **condition)) == "AccessDeniedException"
+
+
+def test_a_grant_on_a_name_that_nothing_has_is_given_and_told_beside_the_output(lockhouse: Lockhouse):
+    place = lockhouse.cloud.new_place("noted")
+    for on, note in (
+        (f"{place.bucket}/apps/", ""),
+        ("*", ""),
+        ("nope/", "note: nope is no namespace yet: this grant waits for one, or is for a lock table\n"),
+    ):
+        made = lockhouse.command("key", "create", "--name", f"noted{len(on)}", "--role", "reader", "--on", on, "--json")
+        assert (made.code, made.stderr) == (0, note)
+        assert json.loads(made.stdout)["grants"][0]["namespace"] == on.partition("/")[0]
+    missing = ("namespace", "create", place.bucket, "--if-not-exists", "--lock-table", "noted-locks")
+    for _ in range(2):
+        assert lockhouse.command(*missing).ok().stdout == f"{place.bucket} is there, with the lock table noted-locks\n"
 
 
 def test_a_revoked_key_stops_at_once(lockhouse: Lockhouse):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,9 +11,10 @@ import typer
 
 from lockhouse.core.grants import ROLE_RIGHTS, Role
 from lockhouse.core.principals import Right
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import NamespaceNotFound, Refusal, RequestInvalid, ServerUnreachable
 
 if TYPE_CHECKING:
+    from lockhouse.cli.frame import Run
     from lockhouse.protocols.api.wire_access import GrantAsk
 
 Namespace = Annotated[str, typer.Argument(metavar="NAMESPACE", help="The namespace (bucket).", show_default=False)]
@@ -74,10 +77,24 @@ def grants(rights: list[str], on: list[str], roles: list[str], *, exactly: bool 
     ]
 
 
+def note_unknown_places(run: Run, granted: Iterable[GrantAsk]) -> None:
+    """Say on standard error which places of a grant have no namespace: it may be one to come, or a lock table, or a
+    slip of the pen. What was granted stands, whatever the server answers here."""
+    for name in dict.fromkeys(each.namespace for each in granted):
+        if name == "*":
+            continue
+        try:
+            run.client.namespace(name)
+        except Refusal as refused:
+            if refused.code == NamespaceNotFound.code:
+                words = "is no namespace yet: this grant waits for one, or is for a lock table"
+                sys.stderr.write(f"note: {name} {words}\n")
+        except ServerUnreachable:
+            return
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask before something that cannot be undone; without a terminal only `--yes` is an answer."""
-    import sys
-
     if yes:
         return
     if not sys.stdin.isatty():

@@ -45,14 +45,25 @@ class Client(Connection):
     # Namespaces -------------------------------------------------------------------------------------------------------
 
     def create_namespace(
-        self, name: str, *, region: str = "", require_lock: bool | None = None, lock_table: str = ""
+        self,
+        name: str,
+        *,
+        region: str = "",
+        require_lock: bool | None = None,
+        lock_table: str = "",
+        if_not_exists: bool = False,
     ) -> wire.NamespaceDocument:
-        asked = wire.NamespaceAsk(name=name, region=region, require_lock=require_lock, lock_table=lock_table)
+        asked = wire.NamespaceAsk(
+            name=name, region=region, require_lock=require_lock, lock_table=lock_table, if_not_exists=if_not_exists
+        )
         return self._ask("POST", "/namespaces", wire.NamespaceDocument, asked)
 
     def namespaces(self) -> list[wire.NamespaceDocument]:
         pages = self._pages("/namespaces", wire.Namespaces, "after", {"limit": PAGE})
         return [each for page in pages for each in page.namespaces]
+
+    def namespace(self, name: str) -> wire.NamespaceDocument:
+        return self._ask("GET", f"/namespaces/{_segment(name)}", wire.NamespaceDocument)
 
     def workspaces(self, namespace: str) -> list[wire.WorkspaceDocument]:
         path = _in(namespace, "workspaces")

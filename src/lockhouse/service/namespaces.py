@@ -36,13 +36,45 @@ def create(tx: Transaction, caller: Caller, name: str, region: str = "", *, requ
     existing = tx.namespace(name)
     if existing is not None:
         raise NamespaceExists(
-            f"cannot create {name}: it exists already", hint="lockhouse namespace list", region=existing.region
+            f"cannot create {name}: it exists already",
+            hint=f"lockhouse namespace list; to make a lock table for it: lockhouse namespace create {name} "
+            "--if-not-exists --lock-table TABLE",
+            region=existing.region,
         )
     _refuse_if_items_match(tx, name)
     namespace = Namespace(name=name, at=caller.now, region=region, require_lock=require_lock)
     tx.create_namespace(namespace)
     audit.note(tx, caller, "namespace.create", namespace=name)
     return namespace
+
+
+def ensure(
+    tx: Transaction, caller: Caller, name: str, region: str, *, default_region: str, require_lock: bool | None
+) -> Namespace | None:
+    """The namespace that is there already, as it was asked for; None when there is none. Whoever asks needs `admin` on
+    it, as its creator does. `region`, `require_lock`: empty and None where nothing was asked.
+
+    Errors: `namespace.invalid`, `access.denied`, `namespace.exists` when it is otherwise than it was asked for."""
+    check_namespace(name)
+    require(caller.who, Right.ADMIN, name)
+    existing = tx.namespace(name)
+    if existing is None:
+        return None
+    if require_lock is not None and require_lock != existing.require_lock:
+        state = "needs a lock for each write" if existing.require_lock else "does not need a lock for each write"
+        raise NamespaceExists(
+            f"cannot make {name} as it was asked for: it exists already, and {state}",
+            hint=f"lockhouse namespace require-lock {name}{'' if require_lock else ' --off'}",
+            region=existing.region,
+        )
+    if region and region != (existing.region or default_region):
+        raise NamespaceExists(
+            f"cannot make {name} as it was asked for: it exists already, in the region "
+            f"{existing.region or default_region}",
+            hint=f"leave out --region: lockhouse namespace create {name} --if-not-exists",
+            region=existing.region,
+        )
+    return existing
 
 
 def get(tx: Reader, caller: Caller, name: str) -> Namespace:

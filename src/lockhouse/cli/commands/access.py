@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lockhouse.cli.arguments import KeyName, On, Rights, Roles, grants
+from lockhouse.cli.arguments import KeyName, On, Rights, Roles, grants, note_unknown_places
 from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, facts, short
 from lockhouse.core.grants import ROLE_RIGHTS
@@ -64,6 +64,7 @@ def create(
     )
     found = run.client.create_principal(asked)
     run.show(found, principal_facts(found))
+    note_unknown_places(run, asked.grants)
 
 
 @command(access, "list")
@@ -94,8 +95,10 @@ def grant(
 
     Example: lockhouse access grant platform --role operator --on terraform-state
     """
-    found = run.client.grant(name, grants(rights, on, role, exactly=exactly))
+    asked = grants(rights, on, role, exactly=exactly)
+    found = run.client.grant(name, asked)
     run.show(found, principal_facts(found))
+    note_unknown_places(run, asked)
 
 
 @command(access, "ungrant")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lockhouse.cli.arguments import KeyName, On, Rights, Roles, grants
+from lockhouse.cli.arguments import KeyName, On, Rights, Roles, grants, note_unknown_places
 from lockhouse.cli.commands.access import principal_facts, principal_rows, shown_grants
 from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, facts, short
@@ -39,8 +39,10 @@ def create(
 
     Example: lockhouse key create --name ci --rights read,write,lock --on terraform-state/apps/
     """
-    made = run.client.create_key(name, grants(rights, on, role))
+    asked = grants(rights, on, role)
+    made = run.client.create_key(name, asked)
     run.show(made, _secret(run, made))
+    note_unknown_places(run, asked)
 
 
 @command(keys, "list")
@@ -83,8 +85,10 @@ def grant(run: Run, name: KeyName, *, rights: Rights = [], role: Roles = [], on:
 
     Example: lockhouse key grant ci --rights force-unlock --on terraform-state
     """
-    found = run.client.grant(name, grants(rights, on, role))
+    asked = grants(rights, on, role)
+    found = run.client.grant(name, asked)
     run.show(found, principal_facts(found))
+    note_unknown_places(run, asked)
 
 
 @command(keys, "ungrant")
@@ -108,8 +112,10 @@ def create_role(
 
     Example: lockhouse role create --name deploy --rights read,write,lock --on terraform-state --by ci
     """
-    made = run.client.create_role(name, grants(rights, on, role), by)
+    asked = grants(rights, on, role)
+    made = run.client.create_role(name, asked, by)
     run.show(made, facts((("role", made.name), ("arn", made.arn), ("grants", shown_grants(made.grants)))))
+    note_unknown_places(run, asked)
 
 
 @command(roles, "list")
@@ -168,6 +174,7 @@ def create_token(
         run.show(key, _secret(run, key))
     else:
         raise RequestInvalid(f"cannot create a {kind}", hint="--kind token, or --kind access-key")
+    note_unknown_places(run, scope or ())
 
 
 @command(tokens, "rotate")

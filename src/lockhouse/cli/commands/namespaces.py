@@ -26,13 +26,23 @@ def create(
         str,
         typer.Option("--lock-table", metavar="TABLE", help="Make this table for locks, too, unless it is there."),
     ] = "",
+    if_not_exists: Annotated[
+        bool, typer.Option("--if-not-exists", help="Leave it as it is when it is there; make what is missing.")
+    ] = False,
 ) -> None:
     """Create a namespace, and the table that `dynamodb_table` names.
 
     Example: lockhouse namespace create acme-terraform-state --lock-table acme-terraform-locks
+
+    A namespace that is there already gets its lock table with --if-not-exists, which may be said again and again.
+
+    Example: lockhouse namespace create acme-terraform-state --if-not-exists --lock-table acme-terraform-locks
     """
-    made = run.client.create_namespace(name, region=region, require_lock=require_lock, lock_table=lock_table)
-    run.show(made, f"created {made.name}" + (f", with the lock table {lock_table}" if lock_table else ""))
+    made = run.client.create_namespace(
+        name, region=region, require_lock=require_lock, lock_table=lock_table, if_not_exists=if_not_exists
+    )
+    done = f"{made.name} is there" if if_not_exists else f"created {made.name}"
+    run.show(made, done + (f", with the lock table {lock_table}" if lock_table else ""))
 
 
 @command(group, "list")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lockhouse.cli.arguments import KeyName, On, Rights, Roles, grants
+from lockhouse.cli.arguments import KeyName, On, Rights, Roles, grants, note_unknown_places
 from lockhouse.cli.commands.access import shown_grants
 from lockhouse.cli.frame import Run, command
 from lockhouse.cli.printing import columns, facts, short
@@ -57,6 +57,7 @@ def create(
     given = tuple(grants(rights, on, role))
     found = run.client.create_principal(PrincipalAsk(name=name, kind=Kind.CI_JOB, grants=given, trust=policy))
     run.show(found, _facts(found))
+    note_unknown_places(run, given)
 
 
 @command(trusts, "list")

@@ -69,6 +69,8 @@ class NamespaceAsk(Ask, frozen=True, kw_only=True):
     """Without it: as the server's setting says."""
     lock_table: Annotated[str, msgspec.Meta(max_length=255)] = ""
     """A table for locks (`dynamodb_table`) to be made with it, unless it is there."""
+    if_not_exists: bool = False
+    """Leave a namespace that is there as it is. What is asked of it must then be so already."""
 
 
 class NamespaceChange(Ask, frozen=True, kw_only=True):

@@ -108,6 +108,27 @@ def test_a_namespace_is_made_with_its_lock_table_or_not_at_all(desk: Desk):
     assert "six" not in names
 
 
+def test_what_is_missing_of_a_namespace_is_made_and_what_is_there_stays(desk: Desk):
+    asked = {"name": "one", "if_not_exists": True}
+    made = desk.ask("POST", "/namespaces", {**asked, "region": "eu-west-1", "require_lock": True}).json
+    refused = desk.ask("POST", "/namespaces", {"name": "one"})
+    assert "lockhouse namespace create one --if-not-exists --lock-table TABLE" in refused.json["error"]["hint"]
+    for _ in range(2):
+        again = desk.ask("POST", "/namespaces", {**asked, "lock_table": "one-locks"})
+        assert (again.status, again.json) == (201, made)
+    assert desk.directory.store.read(lambda tx: tx.table("one-locks")) is not None
+
+    for other, hint in (
+        ({"require_lock": False}, "lockhouse namespace require-lock one --off"),
+        ({"region": "us-east-2"}, "leave out --region: lockhouse namespace create one --if-not-exists"),
+    ):
+        refused = desk.ask("POST", "/namespaces", {**asked, **other, "lock_table": "more-locks"})
+        assert (refused.code, refused.json["error"]["hint"]) == ("namespace.exists", hint)
+    mine = desk.token("ci", {"namespace": "two", "rights": ["admin"]})
+    assert desk.ask("POST", "/namespaces", asked, token=mine).code == "access.denied"
+    assert desk.directory.store.read(lambda tx: tx.table("more-locks")) is None
+
+
 def test_namespaces_are_made_listed_page_by_page_and_deleted_when_empty(desk: Desk):
     for name in ("one", "two", "six"):
         assert desk.ask("POST", "/namespaces", {"name": name}).status == 201

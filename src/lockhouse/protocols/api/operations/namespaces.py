@@ -18,8 +18,20 @@ async def create(call: Call) -> wire.NamespaceDocument:
     table = lock_table(asked.lock_table, str(uuid.uuid4()), call.caller.now) if asked.lock_table else None
 
     def command(tx: Transaction) -> Namespace:
-        region = asked.region or call.api.settings.region
-        made = namespaces.create(tx, call.caller, asked.name, region, require_lock=required)
+        mine = call.api.settings.region
+        known = (
+            namespaces.ensure(
+                tx,
+                call.caller,
+                asked.name,
+                asked.region,
+                default_region=mine,
+                require_lock=asked.require_lock,
+            )
+            if asked.if_not_exists
+            else None
+        )
+        made = known or namespaces.create(tx, call.caller, asked.name, asked.region or mine, require_lock=required)
         if table is not None:
             tables.ensure_lock_table(tx, call.caller, table)
         return made
