@@ -114,6 +114,17 @@ def test_a_renewed_certificate_is_served_without_a_restart_and_open_connections_
     assert held.status() == 200
 
 
+def test_a_server_that_ends_waits_for_no_client_that_only_keeps_its_connection(
+    start_lockhouse: Callable[..., Lockhouse], certificate: Certificate
+):
+    server = start_lockhouse(flags=certificate.flags, authority=certificate.path, settings={"LOCKHOUSE_DRAIN": "600"})
+    idle = Line(server)
+    assert "lockhouse_lock_waiters" in idle.ask("/metrics")
+    server.child.signal(signal.SIGTERM)
+    assert server.child.wait(seconds=15).code == 0  # the loop itself would give the client 30 seconds
+    idle.close()
+
+
 def ends(certificate: Certificate) -> float:
     return x509.load_pem_x509_certificate(certificate.path.read_bytes()).not_valid_after_utc.timestamp()
 

@@ -33,6 +33,8 @@ from lockhouse.protocols.web import Handler, Headers, Request, Response, Stream
 
 LINGER_SECONDS = 30.0
 """How long, after an early answer, the rest of a body is dropped as it comes before the connection is closed."""
+LEAVE_SECONDS = 1.0
+"""How long a client under TLS has to close its side of a connection that we have closed."""
 LEAST_TAKEN = 48 * 1024
 """Bytes of an answer that a client must take in each period of its deadline."""
 _log = logging.getLogger("lockhouse.edge")
@@ -164,7 +166,7 @@ class Connection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         if self._served is None and not self._queue and (self._exchange is None or self._exchange.complete):
-            self.transport.close()
+            self._close()
         elif self._exchange is not None:
             self._exchange.keep_alive = False
 
@@ -353,7 +355,7 @@ class Connection(HttpToolsProtocol):
         self.server_state.total_requests += 1
         transport = self.transport
         if not exchange.keep_alive:
-            transport.close()
+            self._close()
         if transport.is_closing():
             return
         if self.flow.read_paused:
@@ -362,6 +364,20 @@ class Connection(HttpToolsProtocol):
             self._idle_since = self.loop.time()
             if self._idle_timer is None:
                 self._idle_timer = self.loop.call_later(self.timeout_keep_alive, self._look_idle)
+
+    def _close(self) -> None:
+        """Close. Over TLS the loop would wait long for the client to take its leave too, and one that reads only what
+        it has asked for never does. RFC 8446 section 6.1: nobody need wait for that."""
+        self.transport.close()
+        if self.scheme == "https":
+            self.loop.call_later(LEAVE_SECONDS, self._leave)
+
+    def _leave(self) -> None:
+        if self in self.connections:
+            if untaken(self.transport):
+                self.loop.call_later(LEAVE_SECONDS, self._leave)
+            else:
+                self.transport.abort()
 
     def _look_idle(self) -> None:
         """Close a connection on which nothing has come for long since the last answer. One timer serves many requests:
