@@ -61,13 +61,8 @@ def lock_modes(version: str) -> tuple[LockMode, ...]:
 
 
 def covering_clients() -> list[tuple[str, LockMode]]:
-    """Version and lock option of the clients of every run: the newest in every way, the first with lock files in that."""
-    return [
-        (version, mode)
-        for version in terraform_versions(soak=False)
-        for mode in lock_modes(version)
-        if version == NEWEST or number(version) < (1, 10) or mode is LockMode.LOCKFILE
-    ]
+    """Version and lock option of the clients of every run."""
+    return [(version, mode) for version in terraform_versions(soak=False) for mode in lock_modes(version)]
 
 
 @dataclass(frozen=True)
