@@ -7,8 +7,9 @@ import re
 
 import pytest
 
+from tests.e2e.clouds import Lockhouse
 from tests.e2e.scenarios.configurations import outputs, resources
-from tests.e2e.terraform import NEWEST, LockMode, S3Backend, covering_clients, lock_modes, number
+from tests.e2e.terraform import NEWEST, LockMode, S3Backend, covering_clients, lock_modes, number, plans_from_its_state
 from tests.e2e.toolchain.clients import terraform_versions
 
 KEY = "infrastructure/terraform.tfstate"
@@ -23,7 +24,17 @@ CLIENTS = pytest.mark.parametrize(
         for pair in ALL
     ],
 )
-MODES = pytest.mark.parametrize("mode", lock_modes(NEWEST))
+
+
+@pytest.fixture(scope="module")
+def patient_lockhouse(tmp_path_factory):
+    """A server that holds the lock requests which it cannot grant."""
+    server = Lockhouse(tmp_path_factory.mktemp("patient"), settings={"LOCKHOUSE_LOCK_WAIT": "30"})
+    yield server
+    try:
+        server.stop()
+    finally:
+        server.abandon()
 
 
 def lock_request(mode: LockMode, place) -> str:
@@ -37,21 +48,28 @@ def holder_request(mode: LockMode, place) -> str:
 
 
 @CLIENTS
-def test_a_second_apply_is_refused_with_the_holder_and_succeeds_afterwards(cloud, developer, gate, version, mode):
+def test_a_second_apply_is_refused_with_the_holder_or_comes_in_turn_with_a_lock_timeout(
+    cloud, developer, gate, proxy, version, mode
+):
     place = cloud.new_place()
-    block = S3Backend(place, KEY, mode)
+    block = S3Backend(place, KEY, mode, {"encrypt": True})
+    line = proxy(cloud.endpoint)
     alice = developer("alice", cloud=cloud, version=version).backend(block)
     alice.write("main.tf", gate.hcl + outputs(who="alice"))
-    bob = developer("bob", cloud=cloud, version=version).backend(block).write("main.tf", outputs(who="bob"))
+    bob = developer("bob", cloud=cloud, version=version).backend(block, endpoint=line.endpoint)
+    bob.write("main.tf", outputs(who="bob"))
     alice.init()
     bob.init()
 
     running = alice.start_apply()
     gate.wait()
-    refused = bob.run("apply", "-auto-approve", "-input=false")
     held = cloud.lock_ids(place, KEY)
+    refused = bob.run("apply", "-auto-approve", "-input=false")
+    line.behave()
+    patient = bob.start_apply("-lock-timeout=60s")
+    line.wait_until_answered(lock_request(mode, place), 412 if mode.lockfile else 400)
+    line.wait_until_answered(holder_request(mode, place), 200)  # a client that finds the lock gone here does not retry
     gate.open()
-    alice.finish(running).ok()
 
     assert refused.code == 1, refused.report()
     assert re.search("Error (acquiring|locking) (the )?state( lock)?", refused.text), refused.report()
@@ -63,64 +81,40 @@ def test_a_second_apply_is_refused_with_the_holder_and_succeeds_afterwards(cloud
     assert info["Version"].startswith(version.partition("-")[0])
     assert re.match(r"\w+@\S+", info["Who"])
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", info["Created"])
-    assert cloud.lock_ids(place, KEY) == set()
-    assert re.search('who = "?bob', bob.apply().stdout)
+    alice.finish(running).ok()
+    assert re.search('who = "?bob', bob.finish(patient).ok().stdout)
+    assert len(cloud.versions(place, KEY)) == (2 if plans_from_its_state(version) else 1)
     assert cloud.lock_ids(place, KEY) == set()
 
 
-@MODES
-def test_a_second_apply_with_a_lock_timeout_succeeds_in_turn(cloud, developer, hold, proxy, mode):
+@CLIENTS
+def test_a_second_apply_waits_its_turn_without_any_option(patient_lockhouse, developer, gate, proxy, version, mode):
+    cloud = patient_lockhouse.cloud
     place = cloud.new_place()
     block = S3Backend(place, KEY, mode)
-    point, line = hold("alice"), proxy(cloud.endpoint)
-    alice = developer("alice", cloud=cloud).backend(block)
-    alice.write("main.tf", resources("one", waiting={"one": point.command})).init()
-    bob = developer("bob", cloud=cloud).backend(block, endpoint=line.endpoint).write("main.tf", resources("one", "two"))
-    bob.init()
+    line = proxy(cloud.endpoint)
+    alice = developer("alice", cloud=cloud, version=version).backend(block)
+    alice.write("main.tf", gate.hcl + outputs(who="alice")).init()
+    bob = developer("bob", cloud=cloud, version=version).backend(block, endpoint=line.endpoint)
+    bob.write("main.tf", outputs(who="bob")).init()
 
     first = alice.start_apply()
-    point.wait()
-    second = bob.start_apply("-lock-timeout=60s")
-    line.wait_until_answered(lock_request(mode, place), 412 if mode.lockfile else 400)
-    line.wait_until_answered(holder_request(mode, place), 200)  # a client that finds the lock gone here does not retry
-    point.release()
-
-    alice.finish(first).ok()
-    bob.finish(second).ok()
-    assert bob.resources() == ["terraform_data.one", "terraform_data.two"]
-    assert cloud.lock_ids(place, KEY) == set()
-
-
-@MODES
-def test_a_second_apply_waits_its_turn_without_any_option(start_lockhouse, developer, hold, proxy, mode):
-    server = start_lockhouse(settings={"LOCKHOUSE_LOCK_WAIT": "30"})
-    cloud = server.cloud
-    place = cloud.new_place()
-    block = S3Backend(place, KEY, mode)
-    point, line = hold("alice"), proxy(cloud.endpoint)
-    alice = developer("alice", cloud=cloud).backend(block)
-    alice.write("main.tf", resources("one", waiting={"one": point.command})).init()
-    bob = developer("bob", cloud=cloud).backend(block, endpoint=line.endpoint).write("main.tf", resources("one", "two"))
-    bob.init()
-
-    first = alice.start_apply()
-    point.wait()
+    gate.wait()
     second = bob.start_apply()
     line.wait_until_asked(lock_request(mode, place))
     assert second.running
-    point.release()
+    gate.open()
 
     alice.finish(first).ok()
-    bob.finish(second).ok()
-    assert bob.resources() == ["terraform_data.one", "terraform_data.two"]
+    assert re.search('who = "?bob', bob.finish(second).ok().stdout)
     refusals = [seen for seen in line.seen() if seen.status in {400, 412}]
     assert refusals == []
+    assert len(cloud.versions(place, KEY)) == (2 if plans_from_its_state(version) else 1)
     assert cloud.lock_ids(place, KEY) == set()
 
 
-def test_a_waiting_apply_that_is_interrupted_never_gets_the_lock(start_lockhouse, developer, hold, proxy):
-    server = start_lockhouse(settings={"LOCKHOUSE_LOCK_WAIT": "30"})
-    cloud = server.cloud
+def test_a_waiting_apply_that_is_interrupted_never_gets_the_lock(patient_lockhouse, developer, hold, proxy):
+    cloud = patient_lockhouse.cloud
     place = cloud.new_place()
     block = S3Backend(place, KEY, LockMode.TABLE)
     point, line = hold("alice"), proxy(cloud.endpoint)
