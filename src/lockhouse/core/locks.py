@@ -240,10 +240,6 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     record: LockRecord
     lock: Lock | None = None
 
-    @property
-    def changed(self) -> bool:
-        return self.verdict in _CHANGES
-
 
 class Transition(msgspec.Struct, frozen=True):
     """One row of the rules: what a request does to a lock that looks like `before` to its sender."""
@@ -290,7 +286,6 @@ TRANSITIONS = (
 """Every rule as a row. The tests play each row; `scripts/draw_lock.py` draws the picture in docs/reference/locks.md."""
 
 
-_CHANGES = frozenset({Verdict.GRANTED, Verdict.JOINED, Verdict.RELEASED, Verdict.FACET_RELEASED, Verdict.FORCED})
 _GRANTED, _RELEASED = Verdict.GRANTED, Verdict.RELEASED
 """Names of their own: to look a member up in its enumeration costs as much as a call (Python 3.11)."""
 
@@ -397,10 +392,10 @@ def _is_same(held: Hold, request: Take) -> bool:
 
 
 def _is_migration_pair(lock: Lock, request: Take) -> bool:
-    """Whether the request is the other end of the migration that holds the lock: the two name themselves in their lock
-    documents; a workspace lock has no document, so there the same principal, peer and minute must do."""
+    """Whether the request, of the principal that holds the lock, is the other end of its migration: the two name
+    themselves in their lock documents; a workspace lock has no document, so there the same peer and minute must do."""
     held = lock.holds[-1]
-    if len(lock.holds) >= 4 or lock.principal != request.principal:
+    if len(lock.holds) >= 4:
         return False
     ends = {held.operation, request.operation}
     if ends == _MIGRATION_ENDS:

@@ -110,8 +110,8 @@ def version_id(seq: int, nonce: str) -> str:
 
 def parse_version_id(text: str) -> tuple[int, str] | None:
     """(seq, nonce) of a version id, or None when the text cannot be one."""
-    number, dot, nonce = text.partition(".")
-    if not dot or not nonce or len(text) > 40 or not number or number.strip("0123456789abcdef"):
+    number, _, nonce = text.partition(".")
+    if not nonce or len(text) > 40 or not number or number.strip("0123456789abcdef"):
         return None
     seq = int(number, 16)
     return (seq, nonce) if 0 < seq < 2**62 else None

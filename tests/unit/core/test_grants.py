@@ -79,6 +79,13 @@ def test_a_grant_on_one_whole_key_covers_no_other_key_and_no_prefix():
     assert covered((Grant("acme", "prod", (R.READ,), exact=True),), held)
 
 
+def test_what_is_wanted_is_covered_by_whichever_grant_gives_it():
+    held = (Grant("acme", "a/", (R.READ,)), Grant("*", "b/", (R.WRITE,)), Grant("acme", "c", (R.LOCK,), exact=True))
+    assert covered((Grant("acme", "a/x", (R.READ,)), Grant("acme", "b/x", (R.WRITE,))), held)
+    assert not covered((Grant("acme", "a/x", (R.READ, R.WRITE)),), held)
+    assert not covered((Grant("other", "a/x", (R.READ,)), Grant("other", "b/x", (R.WRITE,))), held)
+
+
 @settings(deadline=None)
 @given(GRANTS, GRANTS)
 def test_a_scoped_credential_never_does_what_its_principal_or_its_scope_does_not_allow(held, scope):

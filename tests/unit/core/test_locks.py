@@ -8,14 +8,18 @@ from hypothesis import strategies as st
 
 from lockhouse.core.locks import (
     FREE,
+    MAX_FENCES,
+    PAIR_SECONDS,
     TOMBSTONE_SECONDS,
     TRANSITIONS,
     Condition,
+    Evidence,
     Facet,
     LockRecord,
     Release,
     Take,
     Verdict,
+    lasting,
     release,
     take,
     view,
@@ -333,3 +337,117 @@ def test_the_holder_releases_what_it_holds_whatever_it_released_before():
     record = release(held(asks("one")), frees(now=NOW + 10)).record
     record = take(record, asks("two", now=NOW + 11)).record
     assert release(record, frees(now=NOW + 12)).verdict is Verdict.RELEASED
+
+
+def test_each_facet_shows_its_own_document_and_a_facet_that_did_not_take_the_lock_the_newest_one():
+    record = held(asks("one"), asks("one", facet=Facet.LOCKFILE), asks("one", facet=Facet.HTTP))
+    shown = {facet: view(record, facet, "eve", NOW) for facet in Facet}
+    assert {facet: hold.facet for facet, hold in shown.items()} == {
+        Facet.TABLE: Facet.TABLE,
+        Facet.LOCKFILE: Facet.LOCKFILE,
+        Facet.HTTP: Facet.HTTP,
+        Facet.WORKSPACE: Facet.HTTP,
+    }
+
+
+def test_of_the_two_ends_of_a_migration_the_one_that_is_named_is_released():
+    record = held(
+        asks("source", operation="migration source state"),
+        asks("destination", operation="migration destination state"),
+    )
+    half = release(record, frees(read="source"))
+    assert half.verdict is Verdict.FACET_RELEASED
+    assert [hold.id for hold in half.record.lock.holds] == ["destination"]
+
+
+def test_at_most_two_migrations_at_once_hold_one_lock():
+    ends = [f"migration {end} state" for end in ("source", "destination")] * 2
+    record = held(*(asks(f"end {number}", operation=end) for number, end in enumerate(ends)))
+    assert len(record.lock.holds) == 4
+    assert take(record, asks("end 4", operation="migration source state")).verdict is Verdict.HELD
+
+
+def test_the_other_end_of_a_migration_that_sends_no_document_is_known_by_its_address_and_its_minute():
+    def end(facet, *, operation="", peer="192.0.2.1", now=NOW):
+        asked = asks(f"id of {facet}", facet=facet, operation=operation, now=now)
+        return msgspec.structs.replace(asked, peer=peer, rejoin=facet is not Facet.WORKSPACE)
+
+    named = "migration source state"
+    record = held(end(Facet.TABLE, operation=named))
+    assert take(record, end(Facet.WORKSPACE, now=NOW + PAIR_SECONDS)).verdict is Verdict.JOINED
+    assert take(record, end(Facet.WORKSPACE, now=NOW + PAIR_SECONDS + 1)).verdict is Verdict.HELD
+    assert take(record, end(Facet.WORKSPACE, peer="192.0.2.2")).verdict is Verdict.HELD
+    assert take(record, end(Facet.HTTP)).verdict is Verdict.HELD
+    assert take(held(end(Facet.WORKSPACE)), end(Facet.TABLE, operation=named)).verdict is Verdict.JOINED
+    nowhere = held(end(Facet.TABLE, operation=named, peer=""))
+    assert take(nowhere, end(Facet.WORKSPACE, peer="")).verdict is Verdict.HELD
+
+
+def test_a_hold_that_joins_refutes_that_the_holder_is_gone():
+    record = held(asks("one"))
+    stale = msgspec.structs.replace(record.lock, stale=Evidence("its job ended", NOW, "job", 1))
+    joined = take(msgspec.structs.replace(record, lock=stale), asks("one", facet=Facet.LOCKFILE))
+    assert joined.verdict is Verdict.JOINED
+    assert joined.record.lock.stale is None
+
+
+def test_only_who_released_a_facet_may_repeat_that_and_only_of_this_facet():
+    record = released_then_taken()
+    assert release(record, frees(now=NOW + 20, facet=Facet.LOCKFILE)).verdict is Verdict.FORBIDDEN
+    assert release(record, frees(now=NOW + 20, by="eve")).verdict is Verdict.FORBIDDEN
+
+
+def test_a_release_through_a_facet_that_is_not_held_repeats_only_the_senders_own_release_of_it():
+    both = held(asks("one"), asks("one", facet=Facet.LOCKFILE))
+    half = release(both, frees(facet=Facet.LOCKFILE, read="one")).record
+    assert release(half, frees(facet=Facet.HTTP, read="one")).verdict is Verdict.FORCED
+    assert release(half, frees(by="bob", facet=Facet.LOCKFILE, lock_id="one")).verdict is Verdict.FORCED
+    before = release(held(asks("zero", facet=Facet.LOCKFILE)), frees(facet=Facet.LOCKFILE)).record
+    assert release(take(before, asks("one")).record, frees(facet=Facet.LOCKFILE, read="one")).verdict is Verdict.FORCED
+
+
+def test_a_force_unlock_fences_every_credential_that_took_a_hold():
+    pair = [f"migration {end} state" for end in ("source", "destination")]
+    record = held(*(asks(end, operation=end, credential=f"key of {end}") for end in pair))
+    forced = release(record, frees(by="eve", force=True, may_force=True)).record
+    assert [(fence.credential, fence.ids) for fence in forced.fences] == [
+        (f"key of {end}", tuple(pair)) for end in pair
+    ]
+
+
+def test_the_newest_fences_are_kept():
+    record = FREE
+    for number in range(MAX_FENCES + 2):
+        record = take(record, asks(f"id {number}", by=f"run {number}")).record
+        record = release(record, frees(by="eve", force=True, may_force=True)).record
+    assert [fence.credential for fence in record.fences] == [f"run {number}" for number in range(2, MAX_FENCES + 2)]
+
+
+def test_a_role_session_lasts_as_the_credential_that_assumed_the_role():
+    assert lasting("ROLE/CREDENTIAL/SESSION") == "CREDENTIAL"
+    assert lasting("CREDENTIAL") == "CREDENTIAL"
+    lock = held(asks("one", credential="ROLE/CREDENTIAL/SESSION")).lock
+    assert lock.credentials == ("CREDENTIAL",)
+
+
+def test_a_holder_is_named_with_the_page_of_its_job():
+    lock = held(asks("one")).lock
+    assert lock.holder == "ann"
+    assert msgspec.structs.replace(lock, link="https://ci.test/1").holder == "ann (job: https://ci.test/1)"
+
+
+def test_each_tombstone_expires_on_its_own():
+    record = release(held(asks("zero")), frees()).record
+    record = release(take(record, asks("one", now=NOW + 50)).record, frees(now=NOW + 50)).record
+    record = take(record, asks("theirs", by="bob", now=NOW + 51)).record
+    at = NOW + TOMBSTONE_SECONDS
+    assert release(record, frees(now=at, read="zero")).verdict is Verdict.MISMATCH
+    assert release(record, frees(now=at, read="one")).verdict is Verdict.NOTHING
+
+
+def test_a_wholly_released_lock_is_shown_until_its_releaser_releases_the_other_facet():
+    record = release(held(asks("one", by="bob")), frees(facet=Facet.LOCKFILE, read="one", may_force=True)).record
+    for other in (frees(by="eve"), frees(facet=Facet.LOCKFILE)):
+        record = release(record, other).record
+        assert view(record, Facet.TABLE, "ann", NOW + 1) is not None
+    assert view(release(record, frees()).record, Facet.TABLE, "ann", NOW + 1) is None

@@ -14,6 +14,7 @@ from lockhouse.core.workspaces import (
     default_project_id,
     keys_for,
     name_from_key,
+    new_workspace_id,
     next_portion,
 )
 from lockhouse.errors import RequestInvalid
@@ -32,6 +33,7 @@ from lockhouse.storage.sql.postgres_health import ANSWER_SECONDS
         ("ä b", "--b"),
         (".tfstate", ""),
         ("/terraform.tfstate", ""),
+        ("x" * 90 + ".tfstate", "x" * 90),
         ("x" * 91, ""),
     ],
 )
@@ -48,15 +50,20 @@ def test_a_suggested_name_is_always_a_permitted_one(key):
 @given(st.from_regex(r"[A-Za-z0-9_-]{1,90}", fullmatch=True))
 def test_the_first_keys_of_a_new_workspace_suggest_its_own_name(name):
     keys = keys_for(name)
-    assert keys[0] == name
+    assert keys[:4] == (name, f"{name}.tfstate", f"{name}~2", f"{name}~3")
     assert {name_from_key(key) for key in keys[:2]} == {name}
     assert len(set(keys)) == len(keys)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a.b", "a/b", "ä", "x" * 91])
 def test_other_names_are_refused(name):
-    with pytest.raises(RequestInvalid):
+    with pytest.raises(RequestInvalid) as refused:
         check_name(name)
+    assert refused.value.details == {"argument": "name"}
+
+
+def test_the_id_of_a_workspace_has_letters_and_digits_only():
+    assert new_workspace_id("a_B-c9_-") == "ws-a0B1c901"
 
 
 def test_each_namespace_has_its_own_default_project():
@@ -74,6 +81,13 @@ def test_commands_end_in_time_however_slow_the_database_is(each: float) -> None:
         commands += 1
         portion = next_portion(portion, seconds)
     assert commands <= 6 + 3000 / min(ADOPTED_MOST, 0.12 / each)
+
+
+def test_the_next_command_does_less_after_a_slow_one_and_more_after_a_fast_one() -> None:
+    assert next_portion(100, 1.1) == 50
+    assert next_portion(100, 1.0) == next_portion(100, 0.25) == 100
+    assert next_portion(100, 0.2) == 200
+    assert next_portion(200, 0.2) == ADOPTED_MOST
 
 
 def test_one_is_always_looked_at() -> None:

@@ -12,6 +12,7 @@ from lockhouse.core.writes import Head, WriteRequest, WriteVerdict, after_write,
 V = WriteVerdict
 FACTS = Facts(serial=5, lineage="line")
 HEAD = Head(seq=3, sha256=b"current", size=10, facts=FACTS)
+NO_STATE = Head(seq=3, sha256=b"current", size=10)
 DELETED = Head(gone=FACTS)
 CLOSED = msgspec.structs.replace(HEAD, maintenance=True)
 
@@ -19,6 +20,13 @@ CLOSED = msgspec.structs.replace(HEAD, maintenance=True)
 def lock(by="ann", operation="OperationTypeApply", record=FREE):
     request = Take(Facet.TABLE, f"id-{by}", b"", by, by, by, 1.0, operation)
     return take(record, request).record
+
+
+def migrating():
+    """The lock of a migration, which is held at both of its ends."""
+    ends = lock(operation="migration source state"), lock(operation="migration destination state")
+    first, second = (each.lock for each in ends)
+    return msgspec.structs.replace(ends[0], lock=msgspec.structs.replace(first, holds=(*first.holds, *second.holds)))
 
 
 def forced(record, by="bob", seq=3):
@@ -50,6 +58,9 @@ def write(by="ann", serial=6, lineage="line", sha=b"new", size=10, **more):
         (HEAD, lock(operation="state-push"), write(serial=2, may_override=True), V.ACCEPTED, "override"),
         (HEAD, lock(operation="state-push"), write(lineage="x", may_override=True), V.ACCEPTED, "override"),
         (HEAD, lock(operation="state-push"), write(may_override=True), V.ACCEPTED, ""),
+        (HEAD, migrating(), write(serial=2, may_override=True), V.ACCEPTED, "override"),
+        (HEAD, migrating(), write(serial=2), V.SERIAL, ""),
+        (NO_STATE, lock(), write(serial=0), V.ACCEPTED, ""),
         (HEAD, lock(), write(size=0), V.EMPTY, ""),
         (HEAD, lock(), WriteRequest("ann", b"x", 3, None), V.NOT_A_STATE, ""),
         (HEAD, lock(), write(lock_id="id-ann"), V.ACCEPTED, ""),
@@ -122,3 +133,36 @@ def test_a_fenced_run_that_nobody_overtook_may_go_on_after_its_own_writes_and_se
     others = msgspec.structs.replace(HEAD, seq=5)
     assert decide(others, record, write("ann")).verdict is V.FENCED
     assert after_write(record, "bob", 5) is record
+
+
+def test_a_version_tells_under_which_lock_it_was_written():
+    assert decide(HEAD, lock(), write()).lock_id == "id-ann"
+    assert decide(HEAD, lock(operation="state-push"), write(serial=2, may_override=True)).lock_id == "id-ann"
+    assert decide(HEAD, FREE, write()).lock_id == ""
+
+
+def test_a_fence_is_for_its_own_credential_and_lock_ids_alone():
+    record = forced(lock("ann"))
+    overtaken = msgspec.structs.replace(HEAD, seq=4)
+    assert decide(overtaken, record, write("eve")).verdict is V.ACCEPTED
+    record = lock("bob", record=record)
+    assert decide(HEAD, record, write("eve")).verdict is V.LOCKED
+    assert decide(HEAD, record, write("eve", lock_id="id-else")).verdict is V.LOCKED
+    assert decide(HEAD, record, write("eve", lock_id="id-ann")).verdict is V.FENCED
+
+
+def test_who_names_the_lock_that_was_taken_away_cannot_pass_off_the_state_of_another_as_its_own():
+    record, written = forced(lock("ann")), msgspec.structs.replace(HEAD, seq=4)
+    assert decide(written, record, write("eve", sha=b"current", lock_id="id-ann")).verdict is V.FENCED
+
+
+def test_an_override_that_ignores_the_lock_ignores_its_fences_too():
+    record, written = forced(lock("ann")), msgspec.structs.replace(HEAD, seq=4)
+    assert decide(written, record, write("ann", sha=b"current", unconditional=True)).verdict is V.IDENTICAL
+    assert decide(written, record, write("ann", unconditional=True)).verdict is V.ACCEPTED
+
+
+def test_a_write_moves_the_fence_of_its_own_credential_alone():
+    record = forced(lock("bob", record=forced(lock("ann"))), by="eve")
+    seqs = {fence.credential: fence.seq for fence in after_write(record, "ann", 4).fences}
+    assert seqs == {"ann": 4, "bob": 3}
