@@ -136,17 +136,3 @@ def test_a_namespace_that_needs_locks_refuses_a_write_without_one(lockhouse: Loc
     lock(lockhouse, place, "lock-1")
     put(lockhouse, place, body(1))
     assert lockhouse.command("namespace", "delete", place.bucket).code == 6
-
-
-def test_text_for_people_never_mixes_with_json(lockhouse: Lockhouse, place: Place):
-    put(lockhouse, place, body(1))
-    for command in (
-        ("state", "list", place.bucket),
-        ("lock", "list"),
-        ("key", "list"),
-        ("namespace", "list"),
-        ("status",),
-    ):
-        outcome = lockhouse.command(*command, "--json").ok()
-        json.loads(outcome.stdout)
-        assert outcome.stderr == ""

@@ -143,6 +143,8 @@ def export(
     """
     from lockhouse.audit.export import csv_lines, json_lines
 
+    if not output and run.as_json:
+        raise RequestInvalid("cannot print the log and a JSON document at once", hint="name a file: --output FILE")
     segments, key = _sealed(run, "segments")
     lines = json_lines(segments, key) if form is Form.JSONL else (line.encode() for line in csv_lines(segments))
     if not output:
