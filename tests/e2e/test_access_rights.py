@@ -153,6 +153,23 @@ def test_a_planner_plans_and_cannot_apply(stage: Stage):
     assert stage.locks() == ["administrator"]
 
 
+@pytest.mark.parametrize("protocol", ["table"])
+def test_an_applier_applies_and_pushes_nothing_over_the_state(stage: Stage, tmp_path):
+    applier = stage.ready(stage.actor("applier"), "one", "two")
+    before = applier.ok("state", "pull").stdout
+    applier.apply()
+    assert applier.resources() == ["terraform_data.one", "terraform_data.two"]
+    file = tmp_path / "before.tfstate"
+    file.write_text(before)
+    refused = applier.run("state", "push", "-force", str(file))
+    assert refused.code == 1
+    assert "needs the right 'write' there" in refused.text
+    assert applier.resources() == ["terraform_data.one", "terraform_data.two"]
+    assert stage.locks() == []
+    stage.ready(stage.actor("writer"), "one").ok("state", "push", "-force", str(file))
+    assert applier.resources() == ["terraform_data.one"]
+
+
 @over("lockfile")
 def test_a_writer_applies_and_takes_no_lock_from_others_and_an_operator_does(stage: Stage):
     writer = stage.ready(stage.actor("writer"), "one", "two")

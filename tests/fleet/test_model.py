@@ -198,9 +198,8 @@ def machine(replicas: Replicas) -> type[Protocols]:
                 RemoteCloud(replicas, bearers[1], tokens[1][0], self.namespace, workspace),
             ]
             self.holder: int | None = None
-            self.grants = 0
             self.acknowledged: list[bytes] = []
-            self.fenced: dict[int, tuple[int, int]] = {}
+            self.fenced: dict[int, int] = {}
             self.serial = 0
 
         def teardown(self) -> None:

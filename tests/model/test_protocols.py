@@ -41,9 +41,8 @@ class Protocols(RuleBasedStateMachine):
             CloudClient(self.rig, users[5]),
         ]
         self.holder: int | None = None
-        self.grants = 0
         self.acknowledged: list[bytes] = []
-        self.fenced: dict[int, tuple[int, int]] = {}
+        self.fenced: dict[int, int] = {}
         self.serial = 0
 
     def teardown(self) -> None:
@@ -57,7 +56,6 @@ class Protocols(RuleBasedStateMachine):
         assert granted == (self.holder is None)
         if granted:
             self.holder = who
-            self.grants += 1
             self.fenced.pop(who, None)
 
     @rule(who=WHO)
@@ -77,7 +75,7 @@ class Protocols(RuleBasedStateMachine):
     def force(self) -> None:
         self.boss.force()
         if self.holder is not None:
-            self.fenced[self.holder] = (len(self.acknowledged), self.grants)
+            self.fenced[self.holder] = len(self.acknowledged)
             self.holder = None
 
     @rule(who=WHO)
@@ -87,20 +85,17 @@ class Protocols(RuleBasedStateMachine):
         body = state(self.serial, by=client.name)
         allowed = self.holder == who
         if self.holder is None and not client.needs_lock and not (client.names_lock and client.lock_id):
-            fence = self.fenced.get(who)
-            allowed = fence is None or fence == (len(self.acknowledged), self.grants)
+            allowed = who not in self.fenced
         assert client.write(body) == allowed, (client.name, self.holder)
         if allowed:
             self.acknowledged.append(body)
-            if who in self.fenced:
-                self.fenced[who] = (len(self.acknowledged), self.fenced[who][1])
 
     @rule(who=WHO)
     def write_what_is_there_already(self, who: int) -> None:
         client = self.clients[who]
         if self.acknowledged and (self.holder == who or not client.needs_lock):
             fence = self.fenced.get(who)
-            overtaken = fence is not None and len(self.acknowledged) > fence[0]
+            overtaken = fence is not None and len(self.acknowledged) > fence
             assert client.write(self.acknowledged[-1]) != overtaken
 
     @rule(who=WHO, back=st.integers(0, 3))

@@ -20,16 +20,19 @@ class Role(StrEnum):
     OUTPUTS = "outputs"
     READER = "reader"
     PLANNER = "planner"
+    APPLIER = "applier"
     WRITER = "writer"
     OPERATOR = "operator"
     ADMINISTRATOR = "administrator"
 
 
-_WRITER = (Right.READ, Right.READ_OUTPUTS, Right.PLAN, Right.WRITE, Right.LOCK)
+_PLANNER = (Right.READ, Right.READ_OUTPUTS, Right.PLAN)
+_WRITER = (*_PLANNER, Right.WRITE, Right.LOCK)
 ROLE_RIGHTS: dict[Role, tuple[Right, ...]] = {
     Role.OUTPUTS: (Right.READ_OUTPUTS,),
     Role.READER: (Right.READ, Right.READ_OUTPUTS),
-    Role.PLANNER: (Right.READ, Right.READ_OUTPUTS, Right.PLAN),
+    Role.PLANNER: _PLANNER,
+    Role.APPLIER: (*_PLANNER, Right.APPLY, Right.LOCK),
     Role.WRITER: _WRITER,
     Role.OPERATOR: (*_WRITER, Right.FORCE_UNLOCK),
     Role.ADMINISTRATOR: (Right.ADMIN,),
@@ -43,12 +46,15 @@ def role_of(rights: Iterable[Right]) -> Role | None:
 
 
 def closed(rights: Iterable[Right]) -> frozenset[Right]:
-    """These rights with all that they carry (`principals.GIVEN_BY`); who may read and lock may also plan."""
+    """These rights with all that they carry (`principals.GIVEN_BY`); who may read and lock may also plan,
+    and who may write beside may apply."""
     held = set(rights)
     if Right.ADMIN in held:
         return frozenset(Right)
     if Right.READ in held and Right.LOCK in held:
-        held.add(Right.PLAN)
+        held.add(Right.APPLY if Right.WRITE in held else Right.PLAN)
+    if Right.APPLY in held:
+        held |= {Right.PLAN, Right.LOCK}
     if Right.PLAN in held:
         held.add(Right.READ)
     if Right.READ in held:

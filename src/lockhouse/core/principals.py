@@ -1,7 +1,7 @@
 """Principals, credentials and grants: who acts, with what, and what it may do. One function decides.
 
 A grant gives rights on a namespace (or `*`) below a key prefix. `GIVEN_BY` says which rights carry which: `admin` all,
-`plan` and `read` what they need for reading; nothing else implies anything. Deny is the default. What a caller may do
+`apply`, `plan` and `read` what they are about; nothing else implies anything. Deny is the default. What a caller may do
 in the end (own grants, those of its teams, narrowed by the credential's scope) is computed in `core.grants`, once for
 each credential, and travels in `Identity.grants`.
 """
@@ -25,7 +25,10 @@ class Right(StrEnum):
     """Only the outputs of a state, as a state document without resources."""
     PLAN = "plan"
     """Reading, and taking the lock for what does not write: all that `terraform plan` needs."""
+    APPLY = "apply"
+    """Planning, locking, and writing what moves a state forward: all that `terraform apply` needs. No overrides."""
     WRITE = "write"
+    """Writing, overrides (`state push` of what goes back, another lineage), deleting, restoring, naming."""
     LOCK = "lock"
     FORCE_UNLOCK = "force-unlock"
     ADMIN = "admin"
@@ -36,8 +39,10 @@ class Right(StrEnum):
 
 GIVEN_BY: dict[Right, frozenset[Right]] = {
     **{right: frozenset({right, Right.ADMIN}) for right in Right},
-    Right.READ: frozenset({Right.READ, Right.PLAN, Right.ADMIN}),
-    Right.READ_OUTPUTS: frozenset({Right.READ_OUTPUTS, Right.READ, Right.PLAN, Right.ADMIN}),
+    Right.READ: frozenset({Right.READ, Right.PLAN, Right.APPLY, Right.ADMIN}),
+    Right.READ_OUTPUTS: frozenset({Right.READ_OUTPUTS, Right.READ, Right.PLAN, Right.APPLY, Right.ADMIN}),
+    Right.PLAN: frozenset({Right.PLAN, Right.APPLY, Right.ADMIN}),
+    Right.LOCK: frozenset({Right.LOCK, Right.APPLY, Right.ADMIN}),
 }
 """Each right, and the rights of a grant of which any one gives it."""
 
@@ -199,6 +204,17 @@ def require(who: Identity, right: Right, namespace: str, key: str = "") -> None:
     """AccessDenied (`access.denied`) unless `who` has the right there."""
     if not allows(who.grants, right, namespace, key):
         raise _refusal(who, right, namespace, key)
+
+
+def may_write(who: Identity, namespace: str, key: str) -> bool:
+    """Whether `who` may write what moves a state forward."""
+    return any(allows(who.grants, right, namespace, key) for right in (Right.WRITE, Right.APPLY))
+
+
+def require_writing(who: Identity, namespace: str, key: str, *, override: bool = False) -> None:
+    """AccessDenied (`access.denied`) unless `may_write`; an override needs `write` itself."""
+    if override or not may_write(who, namespace, key):
+        require(who, Right.WRITE, namespace, key)
 
 
 def require_below(who: Identity, right: Right, namespace: str, prefix: str = "") -> None:

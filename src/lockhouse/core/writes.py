@@ -4,10 +4,11 @@ Identical bytes are a success, since answers get lost and clients send again; bu
 away before those bytes were written: then another wrote them. (On a first apply Terraform reads the state once more
 before it writes, and would report success with the other's state while its own resources are recorded nowhere.)
 Otherwise a write must (1) be a whole state body, (2) not ignore a lock that somebody else holds, (3) not come from a
-run whose lock was taken away while another held it or wrote since, (4) under maintenance come from who holds the lock,
-and (5) move the serial forward on the same lineage, unless its own lock names it as an override (`state push`, the
-destination of a migration) or the caller overrides explicitly. Behind a deletion, which is explicit, any serial may
-come, and one that goes back is marked as an override. What is refused is never thrown away: the caller parks it.
+run whose lock was taken away, until its credential has taken the lock again, (4) under maintenance come from who holds
+the lock, and (5) move the serial forward on the same lineage, unless its own lock names it as an override (`state
+push`, the destination of a migration) or the caller overrides explicitly. Behind a deletion, which is explicit, any
+serial may come, and one that goes back is marked as an override. What is refused is never thrown away: the caller parks
+it.
 
 Plain objects (plans, tfvars, folder markers) have none of these rules. Sources: PROMISES "Writes and versions",
 PROTOCOLS 2.7 and 7, and for serial and lineage the checks of `terraform state push`.
@@ -104,10 +105,8 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
             request.may_override and any(hold.operation in OVERRIDING_OPERATIONS for hold in lock.holds)
         )
     else:
-        if _is_fenced(record, request, head.seq):
-            return WriteOutcome(WriteVerdict.FENCED)
-        if named:
-            # The protocol names a lock and it is gone: released, or taken away by force.
+        # Where the protocol names a lock, and it is gone, it was released or taken away by force.
+        if named or any(fence.credential == request.credential for fence in record.fences):
             return WriteOutcome(WriteVerdict.FENCED)
         if head.maintenance:
             return WriteOutcome(WriteVerdict.MAINTENANCE)
@@ -122,17 +121,6 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
     if overriding:
         return WriteOutcome(WriteVerdict.ACCEPTED, "override", lock_id)
     return WriteOutcome(conflict)
-
-
-def after_write(record: LockRecord, credential: str, seq: int) -> LockRecord:
-    """What the address remembers once `credential` has written version `seq`: a fenced run that nobody has overtaken
-    yet may go on after its own writes, and send them again."""
-    if not any(fence.credential == credential for fence in record.fences):
-        return record
-    fences = tuple(
-        msgspec.structs.replace(fence, seq=seq) if fence.credential == credential else fence for fence in record.fences
-    )
-    return msgspec.structs.replace(record, fences=fences)
 
 
 def _conflict(head: Head, facts: Facts) -> WriteVerdict | None:
@@ -160,13 +148,5 @@ def _is_overtaken(head: Head, record: LockRecord, request: WriteRequest) -> bool
     """Whether the current version was written after this run's lock was taken away."""
     return not request.unconditional and any(
         head.seq > fence.seq and (fence.credential == request.credential or request.lock_id in fence.ids)
-        for fence in record.fences
-    )
-
-
-def _is_fenced(record: LockRecord, request: WriteRequest, current: int) -> bool:
-    """Fenced and somebody has written, or held the lock, since the lock was taken away."""
-    return any(
-        fence.credential == request.credential and (current > fence.seq or record.epoch > fence.epoch)
         for fence in record.fences
     )

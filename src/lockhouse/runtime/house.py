@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
+from lockhouse.core import queues
 from lockhouse.core.addresses import Address, is_state_key
 from lockhouse.core.bodies import with_serial
 from lockhouse.core.data_keys import place_of_body, place_of_part
@@ -21,7 +22,7 @@ from lockhouse.core.locks import Facet, Lock, Verdict
 from lockhouse.core.maintenance import Maintenance
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right
-from lockhouse.core.queues import Queued
+from lockhouse.core.queues import Queue
 from lockhouse.core.records import Part
 from lockhouse.core.sessions import Sessions
 from lockhouse.core.versions import Body, Facts, Version
@@ -37,7 +38,7 @@ from lockhouse.runtime.recollections import InMemory, InStore, Recollections
 from lockhouse.runtime.sessions import DatabaseSessions
 from lockhouse.runtime.shared_queue import SharedQueue
 from lockhouse.runtime.streams import Piece, Stream
-from lockhouse.runtime.waiting import Poller, Waiting
+from lockhouse.runtime.waiting import Waiter, Waiting
 from lockhouse.sealing.bodies import Bodies
 from lockhouse.sealing.ring import Ring
 from lockhouse.service import history, locks, namespaces, objects, staleness, uploads, workspaces
@@ -292,7 +293,7 @@ class House:
         Errors as `service.locks.take`; `body.incomplete` when the client left while it waited (it gets no lock)."""
         address = command.address
         refusal: LockHeld | None = None
-        waited_for = not self.waiting.is_empty(address)
+        waited_for = queues.is_behind(self.waiting.queue(address))
 
         def take(tx: Transaction) -> Taken | Verdict | None:
             if kept is not None and not kept(tx):
@@ -311,7 +312,9 @@ class House:
         if taken is None and self.lock_wait > 0 and not self.waiting.ending:
             taken, refusal = await self._wait(caller, command, gone, refusal)
         if taken is None:
-            self._tell_of_waiting(self.waiting.saw_refusal(address, caller), address)
+            waited = self.waiting.saw_refusal(address, caller, self.waiting_notice)
+            if waited is not None:
+                self.on_waiting(caller, address, waited)
             refusal = refusal or await self._holder(command)
             held = (read_document(refusal.info).id, refusal.info)
             now = self.engine.now()
@@ -321,12 +324,6 @@ class House:
         self.waiting.saw_grant(address, caller)
         return taken
 
-    def _tell_of_waiting(self, poller: Poller, address: Address) -> None:
-        waited = poller.last - poller.since
-        if waited >= self.waiting_notice and not poller.told:
-            poller.told = True
-            self.on_waiting(poller.caller, address, waited)
-
     async def _wait(
         self, caller: Caller, command: TakeLock, gone: Gone, refusal: LockHeld | None
     ) -> tuple[Taken | None, LockHeld | None]:
@@ -335,16 +332,15 @@ class House:
         deadline = loop.time() + self.lock_wait
         waiter = self.waiting.join(address, caller)
         leaving = asyncio.ensure_future(gone())
-        place = ""
         try:
             if self._queue is not None:
-                place = await self._queue.join(address, waiter)
-            if self.waiting.is_head(address, waiter):
+                await self._queue.join(waiter)
+            if self.waiting.is_head(waiter):
                 waiter.woken.set()  # the lock may have been released between the refusal and joining
             while True:
                 woken = asyncio.ensure_future(waiter.woken.wait())
                 end = deadline
-                if isinstance(refusal, UnderMaintenance) and refusal.until and self.waiting.is_head(address, waiter):
+                if isinstance(refusal, UnderMaintenance) and refusal.until and self.waiting.is_head(waiter):
                     end = min(deadline, loop.time() + max(0.01, refusal.until - self.engine.now()))
                 await asyncio.wait(
                     {woken, leaving}, timeout=max(0.0, end - loop.time()), return_when=asyncio.FIRST_COMPLETED
@@ -355,12 +351,12 @@ class House:
                 if self.waiting.ending:
                     return None, refusal
                 if not waiter.woken.is_set() and end >= deadline:
-                    first = self.waiting.is_head(address, waiter)  # all others have not asked since they came
+                    first = self.waiting.is_head(waiter)  # all others have not asked since they came
                     return None, refusal if first else await self._holder(command, refusal)
                 waiter.woken.clear()
                 later = msgspec.structs.replace(caller, now=self.engine.now())
                 try:
-                    taken = await self._ask(later, command, place)
+                    taken = await self._ask(later, command, waiter)
                 except LockHeld as problem:
                     refusal = problem
                     continue
@@ -372,24 +368,25 @@ class House:
                 return taken, None
         finally:
             leaving.cancel()
-            self.waiting.leave(address, waiter)
-            if self._queue is not None and place:
-                await self._queue.leave(place)
+            self.waiting.leave(waiter)
+            if self._queue is not None:
+                await self._queue.leave(waiter)
 
     def _behind(self, tx: Transaction, caller: Caller, address: Address, waited_for: bool) -> bool | Callable[[], bool]:
         """Whether somebody who comes now comes behind others, of this server or of all, who wait for the lock."""
         queue = self._queue
-        return waited_for if queue is None else lambda: queue.is_behind(tx, address, caller.now)
+        return waited_for if queue is None else lambda: queues.is_behind(queue.queue(tx, address, caller.now))
 
-    async def _ask(self, caller: Caller, command: TakeLock, place: str) -> Taken | None:
+    async def _ask(self, caller: Caller, command: TakeLock, waiter: Waiter) -> Taken | None:
         """For a request that is held, at its place in the queue of all servers; None: another one's came first."""
         queue = self._queue
         if queue is None:
             return await self.engine.write(lambda tx: locks.take(tx, caller, command))
 
         def take(tx: Transaction) -> Taken | None:
-            behind = lambda: queue.is_behind(tx, command.address, caller.now, place)  # noqa: E731 - asked if it is free
-            return locks.take(tx, caller, command, behind=behind)
+            place = waiter.request.id
+            standing = partial(queue.queue, tx, command.address, caller.now, place)  # asked if the lock is free
+            return locks.take(tx, caller, command, behind=lambda: queues.is_behind(standing(), place))
 
         return await self.engine.write(take)
 
@@ -417,19 +414,13 @@ class House:
 
         return await self.read(look)
 
-    async def held_requests(self, addresses: Sequence[Address]) -> list[list[Queued]]:
+    async def held_requests(self, addresses: Sequence[Address]) -> list[Queue]:
         """Who waits for each lock, at this server or another, in the order in which they will be served."""
         queue = self._queue
-        if queue is not None:
-            now = self.engine.now()
-            return await self.engine.read(lambda tx: [queue.living(tx, address, now) for address in addresses])
-        return [
-            [
-                Queued("", address, "", each.since, each.caller.who.name, each.caller.peer, each.caller.agent[:200])
-                for each in self.waiting.waiters(address)
-            ]
-            for address in addresses
-        ]
+        if queue is None:
+            return [self.waiting.queue(address) for address in addresses]
+        now = self.engine.now()
+        return await self.engine.read(lambda tx: [queue.queue(tx, address, now) for address in addresses])
 
     async def release_stale(
         self, caller: Caller, address: Address, lock_id: str, seen: Callable[[Lock, float], float]

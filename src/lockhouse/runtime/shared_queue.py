@@ -14,9 +14,11 @@ import contextlib
 import logging
 import secrets
 
+import msgspec
+
 from lockhouse.core.addresses import Address
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.queues import ALIVE_SECONDS, Queued
+from lockhouse.core.queues import ALIVE_SECONDS, Queue, living
 from lockhouse.errors import Problem
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.waiting import Waiter
@@ -33,54 +35,34 @@ class SharedQueue:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._replica = secrets.token_hex(8)
-        self._held: dict[str, tuple[Waiter, Address]] = {}
+        self._held: dict[str, Waiter] = {}
         self._rounds: asyncio.Task[None] | None = None
 
-    async def join(self, address: Address, waiter: Waiter) -> str:
-        """Stand in the queue; the id of the place. Errors: `storage.unavailable`."""
-        caller, now = waiter.caller, self._engine.now()
-        place = Queued(
-            id=secrets.token_hex(12),
-            address=address,
-            replica=self._replica,
-            since=waiter.since,
-            name=caller.who.name,
-            peer=caller.peer,
-            agent=caller.agent[:200],
-        )
+    async def join(self, waiter: Waiter) -> None:
+        """Stand in the queue. Errors: `storage.unavailable`."""
+        now = self._engine.now()
+        place = msgspec.structs.replace(waiter.request, replica=self._replica)
 
         def command(tx: Transaction) -> None:
             tx.say_alive(self._replica, now)
             tx.enqueue(place)
 
-        self._held[place.id] = waiter, address
-        try:
-            await self._engine.write(command)
-        except BaseException:
-            await self.leave(place.id)
-            raise
+        self._held[place.id] = waiter
+        await self._engine.write(command)
         if self._rounds is None or self._rounds.done():
             self._rounds = asyncio.create_task(self._poll())
-        return place.id
 
-    async def leave(self, place: str) -> None:
-        """Out of the queue; what cannot be removed now goes when this replica has been silent, or is swept."""
+    async def leave(self, waiter: Waiter) -> None:
+        """Out of the queue, joined or not; what cannot be removed now goes when this replica has been silent, or is
+        swept."""
+        place = waiter.request.id
         self._held.pop(place, None)
         with contextlib.suppress(Problem):
             await asyncio.shield(self._engine.write(lambda tx: tx.dequeue(place)))
 
-    def living(self, tx: Reader, address: Address, now: float) -> list[Queued]:
-        """The queue without what dead replicas have left in it."""
-        return [each for each, alive in tx.queue(address) if alive >= now - ALIVE_SECONDS]
-
-    def is_behind(self, tx: Reader, address: Address, now: float, place: str = "") -> bool:
-        """Whether a request of a living replica is in front of this one (without a place: of somebody new)."""
-        for each, alive in tx.queue(address):
-            if each.id == place:
-                return False
-            if alive >= now - ALIVE_SECONDS:
-                return True
-        return False
+    def queue(self, tx: Reader, address: Address, now: float, request_id: str = "") -> Queue:
+        """Who waits there, at whichever living replica. `request_id`: who asks."""
+        return living(tx.queue(address), now - ALIVE_SECONDS, request_id)
 
     async def _poll(self) -> None:
         said = self._engine.now()
@@ -99,4 +81,4 @@ class SharedQueue:
     def _to_ask(self, tx: Reader, now: float) -> list[Waiter]:
         """Those whose lock may be theirs now: free, nobody in front, and no maintenance in the way."""
         found = (self._held.get(place) for place in tx.next_to_ask(self._replica, now - ALIVE_SECONDS))
-        return [each[0] for each in found if each is not None and maintained(tx, each[1], now) is None]
+        return [each for each in found if each is not None and maintained(tx, each.request.address, now) is None]

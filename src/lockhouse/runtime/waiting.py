@@ -1,43 +1,32 @@
-"""The queues of clients whose lock request is being held: first come, first served.
+"""The queues of this process, and the events that wake who is next.
 
-A queue lives on the event loop, one for each address that somebody waits for. Only its head is woken when the lock
-may be free, and it stays the head until it has the lock, gives up or leaves; a request that comes later queues up
-behind it. What decides is always the store: a queue only chooses who asks next. Clients that poll are remembered for
-display, and a free lock is never kept back for them.
+The rule is `core.queues`; this adds to each held request the event that wakes it on the event loop. What decides is
+always the store: a queue only chooses who asks next. Clients that poll are remembered for display.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+import secrets
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lockhouse.core import queues
 from lockhouse.core.addresses import Address
+from lockhouse.core.queues import NOBODY, Poller, Queue, Queued
 from lockhouse.service.callers import Caller
 
-POLLER_SECONDS = 30.0
 MAX_POLLERS = 1000
+_AGENT_CHARACTERS = 200
 
 
 @dataclass(eq=False)
 class Waiter:
     """One held request."""
 
-    caller: Caller
-    since: float
+    request: Queued
     woken: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-@dataclass
-class Poller:
-    """Somebody who was refused and will probably ask again."""
-
-    caller: Caller
-    since: float
-    last: float
-    told: bool = False
-    """Whether somebody was told that it waits long."""
 
 
 class Waiting:
@@ -45,75 +34,82 @@ class Waiting:
 
     def __init__(self) -> None:
         self.ending = False
-        self._queues: dict[Address, deque[Waiter]] = {}
+        self._queues: dict[Address, Queue] = {}
+        self._waiters: dict[str, Waiter] = {}
         self._pollers: OrderedDict[tuple[Address, str], Poller] = OrderedDict()
 
     @property
     def count(self) -> int:
         """Held requests in all queues."""
-        return sum(len(queue) for queue in self._queues.values())
+        return len(self._waiters)
 
-    def is_empty(self, address: Address) -> bool:
-        return address not in self._queues
+    def queue(self, address: Address) -> Queue:
+        """Who waits there, in the order in which they will be served."""
+        return self._queues.get(address, NOBODY)
 
     def join(self, address: Address, caller: Caller) -> Waiter:
-        waiter = Waiter(caller, caller.now)
-        self._queues.setdefault(address, deque()).append(waiter)
+        """A request that is held from now on. It asks at once if it is the first."""
+        request = Queued(
+            id=secrets.token_hex(12),
+            address=address,
+            replica="",
+            since=caller.now,
+            name=caller.who.name,
+            peer=caller.peer,
+            agent=caller.agent[:_AGENT_CHARACTERS],
+        )
+        waiter = self._waiters[request.id] = Waiter(request)
+        self._queues[address] = queues.join(self.queue(address), request)
         return waiter
 
-    def is_head(self, address: Address, waiter: Waiter) -> bool:
-        queue = self._queues.get(address)
-        return bool(queue) and queue is not None and queue[0] is waiter
+    def is_head(self, waiter: Waiter) -> bool:
+        return not queues.is_behind(self.queue(waiter.request.address), waiter.request.id)
 
-    def leave(self, address: Address, waiter: Waiter) -> None:
-        """Out of the queue; whoever is the head now asks once, since a wake-up may have been meant for the leaver."""
-        queue = self._queues[address]
-        queue.remove(waiter)
-        if not queue:
-            del self._queues[address]
+    def leave(self, waiter: Waiter) -> None:
+        """Out of the queue, from whatever place; who is next asks."""
+        address = waiter.request.address
+        del self._waiters[waiter.request.id]
+        rest, following = queues.leave(self._queues[address], waiter.request.id)
+        if rest:
+            self._queues[address] = rest
         else:
-            queue[0].woken.set()
+            del self._queues[address]
+        self._wake(following)
 
     def wake(self, address: Address) -> None:
         """The lock may be free: the head asks."""
-        queue = self._queues.get(address)
-        if queue:
-            queue[0].woken.set()
+        self._wake(queues.head(self.queue(address)))
 
     def wake_all(self, at: Callable[[Address], bool]) -> None:
         """As `wake`, at all these addresses."""
-        for address, queue in self._queues.items():
+        for address in self._queues:
             if at(address):
-                queue[0].woken.set()
+                self.wake(address)
 
     def end_all(self) -> None:
         """The server is stopping: every held request is answered now."""
         self.ending = True
-        for queue in self._queues.values():
-            for waiter in queue:
-                waiter.woken.set()
+        for waiter in self._waiters.values():
+            waiter.woken.set()
 
-    def saw_refusal(self, address: Address, caller: Caller) -> Poller:
+    def saw_refusal(self, address: Address, caller: Caller, notice: float) -> float | None:
+        """Somebody was refused. Answers for how long it has been asking, where that is to be told now: once, when it
+        is `notice` seconds or longer."""
         key = (address, caller.who.credential)
-        poller = self._pollers.pop(key, None)
-        if poller is None or caller.now - poller.last > POLLER_SECONDS:
-            poller = Poller(caller, caller.now, caller.now)
-        poller.last = caller.now
+        new = Poller(caller.who.name, caller.peer, caller.agent[:_AGENT_CHARACTERS], caller.now, caller.now)
+        poller, tell = queues.refused(self._pollers.pop(key, None), new, notice)
         self._pollers[key] = poller
         if len(self._pollers) > MAX_POLLERS:
             self._pollers.popitem(last=False)
-        return poller
+        return poller.last - poller.since if tell else None
 
     def saw_grant(self, address: Address, caller: Caller) -> None:
         self._pollers.pop((address, caller.who.credential), None)
 
-    def waiters(self, address: Address) -> list[Waiter]:
-        """In the order in which they will be served."""
-        return list(self._queues.get(address, ()))
-
     def pollers(self, address: Address, now: float) -> list[Poller]:
-        return [
-            poller
-            for (where, _), poller in self._pollers.items()
-            if where == address and now - poller.last <= POLLER_SECONDS
-        ]
+        """Who was refused there and may ask again."""
+        return [each for (where, _), each in self._pollers.items() if where == address and each.is_expected(now)]
+
+    def _wake(self, request: Queued | None) -> None:
+        if request is not None:
+            self._waiters[request.id].woken.set()

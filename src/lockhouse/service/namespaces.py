@@ -49,7 +49,7 @@ def create(tx: Transaction, caller: Caller, name: str, region: str = "", *, requ
 
 
 def ensure(
-    tx: Transaction, caller: Caller, name: str, region: str, *, default_region: str, require_lock: bool | None
+    tx: Reader, caller: Caller, name: str, region: str, *, default_region: str, require_lock: bool | None
 ) -> Namespace | None:
     """The namespace that is there already, as it was asked for; None when there is none. Whoever asks needs `admin` on
     it, as its creator does. `region`, `require_lock`: empty and None where nothing was asked.

@@ -16,7 +16,7 @@ from lockhouse.core import grace, writes
 from lockhouse.core.addresses import Address, check_key, is_state_key
 from lockhouse.core.locks import FREE, lasting
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.principals import Right, allows, require, require_writing
 from lockhouse.core.records import Parked, StateRecord
 from lockhouse.core.times import moment
 from lockhouse.core.trash import Discarded
@@ -33,7 +33,6 @@ from lockhouse.errors import (
     SerialConflict,
     StateDeleted,
     StateNotFound,
-    StorageUnavailable,
     VersionNotFound,
     WriteFenced,
     WriteLocked,
@@ -148,6 +147,9 @@ class Deleted(msgspec.Struct, frozen=True):
     marker: bool
 
 
+_OVERRIDABLE = frozenset({WriteVerdict.SERIAL, WriteVerdict.LINEAGE})
+
+
 class Refusal(StrEnum):
     """How each verdict reads to a person; the address and the next command are added."""
 
@@ -158,13 +160,14 @@ class Refusal(StrEnum):
 def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     """Write a version.
 
-    Needs `write`. Raises: `condition.failed`, `access.denied`, `namespace.not_found`, `request.invalid` (key),
-    `body.invalid` (an empty body: there is nothing to park). Returns Refused for what was parked.
+    Needs `apply` or `write`; an override needs `write`. Raises: `condition.failed`, `access.denied`,
+    `namespace.not_found`, `request.invalid` (key), `body.invalid` (an empty body: there is nothing to park). Returns
+    Refused for what was parked.
     """
     address = command.address
     namespace = namespaces.address_in(tx, caller, address)
     check_key(address.key)
-    require(caller.who, Right.WRITE, address.namespace, address.key)
+    require_writing(caller.who, *address, override=command.override)
     found = tx.state_and_lock(address)
     if found is None:
         state = tx.ensure_state(address)
@@ -180,6 +183,7 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     if not (state.is_state or is_state_key(address.key) or command.facts is not None or command.only_state):
         return Written(add_version(tx, caller, state, command, lock_id="", mark=command.mark), created=True)
     closed = maintained(tx, address, caller.now)
+    may_override = allows(caller.who.grants, Right.WRITE, *address)
     outcome = writes.decide(
         _head(
             state,
@@ -196,7 +200,7 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
             facts=command.facts,
             lock_id=command.lock_id,
             override=command.override,
-            may_override=True,
+            may_override=may_override,
             unconditional=command.unconditional,
         ),
     )
@@ -211,9 +215,6 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
             command = _under_the_same_key(command, caller, live)
             version = add_version(tx, caller, state, command, lock_id=outcome.lock_id, mark=mark)
             _tell_shrinking(tx, caller, address, live, command.facts)
-            remembered = writes.after_write(record, caller.who.credential, version.seq)
-            if remembered is not record and not tx.save_lock(state, remembered, record.epoch):
-                raise StorageUnavailable(f"cannot write {address.lock_id}: its lock changed just now", hint="try again")
             return Written(version, created=True)
         case WriteVerdict.IDENTICAL:
             assert live is not None
@@ -228,6 +229,8 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
         return _park(tx, caller, state, command, problem)
     holder = record.lock
     problem = _refusal(address, verdict, live, command.facts, holder.holder if holder else "")
+    if verdict in _OVERRIDABLE and not may_override:
+        problem.message += "; to write it all the same needs the right 'write' there"
     kept = live.body if live is not None else None
     if verdict is WriteVerdict.FENCED and kept is not None and kept.sha256 == command.body.sha256:
         # On a first apply Terraform reads the state once more before it writes, and sends that.
@@ -244,11 +247,11 @@ def _under_the_same_key(command: Put, caller: Caller, live: Version | None) -> P
 
 
 def may_write(tx: Reader, caller: Caller, address: Address) -> None:
-    """Whether a body for this address is worth taking in. Errors: `access.denied`, `namespace.not_found`,
-    `request.invalid` (key)."""
+    """Whether a body for this address is worth taking in. Needs `apply` or `write`. Errors: `access.denied`,
+    `namespace.not_found`, `request.invalid` (key)."""
     namespaces.address_in(tx, caller, address)
     check_key(address.key)
-    require(caller.who, Right.WRITE, address.namespace, address.key)
+    require_writing(caller.who, *address)
 
 
 def read(
@@ -357,7 +360,7 @@ def delete(
     """
     namespaces.address_in(tx, caller, address)
     check_key(address.key)
-    require(caller.who, Right.WRITE, address.namespace, address.key)
+    require(caller.who, Right.WRITE, *address)
     state = tx.state(address)
     if state is None or not state.current:
         if conditions is not None and conditions.if_match:
@@ -396,7 +399,8 @@ def set_tags(tx: Transaction, caller: Caller, address: Address, version_id: str,
 
     Errors: `access.denied`, `namespace.not_found`, `state.not_found`, `state.deleted`, `version.not_found`,
     `request.method` (a delete marker)."""
-    may_write(tx, caller, address)
+    namespaces.address_in(tx, caller, address)
+    require(caller.who, Right.WRITE, *address)
     state = tx.state(address)
     if state is None or not state.current:
         raise _no_version(address, version_id) if version_id else _no_state(address)

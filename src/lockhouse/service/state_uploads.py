@@ -11,7 +11,7 @@ import msgspec
 
 from lockhouse.core.locks import Facet, Hold, Lock, LockRecord
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Right, require
+from lockhouse.core.principals import Right, require, require_writing
 from lockhouse.core.versions import Facts
 from lockhouse.core.workspaces import StateUpload, Workspace
 from lockhouse.errors import (
@@ -72,10 +72,10 @@ def require_hold(tx: Reader, caller: Caller, workspace: Workspace) -> tuple[Lock
 def announce(
     tx: Transaction, caller: Caller, workspace_id: str, upload_id: str, said: Announcement
 ) -> tuple[Workspace, StateUpload]:
-    """A pending state version. Needs `write`. Errors: as `require_hold`; `write.serial` and `write.lineage` when it
-    could never become current; `workspace.not_found`, `access.denied`."""
+    """A pending state version. Needs `apply` or `write`; with `force`, `write`. Errors: as `require_hold`;
+    `write.serial` and `write.lineage` when it could never become current; `workspace.not_found`, `access.denied`."""
     workspace = workspaces.get_by_id(tx, caller, workspace_id).workspace
-    require(caller.who, Right.WRITE, *workspace.address)
+    require_writing(caller.who, *workspace.address, override=said.force)
     lock, hold = require_hold(tx, caller, workspace)
     if not said.force:
         _refuse_conflict(tx, workspace, said)
@@ -111,7 +111,7 @@ def write(tx: Transaction, caller: Caller, upload_id: str, command: Put) -> Writ
     if upload.seq and state is not None:
         version = tx.version(state, upload.seq, packed=False)
         if version is not None:
-            require(caller.who, Right.WRITE, *upload.address)
+            require_writing(caller.who, *upload.address)
             return Written(version, created=False)
     if tx.parked(upload.id) is not None:
         raise WriteFenced(

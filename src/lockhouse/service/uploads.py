@@ -13,7 +13,7 @@ import msgspec
 from lockhouse.core.addresses import LAST, Address, check_key
 from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Right, require, require_below
+from lockhouse.core.principals import Right, require_below, require_writing
 from lockhouse.core.records import Part, Upload
 from lockhouse.errors import RequestInvalid, UploadNotFound, UploadPartInvalid
 from lockhouse.service import audit, namespaces, objects
@@ -52,10 +52,11 @@ _decode = msgspec.msgpack.Decoder(Template).decode
 
 
 def create(tx: Transaction, caller: Caller, address: Address, upload_id: str, template: Template) -> Upload:
-    """Begin an upload. Needs `write`. Errors: `access.denied`, `namespace.not_found`, `request.invalid` (key)."""
+    """Begin an upload. Needs `apply` or `write`. Errors: `access.denied`, `namespace.not_found`, `request.invalid`
+    (key)."""
     namespaces.address_in(tx, caller, address)
     check_key(address.key)
-    require(caller.who, Right.WRITE, address.namespace, address.key)
+    require_writing(caller.who, *address)
     upload = Upload(upload_id, address, caller.now, caller.who.principal, _encode(template))
     tx.add_upload(upload)
     audit.note(tx, caller, "upload.begin", address, subject=upload_id)
@@ -66,7 +67,7 @@ def get(tx: Reader, caller: Caller, address: Address, upload_id: str) -> Upload:
     """The upload, for its own principal. Errors: `upload.not_found` (also for another's: ids are opaque),
     `access.denied`, `namespace.not_found`."""
     namespaces.address_in(tx, caller, address)
-    require(caller.who, Right.WRITE, address.namespace, address.key)
+    require_writing(caller.who, *address)
     upload = tx.upload(upload_id)
     if upload is None or upload.address != address or upload.principal != caller.who.principal:
         raise UploadNotFound(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import LockRecord
-from lockhouse.core.queues import Queued, Recollection
+from lockhouse.core.queues import Queued, Recollection, is_behind, living
 from lockhouse.core.records import StateRecord
 
 
@@ -39,13 +39,8 @@ class QueueReads:
         for each in self._maps.waiters.values():
             state = self._maps.states.get(each.address)
             record = self._maps.locks.get(state.id) if state is not None else None
-            earlier = [
-                other
-                for other, alive in self.queue(each.address)
-                if alive >= alive_since
-                and list(self._maps.waiters).index(other.id) < list(self._maps.waiters).index(each.id)
-            ]
-            if each.replica == replica and not earlier and (record is None or record.lock is None):
+            queue = living(self.queue(each.address), alive_since, each.id)
+            if each.replica == replica and not is_behind(queue, each.id) and (record is None or record.lock is None):
                 found.append(each.id)
         return found
 

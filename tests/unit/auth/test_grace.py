@@ -105,7 +105,7 @@ def test_it_finishes_what_it_holds_and_has_no_right_anywhere_else(desk: Desk, ki
         assert who is not None
         assert who.ended_at == ENDS
         for right in Right:
-            given = right in (Right.READ, Right.READ_OUTPUTS, Right.PLAN, Right.WRITE, Right.LOCK)
+            given = right in (Right.READ, Right.READ_OUTPUTS, Right.PLAN, Right.APPLY, Right.WRITE, Right.LOCK)
             assert allows(who.grants, right, *HELD) == given
             assert not allows(who.grants, right, *OTHER)
             assert not allows(who.grants, right, "acme")

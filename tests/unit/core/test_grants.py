@@ -31,7 +31,9 @@ def test_plan_gives_reading_and_no_writing():
 
 def test_every_right_alone_gives_what_the_table_says_and_nothing_else():
     expected = {right: {right} for right in Right}
-    expected |= {R.READ: {R.READ, R.READ_OUTPUTS}, R.PLAN: {R.PLAN, R.READ, R.READ_OUTPUTS}, R.ADMIN: set(Right)}
+    planning = {R.PLAN, R.READ, R.READ_OUTPUTS}
+    expected |= {R.READ: {R.READ, R.READ_OUTPUTS}, R.PLAN: planning, R.APPLY: {R.APPLY, R.LOCK} | planning}
+    expected |= {R.ADMIN: set(Right)}
     for right in Right:
         held = (Grant("acme", "p/", (right,)),)
         assert {each for each in Right if allows(held, each, "acme", "p/x")} == expected[right]
@@ -40,7 +42,7 @@ def test_every_right_alone_gives_what_the_table_says_and_nothing_else():
 
 
 def test_roles_grow_from_one_to_the_next_and_are_found_by_their_rights():
-    order = [Role.OUTPUTS, Role.READER, Role.PLANNER, Role.WRITER, Role.OPERATOR, Role.ADMINISTRATOR]
+    order = [Role.OUTPUTS, Role.READER, Role.PLANNER, Role.APPLIER, Role.WRITER, Role.OPERATOR, Role.ADMINISTRATOR]
     assert order == list(Role) == list(ROLE_RIGHTS)
     for smaller, larger in itertools.pairwise(order):
         assert closed(ROLE_RIGHTS[smaller]) < closed(ROLE_RIGHTS[larger])
@@ -59,6 +61,11 @@ def test_roles_grow_from_one_to_the_next_and_are_found_by_their_rights():
         (Grant("acme", "", (R.READ, R.LOCK)), Grant("acme", "a/b", (R.PLAN,)), [
             Grant("acme", "a/b", (R.READ, R.READ_OUTPUTS, R.PLAN))
         ]),
+        (Grant("acme", "", (R.READ, R.WRITE, R.LOCK)), Grant("acme", "a/b", (R.APPLY,)), [
+            Grant("acme", "a/b", (R.READ, R.READ_OUTPUTS, R.PLAN, R.APPLY, R.LOCK))
+        ]),
+        (Grant("acme", "", (R.APPLY,)), Grant("acme", "", (R.WRITE,)), []),
+        (Grant("acme", "", (R.WRITE,)), Grant("acme", "", (R.APPLY,)), []),
     ],
 )  # fmt: skip
 def test_a_scope_leaves_what_both_give(held: Grant, scope: Grant, left: list[Grant]):
@@ -94,7 +101,7 @@ def test_a_scoped_credential_never_does_what_its_principal_or_its_scope_does_not
         for right in Right:
             both = [any(right in closed(g.rights) and _on(g, space, key) for g in each) for each in (held, scope)]
             assert not allows(left, right, space, key) or all(both)
-            if right not in (R.PLAN, R.ADMIN):
+            if right not in (R.PLAN, R.APPLY, R.ADMIN):
                 assert allows(left, right, space, key) == all(both)
 
 
@@ -103,7 +110,7 @@ def test_a_scoped_credential_never_does_what_its_principal_or_its_scope_does_not
 def test_what_is_covered_can_be_done_with_what_covers_it(wanted, held):
     if covered(wanted, held):
         for space, key in SPOTS:
-            for right in set(Right) - {R.PLAN}:
+            for right in set(Right) - {R.PLAN, R.APPLY}:
                 assert not allows(wanted, right, space, key) or allows(held, right, space, key)
 
 

@@ -54,7 +54,7 @@ def house(engine: Engine, lock_wait: float = 20.0) -> House:
 
 async def queued(rooms: House, count: int, address: Address = STATE) -> None:
     async with asyncio.timeout(10):
-        while len(rooms.waiting.waiters(address)) != count:
+        while len(rooms.waiting.queue(address)) != count:
             await asyncio.sleep(0)
 
 
@@ -109,8 +109,8 @@ def test_when_the_wait_is_over_the_refusal_names_the_holder(engine: Engine) -> N
         with pytest.raises(LockHeld) as refused:
             await rooms.take_lock(caller("bob"), wants("bob"), never)
         assert refused.value.info == b'{"ID":"ann"}'
-        assert rooms.waiting.is_empty(STATE)
-        assert [poller.caller.who.name for poller in rooms.waiting.pollers(STATE, 1000.0)] == ["bob"]
+        assert not rooms.waiting.queue(STATE)
+        assert [poller.name for poller in rooms.waiting.pollers(STATE, 1000.0)] == ["bob"]
 
     asyncio.run(play())
 
@@ -188,7 +188,7 @@ def test_many_waiters_and_random_departures_never_make_two_holders_or_lose_the_q
 
         async with asyncio.timeout(30):
             await asyncio.gather(*(turn(number) for number in range(60)))
-        assert rooms.waiting.is_empty(STATE)
+        assert not rooms.waiting.queue(STATE)
         return served
 
     assert asyncio.run(play()) >= 40

@@ -299,7 +299,7 @@ def test_a_held_lock_request_is_granted_when_the_lock_is_released(tmp_path):
         ann, bob = Client(rig, "ann"), Client(rig, "bob")
         ann.lock("l-1")
         waiting = rig.start("LOCK", WHERE, lock("l-2"), bob.user.basic)
-        while not rig.house.waiting.waiters(Address("acme", "app/prod")):
+        while not rig.house.waiting.queue(Address("acme", "app/prod")):
             pass
         ann.unlock("l-1")
         assert waiting.result(10).status == 200

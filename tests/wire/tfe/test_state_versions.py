@@ -175,6 +175,21 @@ def test_serial_and_lineage_are_held_to_the_rule_unless_it_is_a_forced_push(ann,
     assert current(ann, workspace) == state(4, lineage="other")
 
 
+def test_who_may_apply_and_not_write_saves_what_moves_forward_and_forces_nothing(rig, ann, workspace):
+    ann.lock(workspace)
+    ann.save(workspace, state(5))
+    ann.unlock(workspace)
+    applier = Client(rig, "applier", Grant("acme", "", (Right.APPLY,)))
+    applier.lock(workspace)
+    for save in (applier.announce, applier.save_inline):
+        refused = save(workspace, state(4), force=True)
+        assert refused.status == 403
+        assert "no grant of 'write' there" in detail(refused)
+    assert applier.save(workspace, state(6)).status == 200
+    assert current(ann, workspace) == state(6)
+    assert applier.unlock(workspace).status == 200
+
+
 def test_an_upload_address_takes_only_the_announced_bytes_and_takes_them_again(rig, ann, workspace):
     ann.lock(workspace)
     announced = ann.announce(workspace, state(1))

@@ -10,7 +10,7 @@ from lockhouse.protocols.http.wire import Act
 _UNNAMED = need("another's lock", Right.FORCE_UNLOCK, note="or without naming the lock id")
 NEEDS: dict[Act, tuple[Need, ...]] = {
     Act.READ: (needs.READ_OR_OUTPUTS,),
-    Act.WRITE: (needs.WRITE,),
+    Act.WRITE: (needs.ADVANCE,),
     Act.DELETE: (needs.WRITE,),
     Act.LOCK: (needs.TAKE,),
     Act.UNLOCK: (needs.RELEASE, _UNNAMED),

@@ -13,8 +13,9 @@ _OBJECT = need(
     "an object", Right.READ, Right.READ_OUTPUTS, note="`read-outputs`: of states, a document of outputs only"
 )
 _WRITE = need("an object", Right.WRITE)
+_PUT = need("an object", Right.APPLY, Right.WRITE, note="of a state, an override: `write`")
 _DELETE = (_WRITE, needs.RELEASE, needs.FORCE)
-_COPY = (need("an object", Right.WRITE, also=(Right.READ,), note="`read` on the source"),)
+_COPY = (need("an object", Right.APPLY, Right.WRITE, also=(Right.READ,), note="`read` on the source"),)
 _BY_NAME: dict[str, tuple[Need, ...]] = {
     "ListObjects": _LIST,
     "ListObjectsV2": _LIST,
@@ -23,7 +24,12 @@ _BY_NAME: dict[str, tuple[Need, ...]] = {
     "GetObject": (_OBJECT, needs.SEE_LOCK),
     "HeadObject": (_OBJECT, needs.SEE_LOCK),
     "GetObjectTagging": (need("an object", Right.READ),),
-    "PutObject": (_WRITE, needs.TAKE),
+    "PutObject": (_PUT, needs.TAKE),
+    "CreateMultipartUpload": (_PUT,),
+    "UploadPart": (_PUT,),
+    "ListParts": (_PUT,),
+    "CompleteMultipartUpload": (_PUT,),
+    "AbortMultipartUpload": (_PUT,),
     "CopyObject": _COPY,
     "UploadPartCopy": _COPY,
     "DeleteObject": _DELETE,

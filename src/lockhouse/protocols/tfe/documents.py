@@ -14,7 +14,7 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Hold
 from lockhouse.core.maintenance import OPERATION as MAINTENANCE
 from lockhouse.core.outputs import Output
-from lockhouse.core.principals import Credential, Identity, Principal, Right, allows
+from lockhouse.core.principals import Credential, Identity, Principal, Right, allows, may_write
 from lockhouse.core.records import Namespace
 from lockhouse.core.versions import Version, parse_version_id
 from lockhouse.core.workspaces import Project, StateUpload, Workspace
@@ -54,20 +54,20 @@ def permissions(who: Identity, address: Address) -> Json:
         return allows(who.grants, right, *address)
 
     read, write, force = (may(right) for right in (Right.READ, Right.WRITE, Right.FORCE_UNLOCK))
-    lock = may_lock(who, address)
+    lock, apply = may_lock(who, address), may_write(who, *address)
     return {
         "can-update": write,
         "can-destroy": write,
         "can-queue-run": lock,
-        "can-queue-apply": write,
-        "can-queue-destroy": write,
+        "can-queue-apply": apply,
+        "can-queue-destroy": apply,
         "can-lock": lock,
         "can-unlock": lock,
         "can-force-unlock": force,
         "can-read-settings": True,
         "can-read-state-versions": read,
         "can-read-state-outputs": may(Right.READ_OUTPUTS),
-        "can-create-state-versions": write,
+        "can-create-state-versions": apply,
         "can-read-variable": read,
         "can-update-variable": False,
         "can-read-run": read,

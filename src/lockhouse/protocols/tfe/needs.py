@@ -11,6 +11,7 @@ from lockhouse.core.principals import Right
 
 _SEE = (need("a workspace", *EVERY_RIGHT),)
 _WRITE = (need("a workspace", Right.WRITE),)
+_ADVANCE = (need("a workspace", Right.APPLY, Right.WRITE, note="`force`: `write`"),)
 _READ = (need("a workspace", Right.READ),)
 _OUTPUTS = (need("a workspace", Right.READ_OUTPUTS),)
 _STATE = (need("a workspace", Right.READ, Right.READ_OUTPUTS, note="`read-outputs`: a document of outputs only"),)
@@ -48,7 +49,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     f"GET {_W}/current-state-version-outputs": _OUTPUTS,
     f"GET {_W}/resources": _STATE,
     f"GET {_W}/state-versions": _READ,
-    f"POST {_W}/state-versions": _WRITE,
+    f"POST {_W}/state-versions": _ADVANCE,
     f"PATCH {_W}/state-versions": (need("a workspace", Right.WRITE, also=(Right.READ,)),),
     "GET state-versions": _READ,
     f"GET {_V}": _SEE,
@@ -58,7 +59,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     f"POST {_V}/actions/soft_delete_backing_data": _WRITE,
     f"POST {_V}/actions/restore_backing_data": _WRITE,
     "PUT state-uploads/{pass}": (
-        need("a workspace", Right.WRITE, note="of who asked for the signed address; no credential is sent"),
+        need("a workspace", Right.APPLY, Right.WRITE, note="of who asked for the address; no credential is sent"),
     ),
     f"GET {_W}/relationships/tags": _SEE,
     f"POST {_W}/relationships/tags": _WRITE,

@@ -112,12 +112,6 @@ async def _waiters(call: Call, address: Address) -> tuple[wire.WaiterDocument, .
         wire.WaiterDocument(name=each.name, since=wire.when(each.since), peer=each.peer, agent=each.agent, polls=False)
         for each in held
     ) + tuple(
-        wire.WaiterDocument(
-            name=each.caller.who.name,
-            since=wire.when(each.since),
-            peer=each.caller.peer,
-            agent=each.caller.agent[:200],
-            polls=True,
-        )
+        wire.WaiterDocument(name=each.name, since=wire.when(each.since), peer=each.peer, agent=each.agent, polls=True)
         for each in polls
     )

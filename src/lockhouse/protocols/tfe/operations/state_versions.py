@@ -13,7 +13,7 @@ import msgspec
 from lockhouse.core.grace import expired
 from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Right, require
+from lockhouse.core.principals import Right, require, require_writing
 from lockhouse.core.versions import Body, Version
 from lockhouse.core.workspaces import StateUpload, Workspace
 from lockhouse.errors import (
@@ -88,11 +88,11 @@ async def _create_inline(call: Call, document: Document) -> Response:
     md5 = document.text("md5").lower()
     if md5 and md5 != hashlib.md5(raw, usedforsecurity=False).hexdigest():
         raise BodyDigestMismatch("cannot accept this state: its MD5 is not the attribute md5")
-    caller, workspace_id = call.caller, call["id"]
+    caller, workspace_id, forced = call.caller, call["id"], document.flag("force")
 
     def hold(tx: Reader) -> tuple[Workspace, str]:
         workspace = workspaces.get_by_id(tx, caller, workspace_id).workspace
-        require(caller.who, Right.WRITE, *workspace.address)
+        require_writing(caller.who, *workspace.address, override=forced)
         return workspace, state_uploads.require_hold(tx, caller, workspace)[1].id
 
     workspace, lock_id = await call.house.read(hold)
@@ -103,7 +103,7 @@ async def _create_inline(call: Call, document: Document) -> Response:
         nonce=call.house.engine.nonce(),
         content_type="application/json",
         lock_id=lock_id,
-        override=document.flag("force"),
+        override=forced,
         only_state=True,
     )
     written = await call.house.put_intake(caller, command, intake)
@@ -139,7 +139,7 @@ async def upload(call: Call) -> Response:
     announced = await call.house.read(lambda tx: tx.state_upload(given.upload_id))
     if announced is None or announced.epoch != given.epoch or announced.md5 != given.md5:
         raise UploadNotFound("cannot upload here: the state version is not the one that was announced")
-    require(who, Right.WRITE, *announced.address)
+    require_writing(who, *announced.address)
     if given.kind == UploadKind.JSON:
         await _drain(call, given.limit)
         return Response(200)
