@@ -22,7 +22,7 @@ ACTIONS: dict[str, str] = {
     "lock.facet-released": "one facet of a lock was released",
     "lock.released": "a lock was released",
     "lock.forced": "a lock was taken away from its holder",
-    "lock.withdrawn": "a lock was given back because its client had gone",
+    "lock.withdrawn": "a lock was given back that its client was not told of: it had gone, or its batch was refused",
     "lock.waiting": "somebody has been waiting long for a lock",
     "lock.stale": "a lock's holder is not there any more, by evidence",
     "lock.seen-again": "a holder that looked gone was seen again",

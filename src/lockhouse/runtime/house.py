@@ -363,7 +363,7 @@ class House:
                 if taken is None:
                     continue  # another replica's request came first
                 if leaving.done():
-                    await self._withdraw(later, address, taken)
+                    await self.withdraw_lock(later, address, taken, "the client had gone")
                     raise BodyIncomplete("the client left while it waited for the lock")
                 return taken, None
         finally:
@@ -390,9 +390,11 @@ class House:
 
         return await self.engine.write(take)
 
-    async def _withdraw(self, caller: Caller, address: Address, taken: Taken) -> None:
+    async def withdraw_lock(self, caller: Caller, address: Address, taken: Taken, why: str) -> None:
+        """Give back a lock that was granted, and the client will not be told so."""
         epoch = taken.lock.epoch
-        await self.write(lambda tx: locks.withdraw(tx, caller, address, epoch))
+        await self.write(lambda tx: locks.withdraw(tx, caller, address, epoch, why))
+        self.waiting.wake(address)
 
     async def _holder(self, command: TakeLock, told: LockHeld | None = None) -> LockHeld:
         """The refusal for somebody who queued behind others: who is in the way now; else what it was told before."""

@@ -227,8 +227,8 @@ def release(
     return outcome.verdict
 
 
-def withdraw(tx: Transaction, caller: Caller, address: Address, epoch: int) -> None:
-    """Give back a lock that was granted to a client which has gone: only that very grant, without a tombstone."""
+def withdraw(tx: Transaction, caller: Caller, address: Address, epoch: int, why: str) -> None:
+    """Give back a lock that the client does not know to be granted: only that very grant, without a tombstone."""
     state = tx.state(address)
     if state is None:
         return
@@ -238,7 +238,7 @@ def withdraw(tx: Transaction, caller: Caller, address: Address, epoch: int) -> N
         return
     free = msgspec.structs.replace(record, lock=None)
     if tx.save_lock(state, free, record.epoch):
-        _tell(tx, caller, state, event(caller, lock, lock.holds[0], "withdrawn", "the client had gone"))
+        _tell(tx, caller, state, event(caller, lock, lock.holds[0], "withdrawn", why))
 
 
 def show(tx: Reader, caller: Caller, address: Address, facet: Facet) -> tuple[str, bytes] | None:

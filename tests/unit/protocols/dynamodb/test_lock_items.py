@@ -290,6 +290,34 @@ def test_batch_write_takes_and_releases_locks(desk: Desk):
     assert show(desk).ok == {}
 
 
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"LockID": {"S": "acme/held.tfstate"}, "Info": {"S": document("L1")}},
+        {"LockID": {"S": "plain"}, "Note": {"S": "x" * 400 * 1024}},
+    ],
+)
+def test_a_batch_that_is_refused_keeps_no_lock_and_stores_nothing(desk: Desk, refused):
+    held = {"LockID": {"S": "acme/held.tfstate"}, "Info": {"S": document("B1")}}
+    assert desk("PutItem", BOB, TableName="locks", Item=held).ok == {}
+    note = {"LockID": {"S": "note"}, "Note": {"S": "hello"}}
+    lock = {"LockID": {"S": STATE}, "Info": {"S": document("L1")}}
+    puts = [{"PutRequest": {"Item": each}} for each in (note, lock, refused)]
+    assert desk("BatchWriteItem", RequestItems={"locks": puts}).fault == "ValidationException"
+    assert show(desk).ok == {}
+    assert desk("GetItem", TableName="locks", Key={"LockID": {"S": "note"}}).ok == {}
+    assert take(desk, "L2", BOB).ok == {}
+
+
+def test_a_batch_that_is_refused_keeps_the_lock_that_its_sender_held_before(desk: Desk):
+    take(desk, "L1")
+    lock = {"LockID": {"S": STATE}, "Info": {"S": document("L1")}}
+    large = {"LockID": {"S": "plain"}, "Note": {"S": "x" * 400 * 1024}}
+    puts = [{"PutRequest": {"Item": each}} for each in (lock, large)]
+    assert desk("BatchWriteItem", RequestItems={"locks": puts}).fault == "ValidationException"
+    assert take(desk, "L2", BOB).fault == "ConditionalCheckFailedException"
+
+
 def test_every_lock_table_shows_the_same_lock_and_a_missing_table_none(desk: Desk):
     desk.table("second", "LockID")
     take(desk, "L1")

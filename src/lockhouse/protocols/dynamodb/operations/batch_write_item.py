@@ -1,4 +1,7 @@
-"""BatchWriteItem: up to 25 puts and deletes. Ordinary items change together; locks and digests one after the other."""
+"""BatchWriteItem: up to 25 puts and deletes. Locks and digests one after the other, then ordinary items together.
+
+Where one is refused, the locks that the batch has taken are given back: its client is told of none of them.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import msgspec
 
 from lockhouse.core.attributes import Item, item_size
 from lockhouse.core.items import Table, key_of, write_units
+from lockhouse.core.locks import Verdict
 from lockhouse.core.ports import Transaction
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.dynamodb import inputs, wire
@@ -15,7 +19,7 @@ from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import Constraints, table_name
 from lockhouse.protocols.dynamodb.faults import ConditionRefused
 from lockhouse.protocols.dynamodb.operations import delete_item
-from lockhouse.protocols.dynamodb.operations.put_item import put_kept
+from lockhouse.protocols.dynamodb.operations.put_item import Kept, put_kept
 from lockhouse.protocols.dynamodb.values import Json, WireItem, read_item
 from lockhouse.service import lock_items, tables
 from lockhouse.service.lock_items import LOCK_ID
@@ -84,18 +88,7 @@ async def batch_write_item(call: Call, body: bytes) -> Mapping[str, Json]:
     await call.house.read(
         lambda tx: _check_distinct({w.table: tables.get(tx, call.caller, w.table) for w in writes}, writes)
     )
-    ordinary = [write for write in writes if not await _write_kept(call, write)]
-
-    def write_all(tx: Transaction) -> None:
-        for write in ordinary:
-            table = tables.get(tx, call.caller, write.table)
-            if write.item is not None:
-                tables.put_item(tx, call.caller, table, write.item)
-            else:
-                tables.delete_item(tx, call.caller, table, write.key)
-
-    if ordinary:
-        await call.house.write(write_all)
+    await _write_all(call, writes)
     answer: dict[str, Json] = {"UnprocessedItems": {}}
     spent: list[Json] = []
     for name in dict.fromkeys(write.table for write in writes):
@@ -132,16 +125,45 @@ def _check_distinct(found: Mapping[str, Table], writes: list[_Write]) -> None:
         seen.add(where)
 
 
-async def _write_kept(call: Call, write: _Write) -> bool:
+async def _write_all(call: Call, writes: list[_Write]) -> None:
+    def write_ordinary(tx: Transaction) -> None:
+        for write in puts + deletes:
+            table = tables.get(tx, call.caller, write.table)
+            if write.item is not None:
+                tables.put_item(tx, call.caller, table, write.item)
+            else:
+                tables.delete_item(tx, call.caller, table, write.key)
+
+    taken: list[Kept] = []
+    try:
+        puts = [write for write in writes if write.item is not None and not await _put(call, write, taken)]
+        deletes = [write for write in writes if write.item is None and not await _delete(call, write)]
+        if puts or deletes:
+            await call.house.write(write_ordinary)
+    except BaseException:
+        for kept in taken:
+            if kept.taken is not None and kept.taken.verdict is Verdict.GRANTED:
+                await call.house.withdraw_lock(
+                    call.caller, kept.address, kept.taken, "another of its batch was refused"
+                )
+        raise
+
+
+async def _put(call: Call, write: _Write, taken: list[Kept]) -> bool:
     """Whether this was a lock or digest item; then it is done."""
-    if write.item is not None:
-        try:
-            return await put_kept(call, write.table, write.item) is not None
-        except ConditionRefused:
-            raise RequestInvalid(
-                f"One or more parameter values were invalid: cannot lock {write.item.get(LOCK_ID)!r}: somebody else "
-                "holds it"
-            ) from None
+    assert write.item is not None
+    try:
+        kept = await put_kept(call, write.table, write.item)
+    except ConditionRefused:
+        what = f"cannot lock {write.item.get(LOCK_ID)!r}: somebody else holds it"
+        raise RequestInvalid(f"One or more parameter values were invalid: {what}") from None
+    if kept is not None:
+        taken.append(kept)
+    return kept is not None
+
+
+async def _delete(call: Call, write: _Write) -> bool:
+    """As `_put`."""
     name, key = write.table, write.key
     address = await call.house.read(
         lambda tx: lock_items.address_of(tx, tables.get(tx, call.caller, name), inputs.string_key(key, LOCK_ID))

@@ -6,6 +6,8 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 
+import msgspec
+
 from lockhouse.core.addresses import Address, parse_lock_id
 from lockhouse.core.attributes import Item, item_size
 from lockhouse.core.conditions import Condition, holds
@@ -89,10 +91,18 @@ def take(
     return call.house.take_lock(call.caller, command, call.gone, kept)
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """A lock or digest item that was put."""
+
+    address: Address
+    taken: Taken | None = None
+    """The lock, where it is one."""
+
+
 async def put_kept(
     call: Call, name: str, item: Item, condition: Condition | None = None, *, wants_item: bool = False
-) -> Address | None:
-    """Put a lock or digest item: the address, or None when the item is an ordinary one."""
+) -> Kept | None:
+    """Put a lock or digest item; None when the item is an ordinary one."""
     if INFO not in item and DIGEST not in item:
         return None
     address = await call.house.read(lambda tx: _address(tx, call, name, item.get(LOCK_ID)))
@@ -106,7 +116,7 @@ async def put_kept(
             current = await call.house.read(lambda tx: lock_items.show_digest(tx, call.caller, target))
             if current is not None and current[DIGEST] != item[DIGEST]:
                 _log.warning("Digest is not that of the current version namespace=%r key=%r", *target)
-            return address
+            return Kept(address)
     if item.keys() != _LOCK_ATTRIBUTES or not isinstance(info, str) or not info:
         raise RequestInvalid(
             f"One or more parameter values were invalid: {address.lock_id} is the lock of a state that is kept here, "
@@ -116,12 +126,11 @@ async def put_kept(
     if condition is not None and not _is_not_exists(condition, shown.item) and not holds(condition, shown.item or {}):
         raise ConditionRefused(shown.item if wants_item else None)
     try:
-        await take(call, address, info)
+        return Kept(address, await take(call, address, info))
     except LockHeld as problem:
         if wants_item:
             await call.house.recollections.told(call.caller.who.credential, address)
         raise ConditionRefused(lock_items.lock_item(address, problem.info) if wants_item else None) from None
-    return address
 
 
 def _is_not_exists(condition: Condition, shown: Item | None) -> bool:
