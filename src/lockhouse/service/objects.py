@@ -321,20 +321,6 @@ def sees_outputs_only(caller: Caller, address: Address) -> bool:
     return not allows(grants, _READ, namespace, key) and allows(grants, Right.READ_OUTPUTS, namespace, key)
 
 
-def digest(tx: Reader, caller: Caller, address: Address) -> str | None:
-    """MD5 in hex of the current version, for the virtual digest item; None when there is no state.
-
-    Needs `read` or `lock` there. Who may read outputs only gets None: the document he is given has another digest."""
-    namespaces.address_in(tx, caller, address)
-    if sees_outputs_only(caller, address):
-        return None
-    if not allows(caller.who.grants, Right.LOCK, address.namespace, address.key):
-        require(caller.who, Right.READ, address.namespace, address.key)
-    found = tx.state_and_version(address, packed=False)
-    version = found[1] if found is not None and found[0].live else None
-    return None if version is None or version.body is None else version.body.md5.hex()
-
-
 def find_version(tx: Reader, state: StateRecord, version_id: str, *, packed: bool = False) -> Version:
     """The version with this id, or VersionNotFound (`version.not_found`)."""
     parsed = parse_version_id(version_id)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+
 import pytest
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.audit import decode
 from lockhouse.core.principals import Grant, Right
+from lockhouse.core.versions import Origin, Version
 from lockhouse.errors import (
     AccessDenied,
     BodyInvalid,
     ConditionFailed,
     DeleteLocked,
+    EncryptionKeyInvalid,
+    MethodNotAllowed,
     NamespaceNotFound,
+    RequestInvalid,
     StateDeleted,
     StateNotFound,
     VersionNotFound,
     WriteLocked,
 )
-from lockhouse.service import history, objects
+from lockhouse.service import history, lock_items, namespaces, objects, uploads
 from lockhouse.service.objects import PARKED_PER_ADDRESS, Conditions, Refused, Written
 from tests.unit.service.rooms import STATE, Rooms, caller, state
 
@@ -115,6 +123,26 @@ def test_a_body_that_is_a_state_is_treated_as_one_under_any_name(rooms):
     rooms.put(state(4), address=odd)
     assert refused(rooms.put(state(3), address=odd)).problem.code == "write.serial"
     assert refused(rooms.put(b"text", address=odd)).problem.code == "body.invalid"
+
+
+def test_the_first_body_of_a_key_that_is_named_as_a_state_must_be_one(rooms):
+    assert refused(rooms.put(b"text")).problem.code == "body.invalid"
+    with pytest.raises(StateNotFound):
+        rooms.get()
+
+
+@pytest.mark.parametrize("key", ["", "k" * 1025])
+def test_no_use_case_makes_a_state_under_an_impossible_key(rooms, key):
+    address = Address("acme", key)
+    for made in (
+        lambda: rooms.put(state(1), address=address),
+        lambda: rooms.lock(address=address),
+        lambda: rooms.store.write(lambda tx: objects.may_write(tx, caller(), address)),
+        lambda: rooms.store.write(lambda tx: objects.delete(tx, caller(), address, "d")),
+        lambda: rooms.store.write(lambda tx: uploads.create(tx, caller(), address, "u", uploads.Template())),
+    ):
+        with pytest.raises(RequestInvalid):
+            made()
 
 
 def test_a_key_that_was_ever_locked_is_a_state(rooms):
@@ -233,3 +261,176 @@ def test_what_a_run_writes_after_its_lock_was_taken_away_is_parked_though_nobody
     assert late.problem.code == "write.fenced"
     assert rooms.get() == state(1)
     assert late.parked is not None
+
+
+def test_a_lock_may_be_required_of_a_state_and_of_a_whole_namespace(rooms):
+    other = Address("acme", "other.tfstate")
+    rooms.store.write(lambda tx: history.set_require_lock(tx, caller(), STATE, required=True))
+    assert refused(rooms.put(state(1))).problem.code == "write.lock_required"
+    assert written(rooms.put(state(1), address=other)).created
+    rooms.store.write(lambda tx: history.set_require_lock(tx, caller(), STATE, required=False))
+    rooms.store.write(lambda tx: namespaces.set_require_lock(tx, caller(), "acme", required=True))
+    assert refused(rooms.put(state(2), address=other)).problem.code == "write.lock_required"
+    rooms.lock()
+    assert written(rooms.put(state(1))).created
+
+
+def test_a_fenced_first_apply_that_sends_the_state_of_another_is_told_where_what_it_made_is(rooms):
+    rooms.lock(BOB)
+    rooms.unlock(caller("ann"), force=True, reason="test")
+    rooms.put(state(1), caller("ann"))
+    told = "what it made is in its errored.tfstate alone"
+    assert told in refused(rooms.put(state(1), BOB)).problem.message
+    assert told not in refused(rooms.put(state(2), BOB)).problem.message
+    rooms.lock(caller("ann"))
+    assert told not in refused(rooms.put(state(2), caller("eve"))).problem.message
+
+
+def test_what_another_protocol_writes_over_a_customers_key_keeps_it_and_nobody_else_reads_it(rooms):
+    ours = {"ssec_md5": "md5 of a key"}
+    http = caller("ann", protocol="http")
+    assert written(rooms.put(state(1), encryption=ours)).version.encryption == ours
+    assert written(rooms.put(state(2), http)).version.encryption == ours
+    found = rooms.store.read(lambda tx: objects.read(tx, http, STATE))
+    objects.require_shared(caller("ann"), found)
+    with pytest.raises(EncryptionKeyInvalid):
+        objects.require_shared(http, found)
+    rooms.store.write(lambda tx: history.set_share_customer_key(tx, caller(), STATE, shared=True))
+    objects.require_shared(http, rooms.store.read(lambda tx: objects.read(tx, http, STATE)))
+    theirs = {"ssec_md5": "md5 of another"}
+    assert written(rooms.put(state(3), http, encryption=theirs)).version.encryption == theirs
+    assert written(rooms.put(state(4))).version.encryption == {}
+    assert written(rooms.put(state(5), http)).version.encryption == {}
+
+
+def test_a_state_that_loses_resources_is_told_with_how_many_of_a_hundred(rooms):
+    def resources(count: int, serial: int) -> bytes:
+        block = {"mode": "managed", "type": "t", "name": "n", "instances": []}
+        whole = json.loads(state(serial)) | {"terraform_version": "1.15.5", "resources": [block] * count}
+        return json.dumps(whole).encode()
+
+    for serial, count in enumerate((4, 5, 5, 2, 0), 1):
+        written(rooms.put(resources(count, serial)))
+    told = [decode(raw) for _, raw in rooms.store.read(lambda tx: tx.unsealed())]
+    shrunk = [(each.detail, each.count) for each in told if each.action == "state.shrunk"]
+    assert shrunk == [("from 5 to 2 resources", 60), ("from 2 to 0 resources", 100)]
+
+
+def test_a_burst_of_readers_goes_on_with_the_version_that_it_began_with_while_that_is_there(rooms):
+    first = written(rooms.put(state(1))).version
+    written(rooms.put(state(2)))
+    seen = rooms.store.read(lambda tx: objects.read(tx, caller(), STATE, seq=first.seq, packed=False)).version
+    assert (seen.seq, seen.body.packed) == (first.seq, b"")
+    rooms.store.write(lambda tx: objects.delete(tx, caller(), STATE, "d", first.id))
+    assert rooms.store.read(lambda tx: objects.read(tx, caller(), STATE, seq=first.seq)).version.seq == 2
+
+
+def test_a_version_that_never_was_is_told_from_a_state_that_never_was(rooms):
+    with pytest.raises(VersionNotFound):
+        rooms.get(version_id="1.nonce")
+    with pytest.raises(StateNotFound):
+        rooms.get()
+    rooms.lock()
+    with pytest.raises(StateNotFound):
+        rooms.get()
+
+
+def test_a_delete_marker_is_read_by_its_id_whatever_the_conditions_are(rooms):
+    rooms.put(state(1))
+    marker = rooms.store.write(lambda tx: objects.delete(tx, caller(), STATE, "d1"))
+    asked = Conditions(if_match=("0" * 32,))
+    found = rooms.store.read(lambda tx: objects.read(tx, caller(), STATE, marker.version_id, conditions=asked))
+    assert found.version.is_delete_marker
+
+
+def test_tags_are_kept_for_the_newest_version_or_the_one_that_is_named(rooms):
+    def tag(version_id: str = "", **tags: str) -> None:
+        rooms.store.write(lambda tx: objects.set_tags(tx, caller(), STATE, version_id, tags))
+
+    def tags(version_id: str) -> dict[str, str]:
+        return rooms.store.read(lambda tx: objects.read(tx, caller(), STATE, version_id)).version.tags
+
+    with pytest.raises(StateNotFound):
+        tag(a="1")
+    with pytest.raises(VersionNotFound):
+        tag("1.n1", a="1")
+    first, second = written(rooms.put(state(1))).version, written(rooms.put(state(2))).version
+    tag(a="1")
+    tag(first.id, b="2")
+    assert (tags(second.id), tags(first.id)) == ({"a": "1"}, {"b": "2"})
+    marker = rooms.store.write(lambda tx: objects.delete(tx, caller(), STATE, "d1"))
+    with pytest.raises(StateDeleted) as gone:
+        tag(a="3")
+    assert gone.value.details["version_id"] == marker.version_id
+    with pytest.raises(MethodNotAllowed):
+        tag(marker.version_id, a="3")
+    tag(second.id)
+    assert tags(second.id) == {}
+
+
+def test_who_may_read_outputs_only_is_given_no_digest_of_the_whole_state(rooms):
+    rooms.put(state(1))
+    digest = hashlib.md5(state(1), usedforsecurity=False).hexdigest()
+    for rights, seen in [
+        ((Right.READ,), digest),
+        ((Right.PLAN,), digest),
+        ((Right.LOCK,), digest),
+        ((Right.READ_OUTPUTS, Right.WRITE), None),
+    ]:
+        who = caller("ci", grants=(Grant("acme", "", rights),))
+        item = rooms.store.read(lambda tx, who=who: lock_items.show_digest(tx, who, STATE))
+        assert item == (seen and {"LockID": f"{STATE.lock_id}-md5", "Digest": seen})
+
+
+def test_a_delete_says_what_it_removed_and_is_told(rooms):
+    first = written(rooms.put(state(1))).version
+    marker = rooms.store.write(lambda tx: objects.delete(tx, caller(), STATE, "d1"))
+    assert (marker.version_id, marker.marker) == ("2.d1", True)
+    for version_id, was_marker in ((marker.version_id, True), (first.id, False)):
+        done = rooms.store.write(lambda tx, name=version_id: objects.delete(tx, caller(), STATE, "d2", name))
+        assert (done.version_id, done.marker) == (version_id, was_marker)
+    told = [decode(raw) for _, raw in rooms.store.read(lambda tx: tx.unsealed())]
+    assert [(each.action, each.subject) for each in told][-3:] == [
+        ("state.delete", marker.version_id),
+        ("version.delete", marker.version_id),
+        ("version.delete", first.id),
+    ]
+    assert rooms.store.write(lambda tx: objects.delete(tx, caller(), STATE, "d3")) is None
+    with pytest.raises(StateNotFound):
+        rooms.store.write(lambda tx: objects.delete(tx, caller(), STATE, "d3", conditions=Conditions(if_match=("*",))))
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "nothing"),
+    [
+        (Conditions(), "", ""),
+        (Conditions(if_match=("e",)), "", "state.not_found"),
+        (Conditions(if_match=("x", "e")), "", "state.not_found"),
+        (Conditions(if_match=("*",)), "", "state.not_found"),
+        (Conditions(if_match=("x",)), "match", "state.not_found"),
+        (Conditions(if_match=("e",), if_unmodified_since=1.0), "", "state.not_found"),
+        (Conditions(if_unmodified_since=100.0), "", ""),
+        (Conditions(if_unmodified_since=99.0), "match", ""),
+        (Conditions(if_none_match=("e",)), "none_match", ""),
+        (Conditions(if_none_match=("x", "e")), "none_match", ""),
+        (Conditions(if_none_match=("*",)), "none_match", ""),
+        (Conditions(if_none_match=("x",)), "", ""),
+        (Conditions(if_none_match=("x",), if_modified_since=100.0), "", ""),
+        (Conditions(if_modified_since=100.0), "none_match", ""),
+        (Conditions(if_modified_since=99.0), "", ""),
+        (Conditions(if_match=("e",), if_none_match=("e",)), "none_match", "state.not_found"),
+    ],
+)
+def test_preconditions_hold_as_rfc_9110_says(asked, there, nothing):
+    current = Version(1, "n", 100.5, Origin(), etag="e")
+    assert (_unmet(current, asked), _unmet(None, asked)) == (there, nothing)
+
+
+def _unmet(current: Version | None, asked: Conditions) -> str:
+    try:
+        objects.check_conditions(STATE, current, asked)
+    except ConditionFailed as problem:
+        return str(problem.details["when"])
+    except StateNotFound as problem:
+        return problem.code
+    return ""
