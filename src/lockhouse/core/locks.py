@@ -462,8 +462,7 @@ def _force(record: LockRecord, lock: Lock, request: Release) -> Outcome:
 
 def _stone(hold: Hold, request: Release, *, whole: bool) -> Tombstone:
     if whole:
-        shown = msgspec.structs.replace(hold, facet=request.facet)
-        return Tombstone(request.facet, hold.id, request.credential, request.now, request.invocation, shown)
+        return Tombstone(request.facet, hold.id, request.credential, request.now, request.invocation, hold)
     # A facet that was released by itself is never shown again: its id is enough to know a repetition.
     return Tombstone(hold.facet, hold.id, request.credential, request.now, request.invocation)
 

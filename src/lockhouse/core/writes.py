@@ -83,9 +83,9 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
     """The rule above. Only for states; plain objects are not asked."""
     lock = record.lock
     lock_id = lock.id if lock is not None else ""
-    identical = head.seq and request.sha256 == head.sha256 and request.size == head.size
+    identical = request.sha256 == head.sha256 and request.size == head.size
     if identical and not _is_overtaken(head, record, request):
-        return WriteOutcome(WriteVerdict.IDENTICAL, lock_id=lock_id)
+        return WriteOutcome(WriteVerdict.IDENTICAL)
     if request.size == 0:
         return WriteOutcome(WriteVerdict.EMPTY)
     if request.facts is None:
@@ -124,7 +124,7 @@ def decide(head: Head, record: LockRecord, request: WriteRequest) -> WriteOutcom
 
 
 def _conflict(head: Head, facts: Facts) -> WriteVerdict | None:
-    if not head.seq or head.facts is None:
+    if head.facts is None:
         return None
     if facts.lineage != head.facts.lineage:
         return WriteVerdict.LINEAGE
@@ -139,7 +139,7 @@ def _goes_back(before: Facts | None, facts: Facts) -> bool:
 
 def _ignored_lock(record: LockRecord, request: WriteRequest) -> WriteVerdict:
     for fence in record.fences:
-        if fence.credential == request.credential or (request.lock_id and request.lock_id in fence.ids):
+        if fence.credential == request.credential or request.lock_id in fence.ids:
             return WriteVerdict.FENCED
     return WriteVerdict.LOCKED
 
