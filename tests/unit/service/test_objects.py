@@ -366,6 +366,8 @@ def test_tags_are_kept_for_the_newest_version_or_the_one_that_is_named(rooms):
         tag(marker.version_id, a="3")
     tag(second.id)
     assert tags(second.id) == {}
+    told = [decode(raw) for _, raw in rooms.store.read(lambda tx: tx.unsealed())]
+    assert [each.subject for each in told if each.action == "version.tag"] == [second.id, first.id, second.id]
 
 
 def test_who_may_read_outputs_only_is_given_no_digest_of_the_whole_state(rooms):
@@ -434,3 +436,62 @@ def _unmet(current: Version | None, asked: Conditions) -> str:
     except StateNotFound as problem:
         return problem.code
     return ""
+
+
+def test_the_counters_of_a_state_follow_what_is_written_and_removed(rooms):
+    def counted() -> tuple[int, int, bool, int]:
+        found = rooms.store.read(lambda tx: tx.state(STATE))
+        return found.current, found.versions, found.live, found.highest_serial
+
+    def delete(version_id: str = "") -> str:
+        return rooms.store.write(lambda tx: objects.delete(tx, caller(), STATE, "d", version_id)).version_id
+
+    first, second = (written(rooms.put(state(serial))).version for serial in (7, 9))
+    assert counted() == (2, 2, True, 9)
+    marker = delete()
+    assert counted() == (3, 3, False, 9)
+    third = written(rooms.put(state(1))).version
+    assert (third.origin.mark, counted()) == ("override", (4, 4, True, 9))
+    delete(third.id)
+    assert counted() == (3, 3, False, 9)
+    delete(first.id)
+    assert counted() == (3, 2, False, 9)
+    delete(marker)
+    assert counted() == (2, 1, True, 9)
+    delete(second.id)
+    assert counted() == (0, 0, False, 9)
+    assert written(rooms.put(state(2**64 - 1))).version.seq == 5
+    assert counted() == (5, 1, True, 2**63 - 1)
+
+
+def test_what_comes_back_behind_several_deletions_is_an_override_too(rooms):
+    rooms.put(state(5))
+    for nonce in ("d1", "d2"):
+        rooms.store.write(lambda tx, nonce=nonce: objects.delete(tx, caller(), STATE, nonce))
+    assert written(rooms.put(state(5, note="back"))).version.origin.mark == "override"
+
+
+def test_a_parked_write_keeps_what_came_with_it_and_says_how_to_look_at_it(rooms):
+    rooms.lock(caller("ann"))
+    result = refused(rooms.put(state(2), BOB, content_type="application/json", lock_id="lock-bob"))
+    parked = rooms.store.read(lambda tx: history.get_parked(tx, caller(), result.parked))
+    assert (parked.content_type, parked.origin.lock_id, parked.facts.serial) == ("application/json", "lock-bob", 2)
+    assert result.problem.hint == f"lockhouse state parked show {result.parked}"
+    assert result.problem.details["parked"] == result.parked
+    told = [decode(raw) for _, raw in rooms.store.read(lambda tx: tx.unsealed())][-1]
+    assert (told.action, told.subject, told.code) == ("version.park", result.parked, "write.locked")
+
+
+def test_a_write_is_told_with_its_serial_its_size_and_its_mark(rooms):
+    plan = Address("acme", "plan")
+    first = written(rooms.put(state(1))).version
+    rooms.lock()
+    second = written(rooms.put(state(2))).version
+    third = written(rooms.put(b"1234", address=plan)).version
+    told = [decode(raw) for _, raw in rooms.store.read(lambda tx: tx.unsealed())]
+    size = len(state(1))
+    assert [(each.subject, each.detail) for each in told if each.action == "version.write"] == [
+        (first.id, f"serial 1, {size} bytes, unlocked"),
+        (second.id, f"serial 2, {size} bytes"),
+        (third.id, "4 bytes"),
+    ]
