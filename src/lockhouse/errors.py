@@ -1,14 +1,22 @@
 """The closed family of problems: one class for each thing that a caller can act on.
 
 A problem has a machine code (`lock.held`), a message for people that names the object, and a hint that names the next
-command. It knows no HTTP status, exit code or XML: each protocol owns one table from code to its answer, and a test
+step, a command where there is one. None is made without a hint: it must be given, unless the class knows the one step
+that always comes next (`OneStep`). What AWS itself says, word for word, stands alone (`AwsRefusal`).
+
+A problem knows no HTTP status, exit code or XML: each protocol owns one table from code to its answer, and a test
 proves each table complete against `ALL_PROBLEMS`. Anything that is not a `Problem` is internal: a request id for the
 user, the stack for the log.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
+
+FROM_A_BACKUP: Final = (
+    "lockhouse scrub tells what else is damaged; bring it back as docs/guide/backup-and-restore.md says"
+)
+"""The step after bytes that are not what was written."""
 
 
 class Problem(Exception):
@@ -16,11 +24,20 @@ class Problem(Exception):
 
     code: ClassVar[str] = ""
 
-    def __init__(self, message: str, *, hint: str = "", **details: str | int) -> None:
+    def __init__(self, message: str, *, hint: str, **details: str | int) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.details = details
+
+
+class OneStep(Problem):
+    """Whatever the message, the same step comes next: the class says it. A hint that is given is nearer, and goes."""
+
+    step: ClassVar[str] = ""
+
+    def __init__(self, message: str, *, hint: str = "", **details: str | int) -> None:
+        super().__init__(message, hint=hint or self.step, **details)
 
 
 class Refusal(Exception):
@@ -38,7 +55,7 @@ class LockHeld(Problem):
 
     code = "lock.held"
 
-    def __init__(self, message: str, *, info: bytes, hint: str = "", **details: str | int) -> None:
+    def __init__(self, message: str, *, info: bytes, hint: str, **details: str | int) -> None:
         super().__init__(message, hint=hint, **details)
         self.info = info
 
@@ -49,7 +66,7 @@ class UnderMaintenance(LockHeld):
 
     code = "lock.maintenance"
 
-    def __init__(self, message: str, *, info: bytes, until: float = 0.0, hint: str = "", **details: str | int) -> None:
+    def __init__(self, message: str, *, info: bytes, until: float = 0.0, hint: str, **details: str | int) -> None:
         super().__init__(message, info=info, hint=hint, **details)
         self.until = until
 
@@ -59,7 +76,7 @@ class LockMismatch(Problem):
 
     code = "lock.mismatch"
 
-    def __init__(self, message: str, *, info: bytes = b"", hint: str = "", **details: str | int) -> None:
+    def __init__(self, message: str, *, info: bytes = b"", hint: str, **details: str | int) -> None:
         super().__init__(message, hint=hint, **details)
         self.info = info
 
@@ -124,22 +141,25 @@ class BodyTooLarge(Problem):
     code = "body.too_large"
 
 
-class BodyIncomplete(Problem):
+class BodyIncomplete(OneStep):
     """The client went away before the whole body had come."""
 
     code = "body.incomplete"
+    step = "send it again: nothing was stored"
 
 
-class BodyDigestMismatch(Problem):
+class BodyDigestMismatch(OneStep):
     """A digest or checksum that came with the body does not match its bytes."""
 
     code = "body.digest"
+    step = "it was changed on the way, nothing was stored: send it again"
 
 
-class BodyDigestInvalid(Problem):
+class BodyDigestInvalid(OneStep):
     """A digest or checksum that came with the body cannot be one: wrong length, wrong alphabet, or several."""
 
     code = "body.digest_invalid"
+    step = "let an AWS SDK or the AWS CLI compute it"
 
 
 class BodyLengthMissing(Problem):
@@ -226,16 +246,18 @@ class UploadNotFound(Problem):
     code = "upload.not_found"
 
 
-class UploadPartInvalid(Problem):
+class UploadPartInvalid(OneStep):
     """A listed part is missing, out of order, too small or has another ETag."""
 
     code = "upload.part_invalid"
+    step = "aws s3api list-parts shows what has come: upload that part again, then complete the upload"
 
 
-class ConditionFailed(Problem):
+class ConditionFailed(OneStep):
     """An If-Match, If-None-Match or other precondition does not hold."""
 
     code = "condition.failed"
+    step = "read it again, and send the ETag of what is there now"
 
 
 class WorkspaceNotFound(Problem):
@@ -298,28 +320,32 @@ class CredentialExpired(CredentialUnknown):
     code = "credential.expired"
 
 
-class SignatureMissing(Problem):
+class SignatureMissing(OneStep):
     """The request is not signed and this operation has no anonymous form."""
 
     code = "signature.missing"
+    step = "send it with AWS credentials"
 
 
-class SignatureMalformed(Problem):
+class SignatureMalformed(OneStep):
     """The signature's own fields break a rule (scope, date, signed headers). Details: `place`, `header` or `query`."""
 
     code = "signature.malformed"
+    step = "let an AWS SDK or the AWS CLI sign it; docs/reference/s3.md has the rules"
 
 
-class SignatureUnsupported(Problem):
+class SignatureUnsupported(OneStep):
     """The request is signed by a scheme that is not spoken here (Signature Version 2, version 4A)."""
 
     code = "signature.unsupported"
+    step = "aws configure set default.s3.signature_version s3v4"
 
 
-class SignatureMismatch(Problem):
+class SignatureMismatch(OneStep):
     """The signature is not the one that the credential's secret makes over this request."""
 
     code = "signature.mismatch"
+    step = "check the secret access key, and that no proxy rewrites Host, Accept-Encoding or Content-Length"
 
 
 class SignatureSkewed(Problem):
@@ -328,10 +354,11 @@ class SignatureSkewed(Problem):
     code = "signature.skewed"
 
 
-class SignatureExpired(Problem):
+class SignatureExpired(OneStep):
     """The presigned address was valid for a while, and that is over."""
 
     code = "signature.expired"
+    step = "make a new address: aws s3 presign s3://BUCKET/KEY"
 
 
 class PrincipalNotFound(Problem):
@@ -358,6 +385,14 @@ class RequestInvalid(Problem):
     code = "request.invalid"
 
 
+class AwsRefusal(RequestInvalid):
+    """What DynamoDB says itself of such a request, word for word: SDKs, tools and people who search the web compare it,
+    so nothing of ours may stand behind it. It names the parameter at fault, and what is permitted."""
+
+    def __init__(self, message: str, **details: str | int) -> None:
+        super().__init__(message, hint="", **details)
+
+
 class DocumentMalformed(Problem):
     """The XML or JSON of the request is broken, too deep, too large, or not of the expected form."""
 
@@ -365,9 +400,12 @@ class DocumentMalformed(Problem):
 
 
 class MethodNotAllowed(Problem):
-    """What is named exists and cannot be used with this method. Details: `allow`."""
+    """What is named exists and cannot be used with this method. `allow`: those that it has."""
 
     code = "request.method"
+
+    def __init__(self, message: str, *, allow: str, hint: str = "", **details: str | int) -> None:
+        super().__init__(message, hint=hint or f"use {allow}", allow=allow, **details)
 
 
 class OperationUnsupported(Problem):
@@ -466,7 +504,8 @@ def _family(root: type[Problem]) -> dict[str, type[Problem]]:
     for child in root.__subclasses__():
         if child is LocalProblem:
             continue
-        found[child.code] = child
+        if "code" in vars(child):
+            found[child.code] = child
         found.update(_family(child))
     return found
 

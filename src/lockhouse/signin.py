@@ -128,4 +128,8 @@ def _secret(value: str, file: Path | None, setting: str) -> str:
         with file.open(encoding="utf-8") as opened:
             return opened.read(MAX_SECRET).strip()
     except (OSError, UnicodeDecodeError) as wrong:
-        raise SettingInvalid(f"cannot read {file}: {wrong}", setting=setting) from None
+        raise SettingInvalid(
+            f"cannot read {file}: {wrong}",
+            hint=f"name a file that the server may read, in UTF-8: --{setting.replace('_', '-')} FILE",
+            setting=setting,
+        ) from None

@@ -40,7 +40,7 @@ def test_write_answers_what_the_command_returns(store: Store):
 
 def test_write_raises_what_the_command_raises(store: Store):
     def refuse(tx: Transaction) -> None:
-        raise LockHeld("held", info=b"{}")
+        raise LockHeld("held", info=b"{}", hint="wait")
 
     with pytest.raises(LockHeld) as caught:
         store.write(refuse)

@@ -82,7 +82,10 @@ def check(
     source = iter(lines)
     head = _read(next(source, b""), _Head)
     if head.lockhouse_audit != VERSION:
-        raise DataInvalid(f"cannot check this export: it has version {head.lockhouse_audit}")
+        raise DataInvalid(
+            f"cannot check this export: it has version {head.lockhouse_audit}",
+            hint="use the Lockhouse that wrote it, or a later one",
+        )
     walk = _Walk(head, others)
     for text in source:
         wrong = walk.follow(text)

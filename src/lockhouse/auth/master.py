@@ -33,7 +33,9 @@ def open_master_key(directory: Path, *, create: bool = True) -> bytes:
             ) from None
         return _create(directory, path)
     except OSError as wrong:
-        raise DataInvalid(f"cannot open {path}: {wrong.strerror}") from None
+        raise DataInvalid(
+            f"cannot open {path}: {wrong.strerror}", hint="may the user that the server runs as read it?"
+        ) from None
     with os.fdopen(descriptor, "rb") as file:
         if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
             raise DataInvalid(f"cannot use {path}: others may read it", hint=f"chmod 600 {path}")
@@ -70,5 +72,8 @@ def _create(directory: Path, path: Path) -> bytes:
     try:
         replace_durably(path, key)
     except OSError as wrong:
-        raise DataInvalid(f"cannot make a master key in {directory}: {wrong.strerror}") from None
+        raise DataInvalid(
+            f"cannot make a master key in {directory}: {wrong.strerror}",
+            hint="name a directory that the server may write: --data DIR",
+        ) from None
     return key

@@ -65,7 +65,10 @@ def grants(rights: list[str], on: list[str], roles: list[str], *, exactly: bool 
     if unknown:
         raise RequestInvalid(f"cannot use the right {unknown[0]!r}", hint=f"rights are: {', '.join(Right)}")
     if bool(names) != bool(on):
-        raise RequestInvalid("cannot tell what is granted: give --rights or --role, and --on")
+        raise RequestInvalid(
+            "cannot tell what is granted: give --rights or --role, and --on",
+            hint="for example: --role writer --on NAMESPACE/PREFIX",
+        )
     return [
         GrantAsk(
             namespace=namespace,

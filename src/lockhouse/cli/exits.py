@@ -159,4 +159,4 @@ def say_problem(message: str, hint: str) -> None:
 
 def _shown(text: str) -> str:
     """No control character of somebody's key or reason reaches the terminal."""
-    return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -49,7 +49,10 @@ class Connection:
         self.endpoint = endpoint.rstrip("/")
         parts = urlsplit(self.endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ServerUnreachable(f"cannot use {endpoint!r} as an endpoint: it must be http:// or https://HOST:PORT")
+            raise ServerUnreachable(
+                f"cannot use {endpoint!r} as an endpoint: it must be http:// or https://HOST:PORT",
+                hint="for example: --endpoint http://127.0.0.1:7373",
+            )
         try:
             self._http = httpx.Client(
                 base_url=self.endpoint,
@@ -59,7 +62,10 @@ class Connection:
                 trust_env=parts.hostname not in _LOOPBACK,
             )
         except OSError as wrong:
-            raise ServerUnreachable(f"cannot read the certificates in {ca_file}: {wrong}") from None
+            raise ServerUnreachable(
+                f"cannot read the certificates in {ca_file}: {wrong}",
+                hint="name a file of certificates in PEM: --ca-file FILE",
+            ) from None
 
     def close(self) -> None:
         self._http.close()

@@ -66,7 +66,11 @@ def _from_file(chosen: str) -> dict[str, tuple[Scalar, str]]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as wrong:
-        raise SettingInvalid(f"cannot read {path}: {wrong}", setting="config") from None
+        raise SettingInvalid(
+            f"cannot read {path}: {wrong}",
+            hint="name a file in TOML: --config FILE; docs/reference/settings.md",
+            setting="config",
+        ) from None
     found: dict[str, tuple[Scalar, str]] = {}
     for name, value in document.items():
         if name not in SETTINGS or name == "config":
@@ -77,6 +81,10 @@ def _from_file(chosen: str) -> dict[str, tuple[Scalar, str]]:
                 setting=name,
             )
         if not isinstance(value, (str, int, float, bool)):
-            raise SettingInvalid(f"cannot use {name} in {path}: it must be one value", setting=name)
+            raise SettingInvalid(
+                f"cannot use {name} in {path}: it must be one value",
+                hint="docs/reference/settings.md shows its form",
+                setting=name,
+            )
         found[name] = (value, f"{name} in {path}")
     return found

@@ -171,7 +171,11 @@ class Console:
     async def _believed(self, request: Request, visitor: str) -> dict[str, str]:
         """The form, if it comes from a page of ours. Errors: `request.invalid`, `body.too_large`."""
         if not visitors.is_own_origin(request.headers, self._public_url):
-            raise RequestInvalid("cannot accept this form: it comes from another site", argument="origin")
+            raise RequestInvalid(
+                "cannot accept this form: it comes from another site",
+                hint="open the console at this server's own address, and try again there",
+                argument="origin",
+            )
         form = visitors.read_form(request.headers.get("content-type") or "", await request.whole(MAX_FORM, "form"))
         if not visitor or not self._entrance.is_form_token(visitor, form.get("form_token", "")):
             raise RequestInvalid(

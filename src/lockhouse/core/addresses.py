@@ -39,7 +39,23 @@ class Address(NamedTuple):
     @property
     def words(self) -> str:
         """The arguments of a command about it, for hints: they can be pasted into a shell whatever the key is."""
-        return f"{self.namespace} {shlex.quote(self.key)}"
+        if self.key.startswith("-"):  # as one word it cannot be taken for an option
+            return shell_word(self.lock_id)
+        return f"{shell_word(self.namespace)} {shell_word(self.key)}"
+
+
+def shell_word(text: str) -> str:
+    """It as one word of a command, on one line and without what a terminal obeys, for POSIX shells (`$'…'` for what
+    cannot be printed)."""
+    if text.isprintable():
+        return shlex.quote(text)
+    escaped = (
+        letter.replace("\\", "\\\\").replace("'", "\\'")
+        if letter.isprintable()
+        else "".join(f"\\x{byte:02x}" for byte in letter.encode("utf-8", "surrogatepass"))
+        for letter in text
+    )
+    return f"$'{''.join(escaped)}'"
 
 
 @lru_cache(maxsize=4096)
@@ -48,13 +64,17 @@ def check_namespace(name: str) -> str:
 
     Source: S3 "General purpose bucket naming rules"; `_` and capitals are also accepted (DESIGN: other protocols).
     """
-    if not _NAMESPACE.fullmatch(name) or ".." in name or _ADDRESS_LIKE.fullmatch(name):
+    if not is_namespace_name(name):
         raise NamespaceInvalid(
             f"cannot use {name!r} as a namespace: 3 to 63 letters, digits, '-', '.' or '_', starting and ending with "
             "a letter or digit",
             hint="lockhouse namespace create NAME",
         )
     return name
+
+
+def is_namespace_name(name: str) -> bool:
+    return _NAMESPACE.fullmatch(name) is not None and ".." not in name and not _ADDRESS_LIKE.fullmatch(name)
 
 
 def behind(key: str, prefix: str, delimiter: str) -> str:
@@ -69,12 +89,17 @@ def check_key(key: str) -> str:
     try:
         size = len(key) if key.isascii() else len(key.encode())
     except UnicodeEncodeError:
-        raise RequestInvalid("cannot use this key: it is not UTF-8", argument="key") from None
+        raise RequestInvalid(
+            "cannot use this key: it is not UTF-8", hint="encode it in UTF-8 and then in percents", argument="key"
+        ) from None
     if size == 0:
-        raise RequestInvalid("cannot use an empty key", argument="key")
+        raise RequestInvalid("cannot use an empty key", hint="name the state: NAMESPACE/KEY", argument="key")
     if size > MAX_KEY_BYTES:
         raise RequestInvalid(
-            f"cannot use a key of {size} bytes: at most {MAX_KEY_BYTES}", argument="key_too_long", size=size
+            f"cannot use a key of {size} bytes: at most {MAX_KEY_BYTES}",
+            hint="choose a shorter key",
+            argument="key_too_long",
+            size=size,
         )
     return key
 

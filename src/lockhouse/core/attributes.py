@@ -18,7 +18,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 
 MAX_DIGITS = 38
 MAX_ADJUSTED = 125
@@ -90,9 +90,9 @@ def kind_of(value: Value) -> Kind:
 def parse_number(text: str) -> Decimal:
     """The exact number, without leading or trailing zeros. RequestInvalid (`request.invalid`) if it cannot be one."""
     if not text:
-        raise RequestInvalid("The parameter cannot be converted to a numeric value")
+        raise AwsRefusal("The parameter cannot be converted to a numeric value")
     if len(text) > _MAX_NUMBER_TEXT or not _NUMBER.fullmatch(text):
-        raise RequestInvalid(f"The parameter cannot be converted to a numeric value: {text[:100]}")
+        raise AwsRefusal(f"The parameter cannot be converted to a numeric value: {text[:100]}")
     return _bounded(Decimal(text))
 
 
@@ -116,14 +116,12 @@ def _bounded(number: Decimal, too_long: str = _TOO_LONG) -> Decimal:
         return Decimal(0)
     adjusted = number.adjusted()
     if adjusted > MAX_ADJUSTED:
-        raise RequestInvalid(_OVERFLOW)
+        raise AwsRefusal(_OVERFLOW)
     if adjusted < MIN_ADJUSTED:
-        raise RequestInvalid(
-            "Number underflow. Attempting to store a number with magnitude smaller than supported range"
-        )
+        raise AwsRefusal("Number underflow. Attempting to store a number with magnitude smaller than supported range")
     digits = "".join(map(str, number.as_tuple().digits)).strip("0")
     if len(digits) > MAX_DIGITS:
-        raise RequestInvalid(too_long)
+        raise AwsRefusal(too_long)
     plain = Decimal(int(digits)).scaleb(adjusted - len(digits) + 1, _EXACT)
     # Not `-plain`: that rounds to the 28 digits of the thread's own context.
     return plain.copy_negate() if number.is_signed() else plain

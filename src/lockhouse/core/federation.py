@@ -64,12 +64,20 @@ def check(trust: Trust) -> None:
     ]
     if wrong or not 0 < len(named) <= MAX_CLAIMS or any("*" in value for value in named.values()):
         raise RequestInvalid(
-            f"cannot trust this: name 1 to {MAX_CLAIMS} claims with whole values, without wildcards", argument="claims"
+            f"cannot trust this: name 1 to {MAX_CLAIMS} claims with whole values, without wildcards",
+            hint="for example: --claim repository_id=123 --claim repository_owner_id=45 --claim ref=refs/heads/main",
+            argument="claims",
         )
     if not MIN_SECONDS <= trust.seconds <= MAX_SECONDS:
-        raise RequestInvalid("cannot trust for so long: 15 to 60 minutes", argument="seconds")
+        raise RequestInvalid(
+            f"cannot trust for {trust.seconds} seconds: 15 to 60 minutes", hint="--minutes 60", argument="seconds"
+        )
     if not 0 < len(trust.audience) <= MAX_VALUE:
-        raise RequestInvalid("cannot trust without an audience", argument="audience")
+        raise RequestInvalid(
+            "cannot trust without an audience",
+            hint="--audience URL: what the job asks its token for",
+            argument="audience",
+        )
     fixed: tuple[str, ...] = ()
     if trust.issuer == GITHUB or "repository_id" in named:
         fixed = ("repository_id", "repository_owner_id")
@@ -89,13 +97,21 @@ def refuse_others(trust: Trust, claims: Mapping[str, object]) -> None:
     named, never its value."""
     for name, wanted in trust.claims.items():
         if text(claims.get(name)) != wanted:
-            raise AccessDenied(f"cannot give credentials: the token's {name} is another one", right="exchange")
+            raise AccessDenied(
+                f"cannot give credentials: the token's {name} is another one",
+                hint="compare with what the trust policy says: lockhouse trust list",
+                right="exchange",
+            )
     event = text(claims.get("event_name"))
     source = text(claims.get("pipeline_source"))
     if not trust.proposals and (
         event.startswith("pull_request") or source.endswith(("merge_request_event", "pull_request_event"))
     ):
-        raise AccessDenied("cannot give credentials to a run for a proposed change", right="exchange")
+        raise AccessDenied(
+            "cannot give credentials to a run for a proposed change",
+            hint="an administrator can make a CI job that takes them (--pull-requests): lockhouse trust create",
+            right="exchange",
+        )
 
 
 def run_of(claims: Mapping[str, object], peer: str, template: str = "") -> Run:

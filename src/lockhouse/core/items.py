@@ -17,7 +17,7 @@ import msgspec
 from lockhouse.core.attributes import Item, Kind, encode_key, item_size, kind_of
 from lockhouse.core.conditions import Path
 from lockhouse.core.records import TableRecord
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal, RequestInvalid
 
 MAX_ITEM_BYTES = 400 * 1024
 MAX_HASH_KEY_BYTES = 2048
@@ -88,7 +88,8 @@ def lock_table(name: str, table_id: str, now: float) -> Table:
     """The table that `dynamodb_table` names. Errors: `request.invalid` for a name that no table can have."""
     if not TABLE_NAME.fullmatch(name):
         raise RequestInvalid(
-            f"cannot make a lock table named '{name}': a table's name has 3 to 255 letters, digits, '_', '-' or '.'"
+            f"cannot make a lock table named '{name}': a table's name has 3 to 255 letters, digits, '_', '-' or '.'",
+            hint="lockhouse namespace create NAMESPACE --lock-table TABLE",
         )
     schema = Schema(KeyAttribute("LockID", Kind.S))
     return Table(name=name, id=table_id, schema=schema, at=now, billing="PAY_PER_REQUEST", billing_at=now)
@@ -119,10 +120,10 @@ def key_of_item(schema: Schema, item: Item) -> ItemKey:
     """The key of an item to be put; the item must carry every key attribute with the right type."""
     for key in schema.keys:
         if key.name not in item:
-            raise RequestInvalid(f"{_INVALID}Missing the key {key.name} in the item")
+            raise AwsRefusal(f"{_INVALID}Missing the key {key.name} in the item")
         actual = kind_of(item[key.name])
         if actual != key.kind:
-            raise RequestInvalid(f"{_INVALID}Type mismatch for key {key.name} expected: {key.kind} actual: {actual}")
+            raise AwsRefusal(f"{_INVALID}Type mismatch for key {key.name} expected: {key.kind} actual: {actual}")
     return _encoded(schema, item)
 
 
@@ -131,19 +132,19 @@ def key_of(schema: Schema, key: Item) -> ItemKey:
     if len(key) != len(schema.keys) or any(
         part.name not in key or kind_of(key[part.name]) != part.kind for part in schema.keys
     ):
-        raise RequestInvalid(_NO_MATCH)
+        raise AwsRefusal(_NO_MATCH)
     return _encoded(schema, key)
 
 
 def _encoded(schema: Schema, item: Item) -> ItemKey:
     first = _encoded_part(schema.hash, item)
     if len(first) > MAX_HASH_KEY_BYTES and schema.hash.kind is not Kind.N:
-        raise RequestInvalid(f"{_INVALID}Size of hashkey has exceeded the maximum size limit of2048 bytes")
+        raise AwsRefusal(f"{_INVALID}Size of hashkey has exceeded the maximum size limit of2048 bytes")
     if schema.range is None:
         return ItemKey(first)
     second = _encoded_part(schema.range, item)
     if len(second) > MAX_RANGE_KEY_BYTES and schema.range.kind is not Kind.N:
-        raise RequestInvalid(f"{_INVALID}Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
+        raise AwsRefusal(f"{_INVALID}Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
     return ItemKey(first, second)
 
 
@@ -151,7 +152,7 @@ def _encoded_part(part: KeyAttribute, item: Item) -> bytes:
     encoded = encode_key(item[part.name])
     if not encoded:
         what = "string" if part.kind is Kind.S else "binary"
-        raise RequestInvalid(
+        raise AwsRefusal(
             "One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an "
             f"empty {what} value. Key: {part.name}"
         )
@@ -161,7 +162,7 @@ def _encoded_part(part: KeyAttribute, item: Item) -> bytes:
 def check_size(item: Item, *, updated: bool = False) -> None:
     """Refuse an item of more than 400 KB."""
     if item_size(item) > MAX_ITEM_BYTES:
-        raise RequestInvalid(
+        raise AwsRefusal(
             "Item size to update has exceeded the maximum allowed size"
             if updated
             else "Item size has exceeded the maximum allowed size"
@@ -173,7 +174,7 @@ def check_paths(schema: Schema, paths: tuple[Path, ...]) -> None:
     names = {key.name for key in schema.keys}
     for path in paths:
         if len(path) > 1 and path[0] in names:
-            raise RequestInvalid(
+            raise AwsRefusal(
                 "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: "
                 f"Key: {path[0]}"
             )
@@ -183,7 +184,7 @@ def check_changes(schema: Schema, names: frozenset[str]) -> None:
     """Refuse updates of key attributes."""
     for key in schema.keys:
         if key.name in names:
-            raise RequestInvalid(f"{_INVALID}Cannot update attribute {key.name}. This attribute is part of the key")
+            raise AwsRefusal(f"{_INVALID}Cannot update attribute {key.name}. This attribute is part of the key")
 
 
 def expires_at(table: Table, item: Item, now: float) -> float:

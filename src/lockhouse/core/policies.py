@@ -38,7 +38,9 @@ class Policy(msgspec.Struct, Generic[R], frozen=True):
         """With this rule in the place of the one for the same prefix. Errors: `request.invalid`."""
         rules = {each.prefix: each for each in self.rules} | {rule.prefix: rule}
         if len(rules) > MAX_RULES:
-            raise RequestInvalid(f"cannot keep more than {MAX_RULES} rules of one kind in one namespace")
+            raise RequestInvalid(
+                f"cannot keep more than {MAX_RULES} rules of one kind in one namespace", hint="take one away first"
+            )
         return Policy(tuple(rules[prefix] for prefix in sorted(rules)))
 
     def without_rule(self, prefix: str) -> Policy[R]:

@@ -8,11 +8,11 @@ each credential, and travels in `Identity.grants`.
 
 from __future__ import annotations
 
-import shlex
 from enum import StrEnum
 
 import msgspec
 
+from lockhouse.core.addresses import shell_word
 from lockhouse.core.federation import Run, Trust
 from lockhouse.errors import AccessDenied
 
@@ -223,11 +223,17 @@ def require_below(who: Identity, right: Right, namespace: str, prefix: str = "")
         raise _refusal(who, right, namespace, prefix)
 
 
+def way_in(who: Identity, right: Right, where: str) -> str:
+    """The hint of a refusal: the command that grants it, whatever stands in the names. `where`: NAMESPACE or
+    NAMESPACE/PREFIX."""
+    whom, place = shell_word(who.grantee), shell_word(where)
+    return f"an administrator can grant it: lockhouse access grant {whom} --rights {right} --on {place}"
+
+
 def _refusal(who: Identity, right: Right, namespace: str, key: str) -> AccessDenied:
     where = f"{namespace}/{key}" if key else namespace
     return AccessDenied(
         f"cannot {_VERBS.get(right, right)} {where}: {who.name} has no grant of '{right}' there",
-        hint=f"an administrator can grant it: lockhouse access grant {who.grantee} --rights {right} "
-        f"--on {shlex.quote(where)}",
+        hint=way_in(who, right, where),
         right=str(right),
     )

@@ -52,7 +52,9 @@ def check_rule(rule: Rule) -> Rule:
         )
     if len(rule.keep_tagged) > MAX_TAGS or any(not tag.partition("=")[0] for tag in rule.keep_tagged):
         raise RequestInvalid(
-            f"cannot use these tags: up to {MAX_TAGS}, each NAME or NAME=VALUE", argument="keep_tagged"
+            f"cannot use these tags: up to {MAX_TAGS}, each NAME or NAME=VALUE",
+            hint="for example: --keep-tagged release",
+            argument="keep_tagged",
         )
     return rule
 

@@ -23,7 +23,7 @@ from lockhouse.core.attributes import (
     subtract,
 )
 from lockhouse.core.conditions import MISSING, At, Constant, Path, find
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 
 _NO_SUCH_ATTRIBUTE = "The provided expression refers to an attribute that does not exist in the item"
 _INVALID_PATH = "The document path provided in the update expression is invalid for update"
@@ -125,7 +125,7 @@ def apply(changes: Sequence[Change], item: Item) -> Item:
             else:
                 appended.append((step, parent, len(appended), value))
         else:
-            raise RequestInvalid(_INVALID_PATH)
+            raise AwsRefusal(_INVALID_PATH)
     for _, members, _, value in sorted(appended, key=lambda entry: (entry[0], entry[2])):
         members.append(value)
     for members in shortened:
@@ -169,7 +169,7 @@ def _evaluate(source: Source, item: Item) -> Value:
         case At():
             found = find(source.path, item)
             if found is MISSING:
-                raise RequestInvalid(_NO_SUCH_ATTRIBUTE)
+                raise AwsRefusal(_NO_SUCH_ATTRIBUTE)
             return copy_of(found)
         case IfNotExists():
             found = find(source.path, item)
@@ -177,12 +177,12 @@ def _evaluate(source: Source, item: Item) -> Value:
         case ListAppend():
             first, second = _evaluate(source.first, item), _evaluate(source.second, item)
             if not isinstance(first, list) or not isinstance(second, list):
-                raise RequestInvalid(source.mismatch)
+                raise AwsRefusal(source.mismatch)
             return first + second
         case Sum():
             left, right = _evaluate(source.left, item), _evaluate(source.right, item)
             if not isinstance(left, Decimal) or not isinstance(right, Decimal):
-                raise RequestInvalid(_WRONG_TYPE)
+                raise AwsRefusal(_WRONG_TYPE)
             return subtract(left, right) if source.negative else add(left, right)
 
 
@@ -202,7 +202,7 @@ def _added(found: object, change: Add) -> Value:
             return NumberSet(found | value)
         if isinstance(found, BinarySet) and isinstance(value, BinarySet):
             return BinarySet(found | value)
-    raise RequestInvalid(change.mismatch)
+    raise AwsRefusal(change.mismatch)
 
 
 def _without(found: Value, change: Delete) -> Value:
@@ -214,4 +214,4 @@ def _without(found: Value, change: Delete) -> Value:
         return NumberSet(found - value) or None
     if isinstance(found, BinarySet) and isinstance(value, BinarySet):
         return BinarySet(found - value) or None
-    raise RequestInvalid(change.mismatch)
+    raise AwsRefusal(change.mismatch)

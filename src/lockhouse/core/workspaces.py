@@ -108,6 +108,7 @@ def check_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise RequestInvalid(
             f"cannot use {name[:100]!r} as a workspace name: 1 to {MAX_NAME} letters, digits, '-' or '_'",
+            hint="choose another: lockhouse workspace name NAMESPACE KEY NAME",
             argument="name",
         )
     return name

@@ -17,7 +17,7 @@ from typing import IO, Self
 import msgspec
 
 from lockhouse.deltas import child
-from lockhouse.errors import StorageUnavailable
+from lockhouse.errors import FROM_A_BACKUP, StorageUnavailable
 
 PIECE_BYTES = 1024 * 1024
 _PROGRAM = str(Path(child.__file__).resolve())
@@ -148,7 +148,7 @@ class Worker:
 
 
 def damaged(why: str) -> StorageUnavailable:
-    return StorageUnavailable(f"cannot read a version: {why}", hint="restore it from a backup: lockhouse scrub")
+    return StorageUnavailable(f"cannot read a version: {why}", hint=FROM_A_BACKUP)
 
 
 def _described(chain: Chain) -> str:

@@ -79,11 +79,17 @@ def is_own_origin(headers: Headers, public_url: str) -> bool:
 def read_form(content_type: str, raw: bytes) -> dict[str, str]:
     """The fields of a form; of a repeated one the first. Errors: `request.invalid`."""
     if content_type.partition(";")[0].strip().lower() != FORM_TYPE:
-        raise RequestInvalid(f"cannot read this form: it must be {FORM_TYPE}", argument="content-type")
+        raise RequestInvalid(
+            f"cannot read this form: it must be {FORM_TYPE}",
+            hint=f"send content-type: {FORM_TYPE}",
+            argument="content-type",
+        )
     try:
         pairs = parse_qsl(raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except (UnicodeDecodeError, ValueError):
-        raise RequestInvalid("cannot read this form: its fields are malformed", argument="body") from None
+        raise RequestInvalid(
+            "cannot read this form: its fields are malformed", hint="open the page again", argument="body"
+        ) from None
     fields: dict[str, str] = {}
     for name, value in pairs:
         fields.setdefault(name, value)

@@ -94,7 +94,7 @@ class Request(msgspec.Struct):
         async for piece in self.chunks():
             size += len(piece)
             if size > limit:
-                raise BodyTooLarge(f"cannot take a {what} of more than {limit} bytes", limit=limit)
+                raise BodyTooLarge(f"cannot take a {what} of more than {limit} bytes", hint="send less", limit=limit)
             pieces.append(piece)
         return b"".join(pieces)
 

@@ -90,7 +90,10 @@ class Encryption:
         Errors: `request.unsupported` (nothing is sealed, or the keys are made by people), `storage.unavailable` (also
         when the new key cannot be kept)."""
         if self._opened is None:
-            raise OperationUnsupported("cannot rotate keys: this server seals nothing (encryption_key is off)")
+            raise OperationUnsupported(
+                "cannot rotate keys: this server seals nothing (encryption_key is off)",
+                hint="lockhouse serve --encryption-key auto; docs/guide/encryption.md",
+            )
         ring, source = self._ring(), self._opened.source
         known = await self._engine.read(lambda tx: tx.key_records())
         before = ring.keys

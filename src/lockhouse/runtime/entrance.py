@@ -190,7 +190,11 @@ class Entrance:
         now = self._house.engine.now()
         wait = self._attempts.wait(peer, now)
         if wait > 0:
-            raise SlowDown("cannot sign in now: there were too many failures", retry_after=int(wait) + 1)
+            raise SlowDown(
+                "cannot sign in now: there were too many failures",
+                hint="wait as long as Retry-After says",
+                retry_after=int(wait) + 1,
+            )
         try:
             who = await self._authenticator.asking(lambda: self._authenticator.basic(user, password))
         except CredentialExpired:
@@ -198,7 +202,10 @@ class Entrance:
         if who is None:
             self._attempts.failed(peer, now)
             _log.warning("Refused a sign-in method=%s peer=%s", Method.LOCAL, peer)
-            raise CredentialUnknown("cannot sign in: this token or key is unknown, revoked, or its time is over")
+            raise CredentialUnknown(
+                "cannot sign in: this token or key is unknown, revoked, or its time is over",
+                hint="make another: lockhouse token create",
+            )
         if self._make_provider is not None and not allows(who.grants, Right.ADMIN, "*"):
             raise AccessDenied(
                 "cannot sign in with a token: here that is for administrators",
@@ -267,5 +274,9 @@ class Entrance:
     def _needed(self) -> Provider:
         provider = self._through()
         if provider is None:
-            raise AccessDenied("cannot sign in through a provider: none is set up", right="sign-in")
+            raise AccessDenied(
+                "cannot sign in through a provider: none is set up",
+                hint="sign in with an API token: lockhouse token create",
+                right="sign-in",
+            )
         return provider

@@ -69,6 +69,7 @@ class Federation:
         if seconds is not None and seconds > trust.seconds:
             raise RequestInvalid(
                 f"cannot give credentials for {seconds} seconds: the policy gives {trust.seconds}",
+                hint=f"leave DurationSeconds out, or say at most {trust.seconds}",
                 argument="DurationSeconds",
             )
         ends = caller.now + (seconds or trust.seconds)
@@ -81,7 +82,9 @@ class Federation:
             return job, credential, self._authenticator.issue_session(_bare(credential), seconds=ends - caller.now)
         who = await self._authenticator.asking(lambda: self._authenticator.holder(credential.id))
         if who is None:
-            raise CredentialUnknown("cannot accept this ID token: its credential was revoked")
+            raise CredentialUnknown(
+                "cannot accept this ID token: its credential was revoked", hint="ask the CI system for a new ID token"
+            )
         lasts = max(0.0, credential.expires_at - caller.now)
         return job, credential, self._authenticator.issue_session(who, seconds=lasts)
 

@@ -195,7 +195,10 @@ class House:
         found = await self.read(lambda tx: objects.read(tx, caller, address, version_id))
         version = found.version
         if version.body is None:
-            raise RequestInvalid(f"cannot restore version {version_id} of {address.lock_id}: it is a delete marker")
+            raise RequestInvalid(
+                f"cannot restore version {version_id} of {address.lock_id}: it is a delete marker",
+                hint=f"choose another: lockhouse state versions {address.words}",
+            )
         if version.size > RESTORE_BYTES:
             raise RequestInvalid(
                 f"cannot restore version {version_id} of {address.lock_id}: it has {version.size} bytes, more than "

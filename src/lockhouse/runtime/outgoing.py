@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator
 from lockhouse.core.blobs import BlobReader
 from lockhouse.core.versions import Body
 from lockhouse.deltas.chains import is_packed
-from lockhouse.errors import StorageUnavailable
+from lockhouse.errors import FROM_A_BACKUP, StorageUnavailable
 from lockhouse.runtime.packing import decompress
 from lockhouse.runtime.streams import Piece, Stream
 from lockhouse.runtime.unpacking import unpacked
@@ -53,7 +53,7 @@ async def give_out(body: Body, bodies: Bodies, start: int = 0, end: int | None =
     reader = bodies.open(body) if is_local else await asyncio.to_thread(bodies.open, body)
     if reader.size != body.size:
         reader.close()
-        raise StorageUnavailable("cannot read a version: its blob is damaged", hint="restore from a backup")
+        raise StorageUnavailable("cannot read a version: its blob is damaged", hint=FROM_A_BACKUP)
     wanted = body.sha256 if body.key is None and (start, stop) == (0, body.size) else b""
     reading = _Reading(reader, start, stop, wanted)
     return Stream(stop - start, reading.chunks, reader.close, reading.pull if is_local else None)
@@ -85,7 +85,7 @@ class _Reading:
             return b""
         room = _rooms.take()[:size]
         if self._reader.read_into(self._at, room) != size:
-            raise StorageUnavailable("cannot read a version: its blob is cut off", hint="restore from a backup")
+            raise StorageUnavailable("cannot read a version: its blob is cut off", hint=FROM_A_BACKUP)
         self._at += size
         if self._digest is not None:
             self._digest.update(room)
@@ -152,6 +152,4 @@ _rooms = _Rooms(ROOMS)
 
 
 def _changed() -> StorageUnavailable:
-    return StorageUnavailable(
-        "cannot read a version: its bytes are not those that were written", hint="restore it from a backup"
-    )
+    return StorageUnavailable("cannot read a version: its bytes are not those that were written", hint=FROM_A_BACKUP)

@@ -53,6 +53,7 @@ class OutputsReader:
             raise AccessDenied(
                 f"cannot read {state.address.lock_id}: your grant covers outputs only, and this body does not show "
                 "them apart (encrypted, or not a state)",
+                hint="ask an administrator for the right to read the whole state: lockhouse access grant",
                 right="read",
             )
         return in_memory(reduced)

@@ -8,7 +8,7 @@ import threading
 
 import zstandard
 
-from lockhouse.errors import StorageUnavailable
+from lockhouse.errors import FROM_A_BACKUP, StorageUnavailable
 
 _LEVEL = 1
 """As good as level 9 on states, at a fifth of the time."""
@@ -35,5 +35,5 @@ def decompress(frame: bytes, size: int) -> bytes:
     except zstandard.ZstdError:
         raw = b""
     if len(raw) != size:
-        raise StorageUnavailable("cannot read a version: its stored bytes are damaged", hint="restore from a backup")
+        raise StorageUnavailable("cannot read a version: its stored bytes are damaged", hint=FROM_A_BACKUP)
     return raw

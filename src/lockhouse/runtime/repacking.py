@@ -24,7 +24,7 @@ from lockhouse.core.versions import Body, Version
 from lockhouse.deltas import child
 from lockhouse.deltas.chains import HERE_BYTES, chain_of
 from lockhouse.deltas.workers import Chain, Worker
-from lockhouse.errors import Problem, StorageUnavailable
+from lockhouse.errors import FROM_A_BACKUP, Problem, StorageUnavailable
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.intake import PACKED_BYTES
 from lockhouse.runtime.rounds import Rounds
@@ -219,7 +219,7 @@ def _frame(worker: Worker, chain: Chain, base: Chain | None) -> bytes:
     try:
         return child.pack(raw, base.unpack_here() if base is not None else None)
     except child.Refused as refused:
-        raise StorageUnavailable(f"cannot pack a version: {refused}") from None
+        raise StorageUnavailable(f"cannot pack a version: {refused}", hint=FROM_A_BACKUP) from None
 
 
 def _due(after: int) -> Callable[[Reader], tuple[list[StateRecord], int]]:

@@ -260,4 +260,6 @@ def _numbers(text: str) -> tuple[int, int]:
 
 
 def _not_a_cursor() -> RequestInvalid:
-    return RequestInvalid("cannot go on from there: it is not where a scrub ended", argument="after")
+    return RequestInvalid(
+        "cannot go on from there: it is not where a scrub ended", hint="begin again: lockhouse scrub", argument="after"
+    )

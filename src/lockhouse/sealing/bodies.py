@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers import AEADEncryptionContext
 
 from lockhouse.core.blobs import BlobReader, Blobs, BlobWriter
 from lockhouse.core.versions import Body
-from lockhouse.errors import StorageUnavailable
+from lockhouse.errors import FROM_A_BACKUP, StorageUnavailable
 from lockhouse.sealing import frames
 from lockhouse.sealing.frames import FRAME_BYTES, PIECE_BYTES, TAG_BYTES, Damaged, Frames
 from lockhouse.sealing.opened import Opened
@@ -270,4 +270,4 @@ def _new_id() -> bytes:
 
 
 def _damaged(damage: Damaged) -> StorageUnavailable:
-    return StorageUnavailable(f"cannot read a version: {damage}", hint="restore it from a backup")
+    return StorageUnavailable(f"cannot read a version: {damage}", hint=FROM_A_BACKUP)

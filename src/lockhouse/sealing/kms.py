@@ -112,7 +112,10 @@ class KmsKeys:
         try:
             return msgspec.json.decode(response.content, type=_Answer)
         except msgspec.DecodeError as error:
-            raise StorageUnavailable(f"cannot read the answer of {self.where()}") from error
+            raise StorageUnavailable(
+                f"cannot read the answer of {self.where()}",
+                hint="is the endpoint that of AWS KMS? docs/guide/encryption.md",
+            ) from error
 
 
 def find_identity(environment: Mapping[str, str]) -> Identity:

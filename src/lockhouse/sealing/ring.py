@@ -24,7 +24,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from lockhouse.core.data_keys import DataKey
-from lockhouse.errors import StorageUnavailable
+from lockhouse.errors import FROM_A_BACKUP, StorageUnavailable
 from lockhouse.sealing.frames import DATA_KEY_BYTES
 
 KEK_BYTES = 32
@@ -110,7 +110,7 @@ class Ring:
         changed, destroyed or belongs to another place."""
         content = self._content(key)
         if not hmac.compare_digest(content[DATA_KEY_BYTES:], hashlib.sha256(key.place).digest()):
-            raise StorageUnavailable("cannot open a body: its data key belongs to another version")
+            raise StorageUnavailable("cannot open a body: its data key belongs to another version", hint=FROM_A_BACKUP)
         return content[:DATA_KEY_BYTES]
 
     def rewrap(self, key: DataKey) -> DataKey:
@@ -123,7 +123,7 @@ class Ring:
 
     def _content(self, key: DataKey) -> bytes:
         if not key.kek:
-            raise StorageUnavailable("cannot open a body: its data key is gone")
+            raise StorageUnavailable("cannot open a body: its data key is gone", hint=FROM_A_BACKUP)
         cipher = self._ciphers.get(key.kek) or self._found_again(key.kek)
         if cipher is None:
             raise StorageUnavailable(
@@ -133,7 +133,7 @@ class Ring:
         try:
             return cipher.decrypt(key.wrapped[:_NONCE], key.wrapped[_NONCE:], key.id)
         except (InvalidTag, ValueError):
-            raise StorageUnavailable("cannot open a body: its data key is damaged") from None
+            raise StorageUnavailable("cannot open a body: its data key is damaged", hint=FROM_A_BACKUP) from None
 
     def _found_again(self, kek: str) -> AESGCM | None:
         with self._changing:

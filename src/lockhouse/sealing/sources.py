@@ -70,7 +70,9 @@ class KeyFile:
         except FileNotFoundError:
             return []
         except OSError as wrong:
-            raise DataInvalid(f"cannot open {self.path}: {wrong.strerror}") from None
+            raise DataInvalid(
+                f"cannot open {self.path}: {wrong.strerror}", hint="may the user that the server runs as read it?"
+            ) from None
         with os.fdopen(descriptor, "r", encoding="ascii", errors="replace") as file:
             if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
                 raise DataInvalid(f"cannot use {self.path}: others may read it", hint=f"chmod 600 {self.path}")
@@ -88,7 +90,10 @@ class KeyFile:
         try:
             replace_durably(self.path, (_HEAD + "".join(lines)).encode())
         except OSError as wrong:
-            raise DataInvalid(f"cannot write {self.path}: {wrong.strerror}") from None
+            raise DataInvalid(
+                f"cannot write {self.path}: {wrong.strerror}",
+                hint="may the user that the server runs as write there, and is there room?",
+            ) from None
 
     def where(self) -> str:
         return str(self.path)
@@ -136,7 +141,11 @@ def choose_source(setting: str, directory: Path, environment: Mapping[str, str])
             return KeyVariable(rest, environment)
         case "aws-kms":
             return _kms(rest, directory, environment)
-    raise SettingInvalid(f"cannot use encryption_key {kind!r}", setting="encryption_key")
+    raise SettingInvalid(
+        f"cannot use encryption_key {kind!r}",
+        hint="--encryption-key auto, off, file:PATH, env:NAME or aws-kms:KEY; docs/guide/encryption.md",
+        setting="encryption_key",
+    )
 
 
 def _kms(text: str, directory: Path, environment: Mapping[str, str]) -> Source:
@@ -231,4 +240,7 @@ def _read(text: str, where: str) -> list[bytes]:
     try:
         return read_keys(text)
     except ValueError as wrong:
-        raise DataInvalid(f"cannot read the key-encryption keys in {where}: {wrong}") from None
+        raise DataInvalid(
+            f"cannot read the key-encryption keys in {where}: {wrong}",
+            hint="bring back your copy of them: docs/guide/encryption.md",
+        ) from None

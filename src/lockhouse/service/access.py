@@ -29,6 +29,7 @@ from lockhouse.core.principals import (
     allows,
     require,
     require_below,
+    way_in,
 )
 from lockhouse.errors import (
     AccessDenied,
@@ -93,12 +94,22 @@ def check_grants(grants: Sequence[Grant]) -> tuple[Grant, ...]:
     for each in grants:
         if each.namespace != ANYWHERE and not _PLACE.fullmatch(each.namespace):
             raise RequestInvalid(
-                f"cannot grant anything on {each.namespace!r}: it must be a namespace, a table, or *", argument="on"
+                f"cannot grant anything on {each.namespace!r}: it must be a namespace, a table, or *",
+                hint="for example: --on NAMESPACE/PREFIX",
+                argument="on",
             )
         if each.exact and not each.prefix:
-            raise RequestInvalid("cannot grant anything on one whole key without naming it", argument="on")
+            raise RequestInvalid(
+                "cannot grant anything on one whole key without naming it",
+                hint="name it: --exactly --on NAMESPACE/KEY",
+                argument="on",
+            )
         if not each.rights:
-            raise RequestInvalid("cannot grant nothing: name at least one right", argument="rights")
+            raise RequestInvalid(
+                "cannot grant nothing: name at least one right",
+                hint=f"rights are: {', '.join(Right)}",
+                argument="rights",
+            )
     return merge(grants)
 
 
@@ -251,10 +262,18 @@ def add_credential(tx: Transaction, caller: Caller, name: str, credential: Crede
     if credential.scope is not None:
         credential = msgspec.structs.replace(credential, scope=check_grants(credential.scope))
     if principal.kind == Kind.ROLE:
-        raise RequestInvalid(f"cannot give {name} a credential: it is a role, which is assumed", argument="name")
+        raise RequestInvalid(
+            f"cannot give {name} a credential: it is a role, which is assumed",
+            hint=f"lockhouse role trust {name} --by NAME",
+            argument="name",
+        )
     in_use = sum(1 for each in _member(tx, principal).credentials if not 0 < each.expires_at <= caller.now)
     if in_use >= MAX_CREDENTIALS:
-        raise RequestInvalid(f"cannot give {name} more than {MAX_CREDENTIALS} credentials", argument="name")
+        raise RequestInvalid(
+            f"cannot give {name} more than {MAX_CREDENTIALS} credentials",
+            hint=f"end one first: lockhouse token list {name}",
+            argument="name",
+        )
     tx.save_credential(msgspec.structs.replace(credential, principal=principal.id, by=who.principal))
     audit.note(tx, caller, "credential.create", subject=credential.id, detail=f"{credential.kind} of {name}")
     return principal
@@ -344,7 +363,7 @@ def assume(tx: Reader, caller: Caller, role_name: str) -> Principal:
     if role is None or role.kind != Kind.ROLE or actor not in role.trusted:
         raise AccessDenied(
             f"cannot assume the role {role_name}: {caller.who.name} is not trusted to, or there is no such role",
-            hint=f"lockhouse role trust {role_name} --by {caller.who.name}",
+            hint=f"lockhouse role trust {role_name} --by {caller.who.grantee}",
             right="assume",
         )
     return role
@@ -357,7 +376,11 @@ def named(tx: Reader, name: str, caller: Caller | None = None) -> Principal:
     if principal is not None:
         return principal
     if caller is not None and caller.who.name != name and not _is_administrator(caller.who.grants):
-        raise AccessDenied(f"cannot see {name}: {caller.who.name} administers nothing", right=str(Right.ADMIN))
+        raise AccessDenied(
+            f"cannot see {name}: {caller.who.name} administers nothing",
+            hint=way_in(caller.who, Right.ADMIN, "NAMESPACE"),
+            right=str(Right.ADMIN),
+        )
     raise not_found(name)
 
 
@@ -371,7 +394,9 @@ def name_of(tx: Reader, caller: Caller) -> str:
     """The name of the principal that calls. Errors: `principal.not_found` when it was revoked meanwhile."""
     principal = tx.principal(caller.who.principal)
     if principal is None or principal.revoked_at:
-        raise PrincipalNotFound("cannot find the caller: it was revoked")
+        raise PrincipalNotFound(
+            "cannot find the caller: it was revoked", hint="ask an administrator for another: lockhouse key create"
+        )
     return principal.name
 
 
@@ -384,7 +409,11 @@ def merge(grants: Sequence[Grant]) -> tuple[Grant, ...]:
     """One grant for each namespace and prefix, in order, with all rights given there. Errors: `request.invalid`."""
     found = sums.joined(grants)
     if len(found) > MAX_GRANTS:
-        raise RequestInvalid(f"cannot keep more than {MAX_GRANTS} grants in one place", argument="grants")
+        raise RequestInvalid(
+            f"cannot keep more than {MAX_GRANTS} grants in one place",
+            hint="grant a prefix, or a role: lockhouse access grant NAME --role writer --on NAMESPACE/PREFIX",
+            argument="grants",
+        )
     return found
 
 
@@ -393,14 +422,27 @@ def _check_new(new: NewPrincipal) -> None:
     if new.namespace:
         head, _, name = name.partition(":")
         if new.kind != Kind.TEAM or head != new.namespace:
-            raise RequestInvalid("cannot create this: only a team has an organization, and NAMESPACE:NAME as its name")
+            raise RequestInvalid(
+                "cannot create this: only a team has an organization, and NAMESPACE:NAME as its name",
+                hint="lockhouse access create --kind team --namespace NAMESPACE --name NAME",
+            )
     if not _NAME.fullmatch(name):
-        raise RequestInvalid(f"cannot use {name!r} as a name: 1 to {_MAX_NAME} {allowed}", argument="name")
+        raise RequestInvalid(
+            f"cannot use {name!r} as a name: 1 to {_MAX_NAME} {allowed}", hint="choose another name", argument="name"
+        )
     if new.kind not in set(Kind) or (new.link is not None and new.kind not in (Kind.USER, Kind.TEAM)):
-        raise RequestInvalid(f"cannot create {new.name}: there is no such kind of principal", argument="kind")
+        raise RequestInvalid(
+            f"cannot create {new.name}: there is no such kind of principal",
+            hint=f"kinds are: {', '.join(Kind)}",
+            argument="kind",
+        )
     if new.trust is not None:
         if new.kind != Kind.CI_JOB:
-            raise RequestInvalid(f"cannot create {new.name}: only a CI job has a trust policy", argument="kind")
+            raise RequestInvalid(
+                f"cannot create {new.name}: only a CI job has a trust policy",
+                hint="lockhouse trust create makes a CI job",
+                argument="kind",
+            )
         check_trust(new.trust)
 
 

@@ -63,7 +63,11 @@ def exchange(
     Errors: `access.denied` for another run, `credential.unknown` for a token that was used."""
     job, trust = policy(tx, name)
     if trust.issuer != claims.get("iss"):
-        raise AccessDenied("cannot give credentials: the token's iss is another one", right="exchange")
+        raise AccessDenied(
+            "cannot give credentials: the token's iss is another one",
+            hint="compare with what the trust policy says: lockhouse trust list",
+            right="exchange",
+        )
     refuse_others(trust, claims)
     run = run_of(claims, caller.peer, (links or {}).get(trust.issuer, ""))
     kept = tx.credential(bare.id)

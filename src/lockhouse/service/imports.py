@@ -42,7 +42,11 @@ def may_add(tx: Reader, caller: Caller, address: Address) -> None:
     namespaces.address_in(tx, caller, address)
     check_key(address.key)
     if lockfile_target(address.key) is not None:
-        raise RequestInvalid("cannot import a lock object: locks have no versions", argument="key")
+        raise RequestInvalid(
+            f"cannot import {address.lock_id}: it is a lock, and locks have no versions",
+            hint="import the state itself, without .tflock",
+            argument="key",
+        )
     require(caller.who, Right.ADMIN, address.namespace, address.key)
 
 
@@ -55,7 +59,11 @@ def add(tx: Transaction, caller: Caller, command: Import) -> Written:
     address = command.put.address
     may_add(tx, caller, address)
     if not 0 <= command.at <= caller.now:
-        raise RequestInvalid("cannot import a version: the time at which it was written is to come", argument="at")
+        raise RequestInvalid(
+            f"cannot import a version of {address.lock_id}: the time at which it was written is to come",
+            hint="set the clock of the server, or of the source",
+            argument="at",
+        )
     state = tx.ensure_state(address)
     history.refuse_while_locked(tx, state, caller.now)
     newest = tx.current(state, packed=False) if state.current else None

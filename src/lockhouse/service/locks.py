@@ -7,14 +7,13 @@ problems that a caller understands. Nothing here waits: `runtime.waiting` holds 
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Sequence
 
 import msgspec
 
 from lockhouse.core import grace
 from lockhouse.core import locks as rule
-from lockhouse.core.addresses import Address, check_key
+from lockhouse.core.addresses import Address, check_key, shell_word
 from lockhouse.core.locks import FREE, Facet, Hold, Lock, LockRecord, Verdict
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Identity, Right, allows, require
@@ -215,8 +214,7 @@ def release(
             raise AccessDenied(
                 f"cannot force-unlock {address.lock_id}: {lock.holder} holds it and {who.name} has no grant of "
                 "'force-unlock' there",
-                hint=f"ask {lock.name}, or an administrator: lockhouse lock force-unlock {address.namespace} "
-                f"{address.key} --reason TEXT",
+                hint=f"ask {lock.name}, or an administrator: lockhouse lock force-unlock {address.words} --reason TEXT",
                 right=str(Right.FORCE_UNLOCK),
             )
         case Verdict.NOTHING:
@@ -355,7 +353,7 @@ def _require_planning(caller: Caller, address: Address, operation: str) -> None:
         raise AccessDenied(
             f"cannot lock {address.lock_id} for {operation[:80]}: {caller.who.name} may plan there and not write",
             hint=f"an administrator can grant it: lockhouse access grant {caller.who.grantee} --role writer "
-            f"--on {shlex.quote(address.lock_id)}",
+            f"--on {shell_word(address.lock_id)}",
             right=str(Right.LOCK),
         )
 

@@ -53,7 +53,11 @@ def start(
             argument="reason",
         )
     if until and until <= caller.now:
-        raise RequestInvalid(f"cannot start maintenance of {place}: its end is in the past", argument="until")
+        raise RequestInvalid(
+            f"cannot start maintenance of {place}: its end is in the past",
+            hint="say how long: lockhouse maintenance start NAMESPACE --reason TEXT --for 2h",
+            argument="until",
+        )
     found = tx.maintenances(place.namespace)
     kept = _at(found, place)
     before = kept if kept is not None and kept.stands(caller.now) else None

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from lockhouse.core.addresses import Address, check_namespace
+from lockhouse.core.addresses import Address, check_namespace, is_namespace_name
 from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Right, require, sees_namespace
+from lockhouse.core.principals import Right, require, sees_namespace, way_in
 from lockhouse.core.records import Namespace
 from lockhouse.errors import (
     AccessDenied,
@@ -64,7 +64,7 @@ def ensure(
         state = "needs a lock for each write" if existing.require_lock else "does not need a lock for each write"
         raise NamespaceExists(
             f"cannot make {name} as it was asked for: it exists already, and {state}",
-            hint=f"lockhouse namespace require-lock {name}{'' if require_lock else ' --off'}",
+            hint=f"lockhouse namespace require-lock {name}" + ("" if require_lock else " --off"),
             region=existing.region,
         )
     if region and region != (existing.region or default_region):
@@ -84,6 +84,8 @@ def get(tx: Reader, caller: Caller, name: str) -> Namespace:
     if not sees_namespace(caller.who.grants, name):
         raise _unseen(caller, name)
     if namespace is None:
+        if not is_namespace_name(name):
+            raise NamespaceNotFound(f"cannot find a namespace named {name!r}", hint="lockhouse namespace list")
         raise NamespaceNotFound(
             f"cannot find a namespace named {name}",
             hint=f"lockhouse namespace list, or make it: lockhouse namespace create {name}",
@@ -98,7 +100,11 @@ def require_sight(caller: Caller, name: str) -> None:
 
 
 def _unseen(caller: Caller, name: str) -> AccessDenied:
-    return AccessDenied(f"cannot see {name}: {caller.who.name} has no grant there", right=str(Right.READ))
+    return AccessDenied(
+        f"cannot see {name}: {caller.who.name} has no grant there",
+        hint=way_in(caller.who, Right.READ, name),
+        right=str(Right.READ),
+    )
 
 
 def require_admin(tx: Reader, caller: Caller, name: str) -> None:
@@ -155,7 +161,11 @@ def get_document(tx: Reader, caller: Caller, name: str, kind: str) -> bytes:
     require(caller.who, Right.READ, name)
     body = tx.document(name, kind)
     if body is None:
-        raise DocumentNotFound(f"cannot find the {kind} of {name}: it is not set", kind=kind)
+        raise DocumentNotFound(
+            f"cannot find the {kind} of {name}: it is not set",
+            hint="set it where it is wanted: docs/reference/s3.md lists what a bucket keeps",
+            kind=kind,
+        )
     return body
 
 

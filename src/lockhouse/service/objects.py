@@ -225,7 +225,10 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
                 hint="upload a whole state: terraform state push FILE",
             )
     if closed is not None and verdict is WriteVerdict.MAINTENANCE:
-        problem: Problem = WriteMaintenance(f"cannot write {address.lock_id}: {describe(closed)}")
+        problem: Problem = WriteMaintenance(
+            f"cannot write {address.lock_id}: {describe(closed)}",
+            hint=f"drop some: lockhouse state parked list; or wait: lockhouse maintenance list {address.namespace}",
+        )
         return _park(tx, caller, state, command, problem)
     holder = record.lock
     problem = _refusal(address, verdict, live, command.facts, holder.holder if holder else "")
@@ -392,9 +395,15 @@ def set_tags(tx: Transaction, caller: Caller, address: Address, version_id: str,
         raise _no_version(address, version_id) if version_id else _no_state(address)
     version = find_version(tx, state, version_id) if version_id else tx.current(state, packed=False)
     if version is not None and version.is_delete_marker and version_id:
-        raise MethodNotAllowed(f"cannot tag version {version.id} of {address.lock_id}: it is a delete marker")
+        raise MethodNotAllowed(
+            f"cannot tag version {version.id} of {address.lock_id}: it is a delete marker", allow="DELETE"
+        )
     if version is None or version.is_delete_marker:
-        raise StateDeleted(f"cannot tag {address.lock_id}: it was deleted", version_id=version.id if version else "")
+        raise StateDeleted(
+            f"cannot tag {address.lock_id}: it was deleted",
+            hint=f"lockhouse state undelete {address.words}",
+            version_id=version.id if version else "",
+        )
     tx.set_tags(state, version.seq, tags)
     audit.note(tx, caller, "version.tag", address, subject=version.id)
     return msgspec.structs.replace(version, tags=dict(tags))
@@ -569,11 +578,19 @@ def _refusal(
     what = f"cannot write {address.lock_id}: "
     match verdict:
         case WriteVerdict.LOCKED:
-            return WriteLocked(f"{what}{holder} holds its lock")
+            return WriteLocked(
+                f"{what}{holder} holds its lock", hint=f"wait for it: lockhouse lock show {address.words}"
+            )
         case WriteVerdict.FENCED:
-            return WriteFenced(f"{what}the lock of this run was taken away (force-unlock)")
+            return WriteFenced(
+                f"{what}the lock of this run was taken away (force-unlock)",
+                hint=f"plan again from the state as it is: lockhouse state versions {address.words}",
+            )
         case WriteVerdict.LOCK_REQUIRED:
-            return WriteUnlocked(f"{what}it may only be written under a lock")
+            return WriteUnlocked(
+                f"{what}it may only be written under a lock",
+                hint="set dynamodb_table or use_lockfile in the backend block, and do not use -lock=false",
+            )
         case WriteVerdict.SERIAL | WriteVerdict.LINEAGE:
             assert live is not None
             assert live.facts is not None
@@ -582,14 +599,20 @@ def _refusal(
                 return SerialConflict(
                     f"{what}the current state has serial {live.facts.serial} and other content, yours has serial "
                     f"{facts.serial}",
+                    hint=f"plan again from the state as it is: lockhouse state versions {address.words}",
                     current=live.facts.serial,
                     serial=facts.serial,
                 )
             return LineageConflict(
                 f"{what}it has lineage {live.facts.lineage!r}, yours has {facts.lineage!r}",
+                hint=f"is it the right key? lockhouse state versions {address.words}; to replace it: "
+                "terraform state push -force FILE",
             )
         case _:
-            return BodyInvalid(f"{what}{Refusal.NOT_A_STATE}; the old state stays")
+            return BodyInvalid(
+                f"{what}{Refusal.NOT_A_STATE}; the old state stays",
+                hint="upload a whole state: terraform state push FILE",
+            )
 
 
 def _unmet(address: Address, when: str, header: str, current: Version | None) -> ConditionFailed:

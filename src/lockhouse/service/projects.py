@@ -35,7 +35,9 @@ def get(tx: Reader, caller: Caller, project_id: str) -> Project:
             return project
     except AccessDenied:
         pass
-    raise ProjectNotFound(f"cannot find the project {project_id!r}")
+    raise ProjectNotFound(
+        f"cannot find the project {project_id!r}", hint="ask for the list of projects of the organization"
+    )
 
 
 def create(tx: Transaction, caller: Caller, project: Project) -> Project:
@@ -64,19 +66,32 @@ def delete(tx: Transaction, caller: Caller, project_id: str) -> None:
     require(caller.who, Right.WRITE, project.namespace)
     _refuse_default(project)
     if any(each.project == project_id for each in named(tx, project.namespace)):
-        raise ProjectExists(f"cannot delete the project {project.name}: workspaces are in it")
+        raise ProjectExists(
+            f"cannot delete the project {project.name}: workspaces are in it",
+            hint="delete or move its workspaces first",
+        )
     tx.delete_project(project_id)
     audit.note(tx, caller, "project.delete", namespace=project.namespace, subject=project.name)
 
 
 def _refuse_default(project: Project) -> None:
     if project.id == default_project_id(project.namespace):
-        raise RequestInvalid(f"cannot change the project {DEFAULT_PROJECT}: it is always there", argument="id")
+        raise RequestInvalid(
+            f"cannot change the project {DEFAULT_PROJECT}: it is always there",
+            hint="make another project",
+            argument="id",
+        )
 
 
 def _check_name(tx: Reader, caller: Caller, project: Project) -> None:
     if not 1 <= len(project.name) <= 90 or not project.name.isprintable():
-        raise RequestInvalid("cannot use this project name: 1 to 90 printable characters", argument="name")
+        raise RequestInvalid(
+            f"cannot use {project.name[:100]!r} as the name of a project: 1 to 90 printable characters",
+            hint="choose another name",
+            argument="name",
+        )
     for other in list_all(tx, caller, project.namespace):
         if other.name == project.name and other.id != project.id:
-            raise ProjectExists(f"cannot name a project {project.name}: Name has already been taken")
+            raise ProjectExists(
+                f"cannot name a project {project.name}: Name has already been taken", hint="choose another name"
+            )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from lockhouse.core import reviews
 from lockhouse.core.ports import Reader, Transaction
+from lockhouse.core.principals import Right, way_in
 from lockhouse.core.reviews import Act, ReviewRecord
 from lockhouse.errors import AccessDenied, RequestInvalid, ReviewNotFound
 from lockhouse.service import audit
@@ -35,7 +36,7 @@ def require_sender(caller: Caller) -> None:
     if not reviews.may(caller.who, Act.SEND):
         raise AccessDenied(
             f"cannot keep a review of {caller.who.name}: it has no grant of 'write' anywhere",
-            hint=f"an administrator can: lockhouse access grant {caller.who.grantee} --rights write --on NAMESPACE",
+            hint=way_in(caller.who, Right.WRITE, "NAMESPACE"),
             right="write",
         )
 
@@ -47,7 +48,11 @@ def list_reviews(
 
     Errors: `request.invalid` for a root that is no text."""
     if not _is_text(root):
-        raise RequestInvalid("cannot list the reviews of this root: it is not text", argument="root")
+        raise RequestInvalid(
+            "cannot list the reviews of this root: it is not text",
+            hint="encode it in UTF-8 and then in percents",
+            argument="root",
+        )
     return tx.reviews(root, _only(caller), before, limit, newest_only=newest_only)
 
 
@@ -80,6 +85,7 @@ def delete(tx: Transaction, caller: Caller, review_id: str) -> ReviewRecord:
         raise AccessDenied(
             f"cannot delete the review {review_id}: {found.name} sent it and {caller.who.name} does not administer "
             "this server",
+            hint=f"ask {found.name}, or an administrator of the server",
             right="admin",
         )
     tx.delete_review(review_id)

@@ -66,7 +66,10 @@ def require_hold(tx: Reader, caller: Caller, workspace: Workspace) -> tuple[Lock
             f"cannot write the workspace {workspace.name}: it must be locked by who writes, and nobody has locked it",
             hint="terraform plan and apply lock it; do not use -lock=false here",
         )
-    raise LockMismatch(f"cannot write the workspace {workspace.name}: it is locked by {record.lock.holder}")
+    raise LockMismatch(
+        f"cannot write the workspace {workspace.name}: it is locked by {record.lock.holder}",
+        hint=f"wait for it: lockhouse lock show {workspace.address.words}",
+    )
 
 
 def announce(
@@ -104,9 +107,13 @@ def write(tx: Transaction, caller: Caller, upload_id: str, command: Put) -> Writ
     `body.invalid`, `access.denied`, `write.fenced`, and all of `service.objects.put`."""
     upload = tx.state_upload(upload_id)
     if upload is None or upload.credential != caller.who.credential:
-        raise UploadNotFound(f"cannot find the state version {upload_id!r}")
+        raise UploadNotFound(
+            f"cannot find the state version {upload_id!r}", hint="terraform state push errored.tfstate"
+        )
     if command.body.md5.hex() != upload.md5:
-        raise BodyDigestMismatch("cannot accept this state: its MD5 is not the one that was announced")
+        raise BodyDigestMismatch(
+            f"cannot write {upload.address.lock_id}: the MD5 of these bytes is not the one that was announced"
+        )
     state = tx.state(upload.address)
     if upload.seq and state is not None:
         version = tx.version(state, upload.seq, packed=False)
@@ -155,7 +162,9 @@ def get(tx: Reader, caller: Caller, upload_id: str) -> StateUpload:
         except AccessDenied:
             upload = None
     if upload is None:
-        raise UploadNotFound(f"cannot find the state version {upload_id!r}")
+        raise UploadNotFound(
+            f"cannot find the state version {upload_id!r}", hint="terraform state push errored.tfstate"
+        )
     return upload
 
 
@@ -167,12 +176,15 @@ def _refuse_conflict(tx: Reader, workspace: Workspace, said: Announcement) -> No
         return
     if facts.lineage != said.lineage and said.lineage:
         raise LineageConflict(
-            f"cannot write the workspace {workspace.name}: it has lineage {facts.lineage!r}, yours has {said.lineage!r}"
+            f"cannot write the workspace {workspace.name}: it has lineage {facts.lineage!r}, yours has "
+            f"{said.lineage!r}",
+            hint="is it the right workspace? to replace its state: terraform state push -force FILE",
         )
     if said.serial <= facts.serial:
         raise SerialConflict(
             f"cannot write the workspace {workspace.name}: it has serial {facts.serial} and other content, yours has "
             f"serial {said.serial}",
+            hint=f"plan again from the state as it is: lockhouse state versions {workspace.address.words}",
             current=facts.serial,
             serial=said.serial,
         )
@@ -180,6 +192,12 @@ def _refuse_conflict(tx: Reader, workspace: Workspace, said: Announcement) -> No
 
 def _check_facts(upload: StateUpload, facts: Facts | None) -> None:
     if facts is None:
-        raise BodyInvalid("cannot accept this body: it is not a whole Terraform state; the old state stays")
+        raise BodyInvalid(
+            f"cannot write {upload.address.lock_id}: the body is not a whole Terraform state; the old state stays",
+            hint="upload a whole state: terraform state push FILE",
+        )
     if facts.serial != upload.serial or (upload.lineage and facts.lineage != upload.lineage):
-        raise BodyInvalid("cannot accept this state: its serial or lineage is not the one that was announced")
+        raise BodyInvalid(
+            f"cannot write {upload.address.lock_id}: its serial or lineage is not the one that was announced",
+            hint="send what was announced: terraform state push FILE",
+        )

@@ -30,10 +30,10 @@ from lockhouse.core.items import (
     key_of_item,
 )
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Right, allows
+from lockhouse.core.principals import Right, allows, way_in
 from lockhouse.core.records import ItemRecord
 from lockhouse.core.updates import Change, apply, only_takes_away
-from lockhouse.errors import AccessDenied, RequestInvalid, TableExists, TableNotFound
+from lockhouse.errors import AccessDenied, AwsRefusal, RequestInvalid, TableExists, TableNotFound
 from lockhouse.service import audit, namespaces
 from lockhouse.service.callers import Caller
 
@@ -104,7 +104,11 @@ def ensure_lock_table(tx: Transaction, caller: Caller, table: Table) -> None:
 def get(tx: Reader, caller: Caller, name: str) -> Table:
     """The definition. Errors: `table.not_found`, `access.denied` without any grant."""
     if not caller.who.grants:
-        raise AccessDenied(f"cannot see table {name}: {caller.who.name} has no grants", right=str(Right.READ))
+        raise AccessDenied(
+            f"cannot see table {name}: {caller.who.name} has no grants",
+            hint=way_in(caller.who, Right.READ, name),
+            right=str(Right.READ),
+        )
     record = tx.table(name)
     if record is None:
         raise TableNotFound(
@@ -119,7 +123,11 @@ def get(tx: Reader, caller: Caller, name: str) -> Table:
 def list_names(tx: Reader, caller: Caller, after: str = "", limit: int = 100) -> tuple[Sequence[str], str]:
     """(names in order, where to go on or the empty string)."""
     if not caller.who.grants:
-        raise AccessDenied(f"cannot list tables: {caller.who.name} has no grants", right=str(Right.READ))
+        raise AccessDenied(
+            f"cannot list tables: {caller.who.name} has no grants",
+            hint=way_in(caller.who, Right.READ, "NAMESPACE"),
+            right=str(Right.READ),
+        )
     names = [record.name for record in tx.tables(after, limit + 1)]
     return names[:limit], names[limit - 1] if len(names) > limit else ""
 
@@ -160,7 +168,7 @@ def delete(tx: Transaction, caller: Caller, name: str) -> Table:
     table = get(tx, caller, name)
     _require(caller, (Right.ADMIN,), name)
     if table.deletion_protection:
-        raise RequestInvalid(
+        raise AwsRefusal(
             "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection "
             "first."
         )
@@ -235,7 +243,7 @@ def query(
     first = key_of(msgspec.structs.replace(table.schema, range=None), hash_key).hash
     after = _place_after(table, window)
     if after is not None and after[0] != first:
-        raise RequestInvalid("The provided starting key is outside query boundaries based on provided conditions")
+        raise AwsRefusal("The provided starting key is outside query boundaries based on provided conditions")
 
     def matches(item: Item) -> bool:
         return range_condition is None or holds(range_condition, item)
@@ -247,7 +255,7 @@ def scan(tx: Reader, caller: Caller, table: Table, window: Window) -> Page:
     """All items that the caller may read, in the order of their keys."""
     after = _place_after(table, window)
     if after is not None and crc32(after[0]) % window.segments != window.segment:
-        raise RequestInvalid(
+        raise AwsRefusal(
             "The provided starting key is invalid: Invalid ExclusiveStartKey. Please use ExclusiveStartKey with "
             f"correct Segment. TotalSegments: {window.segments} Segment: {window.segment}"
         )
@@ -304,7 +312,7 @@ def _place_after(table: Table, window: Window) -> tuple[bytes, bytes] | None:
     try:
         place = key_of(table.schema, window.after)
     except RequestInvalid as problem:
-        raise RequestInvalid(f"The provided starting key is invalid: {problem.message}") from None
+        raise AwsRefusal(f"The provided starting key is invalid: {problem.message}") from None
     return place.hash, place.range
 
 
@@ -343,7 +351,6 @@ def _require(caller: Caller, rights: tuple[Right, ...], table: str, key: str = "
         where = f"{table} {key}".rstrip()
         raise AccessDenied(
             f"cannot use table {where}: {caller.who.name} has no grant of '{rights[0]}' there",
-            hint=f"an administrator can grant it: lockhouse access grant {caller.who.grantee} --rights {rights[0]} "
-            f"--on {table}",
+            hint=way_in(caller.who, rights[0], table),
             right=str(rights[0]),
         )

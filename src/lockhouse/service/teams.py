@@ -28,7 +28,11 @@ def sign_in(tx: Transaction, link: Link, new_id: str, now: float) -> Principal:
     mail and display name. Errors: `access.denied` for a user who was revoked, until an administrator makes a user with
     this link again; `request.invalid` for a link without issuer or subject."""
     if not link.issuer or not link.subject:
-        raise RequestInvalid("cannot sign in: the identity provider named no issuer or no subject", argument="link")
+        raise RequestInvalid(
+            "cannot sign in: the identity provider named no issuer or no subject",
+            hint="check the claims of the identity provider: docs/guide/sign-in.md",
+            argument="link",
+        )
     found = tx.principal_linked(link.issuer, link.subject)
     if found is None:
         found = Principal(new_id, _free_name(tx, link), (), now, Kind.USER, link=link)
@@ -74,7 +78,11 @@ def set_memberships(tx: Transaction, caller: Caller, name: str, teams: Sequence[
     member = _member(tx, caller, name)
     wanted = {team.id: team for team in (team_named(tx, caller, each) for each in teams)}
     if len(wanted) > MAX_TEAMS:
-        raise RequestInvalid(f"cannot put {name} into more than {MAX_TEAMS} teams", argument="teams")
+        raise RequestInvalid(
+            f"cannot put {name} into more than {MAX_TEAMS} teams",
+            hint=f"leave some: lockhouse access show {name}",
+            argument="teams",
+        )
     held = {each.team for each in tx.memberships_of(member.id) if not each.source}
     for team_id in sorted(held ^ set(wanted)):
         team = wanted.get(team_id) or tx.principal(team_id)
@@ -96,7 +104,11 @@ def add_member(tx: Transaction, caller: Caller, team_name: str, name: str) -> Pr
     access.require_over(tx, caller, team)
     member = _member(tx, caller, name)
     if len(tx.memberships_of(member.id)) >= MAX_TEAMS:
-        raise RequestInvalid(f"cannot put {name} into more than {MAX_TEAMS} teams", argument="name")
+        raise RequestInvalid(
+            f"cannot put {name} into more than {MAX_TEAMS} teams",
+            hint=f"take it out of one: lockhouse team remove TEAM {name}",
+            argument="name",
+        )
     tx.save_membership(Membership(team.id, member.id, caller.now))
     audit.note(tx, caller, "team.join", subject=team_name, detail=name)
     return team
@@ -142,7 +154,11 @@ def link(tx: Transaction, caller: Caller, name: str, wanted: Link | None) -> Pri
     access.require_administrator(caller)
     found = access.named(tx, name, caller)
     if found.kind not in (Kind.USER, Kind.TEAM):
-        raise RequestInvalid(f"cannot link {name}: it is neither a user nor a team", argument="name")
+        raise RequestInvalid(
+            f"cannot link {name}: it is neither a user nor a team",
+            hint="lockhouse access list --kind user",
+            argument="name",
+        )
     if wanted is not None:
         access.refuse_taken(tx, wanted, found.id)
     found = msgspec.structs.replace(found, link=wanted)
@@ -155,7 +171,11 @@ def link(tx: Transaction, caller: Caller, name: str, wanted: Link | None) -> Pri
 def _member(tx: Reader, caller: Caller, name: str) -> Principal:
     found = access.named(tx, name, caller)
     if found.kind not in _MEMBERS:
-        raise RequestInvalid(f"cannot put {name} into a team: it is a {found.kind}", argument="name")
+        raise RequestInvalid(
+            f"cannot put {name} into a team: it is a {found.kind}",
+            hint="lockhouse access list --kind user",
+            argument="name",
+        )
     return found
 
 

@@ -71,7 +71,8 @@ def get(tx: Reader, caller: Caller, address: Address, upload_id: str) -> Upload:
     upload = tx.upload(upload_id)
     if upload is None or upload.address != address or upload.principal != caller.who.principal:
         raise UploadNotFound(
-            f"cannot find upload {upload_id!r} of {address.lock_id}: it was completed, aborted or never begun"
+            f"cannot find upload {upload_id!r} of {address.lock_id}: it was completed, aborted or never begun",
+            hint="begin again: aws s3api create-multipart-upload",
         )
     return upload
 
@@ -85,7 +86,9 @@ def put_part(tx: Transaction, caller: Caller, address: Address, upload_id: str, 
     get(tx, caller, address, upload_id)
     if not 1 <= part.number <= MAX_PARTS:
         raise RequestInvalid(
-            f"cannot use part number {part.number}: it must be between 1 and {MAX_PARTS}", argument="partNumber"
+            f"cannot use part number {part.number}: it must be between 1 and {MAX_PARTS}",
+            hint="cut the body into fewer, larger parts",
+            argument="partNumber",
         )
     tx.save_part(upload_id, part)
     audit.note(tx, caller, "upload.part", address, subject=upload_id, detail=f"part {part.number}")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.principals import Right, allows, require, way_in
 from lockhouse.core.webhooks import ACTIONS, Progress, Webhook
 from lockhouse.errors import AccessDenied, RequestInvalid, WebhookExists, WebhookNotFound
 from lockhouse.service import audit, namespaces
@@ -32,7 +32,11 @@ def create(tx: Transaction, caller: Caller, wanted: Webhook) -> Webhook:
     if tx.webhook_named(wanted.name) is not None:
         raise WebhookExists(f"cannot create the webhook {wanted.name}: it is there", hint="lockhouse webhook list")
     if len(tx.webhooks()) >= MAX_WEBHOOKS:
-        raise RequestInvalid(f"cannot keep more than {MAX_WEBHOOKS} webhooks", argument="name")
+        raise RequestInvalid(
+            f"cannot keep more than {MAX_WEBHOOKS} webhooks",
+            hint="lockhouse webhook list; lockhouse webhook delete NAME",
+            argument="name",
+        )
     webhook = msgspec.structs.replace(wanted, at=caller.now, by=caller.who.name)
     newest = tx.last_segment()
     tx.save_webhook(webhook, Progress(number=newest.last if newest is not None else 0))
@@ -54,6 +58,7 @@ def get(tx: Reader, caller: Caller, name: str) -> tuple[Webhook, Progress]:
     if not allows(caller.who.grants, Right.ADMIN, audit.EVERYWHERE):
         raise AccessDenied(
             f"cannot see the webhook {name[:80]!r}: {caller.who.name} has no grant of 'admin' there",
+            hint=way_in(caller.who, Right.ADMIN, "NAMESPACE"),
             right=str(Right.ADMIN),
         )
     raise WebhookNotFound(f"cannot find the webhook {name[:80]!r}", hint="lockhouse webhook list")
@@ -91,7 +96,11 @@ def delete(tx: Transaction, caller: Caller, name: str) -> Webhook:
 def check(webhook: Webhook) -> None:
     """RequestInvalid (`request.invalid`) unless the values make sense."""
     if _NAME.fullmatch(webhook.name) is None:
-        raise RequestInvalid("cannot use this name: 1 to 64 letters, digits, dots, dashes", argument="name")
+        raise RequestInvalid(
+            f"cannot use {webhook.name[:80]!r} as the name of a webhook: 1 to 64 letters, digits, dots, dashes",
+            hint="for example: lockhouse webhook create chat --url https://HOST/PATH",
+            argument="name",
+        )
     unknown = sorted(set(webhook.events) - _KINDS)
     if unknown or not webhook.events:
         raise RequestInvalid(
@@ -100,9 +109,15 @@ def check(webhook: Webhook) -> None:
             argument="events",
         )
     if len(webhook.url) > MAX_URL or not webhook.url.startswith(("https://", "http://")):
-        raise RequestInvalid("cannot use this address: https://HOST/…", argument="url")
+        raise RequestInvalid(
+            f"cannot use the address of the webhook {webhook.name}: it must be https://HOST/…",
+            hint="for example: https://hooks.example.com/lockhouse",
+            argument="url",
+        )
     if not 1 <= webhook.shrink_percent <= 100:
-        raise RequestInvalid("cannot use this percentage: 1 to 100", argument="shrink_percent")
+        raise RequestInvalid(
+            f"cannot use {webhook.shrink_percent} %: 1 to 100", hint="--shrink-percent 50", argument="shrink_percent"
+        )
 
 
 def _where(webhook: Webhook) -> tuple[str, str]:

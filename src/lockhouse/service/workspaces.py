@@ -16,7 +16,7 @@ from lockhouse.core.locks import LockRecord
 from lockhouse.core.maintenance import Maintenance, standing
 from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Right, allows, require
+from lockhouse.core.principals import Right, allows, require, way_in
 from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Version
 from lockhouse.core.workspaces import (
@@ -168,7 +168,9 @@ def get_by_id(tx: Reader, caller: Caller, workspace_id: str) -> View:
     """A workspace by its opaque id. Errors: `workspace.not_found` (also for who may not see it)."""
     workspace = tx.workspace(workspace_id)
     if workspace is None or not _sees(caller, workspace.address):
-        raise WorkspaceNotFound(f"cannot find the workspace {workspace_id!r}")
+        raise WorkspaceNotFound(
+            f"cannot find the workspace {workspace_id!r}", hint="lockhouse workspace list NAMESPACE"
+        )
     return view(tx, workspace)
 
 
@@ -241,7 +243,11 @@ def create(tx: Transaction, caller: Caller, namespace: str, new: NewWorkspace) -
     if len(found.keys) > 1:
         raise _ambiguous(caller, namespace, new.name, found.keys)
     if found.workspace is not None or found.keys:
-        raise WorkspaceExists(f"cannot create the workspace {new.name}: Name has already been taken", name=new.name)
+        raise WorkspaceExists(
+            f"cannot create the workspace {new.name}: Name has already been taken",
+            hint=f"choose another name, or use it: lockhouse workspace list {namespace}",
+            name=new.name,
+        )
     address = _free_address(tx, namespace, new.name)
     require(caller.who, Right.WRITE, *address)
     workspace = Workspace(
@@ -271,7 +277,9 @@ def change(tx: Transaction, caller: Caller, workspace_id: str, wanted: Change) -
         found = look_up(tx, workspace.address.namespace, wanted.name)
         if found.workspace is not None or set(found.keys) - {workspace.address.key}:
             raise WorkspaceExists(
-                f"cannot rename {workspace.name} to {wanted.name}: Name has already been taken", name=wanted.name
+                f"cannot rename {workspace.name} to {wanted.name}: Name has already been taken",
+                hint=f"choose another name: lockhouse workspace list {workspace.address.namespace}",
+                name=wanted.name,
             )
     project = workspace.project
     if wanted.project is not None:
@@ -300,7 +308,11 @@ def name_state(tx: Transaction, caller: Caller, address: Address, name: str, new
         raise StateNotFound(f"cannot find {address.lock_id}", hint=f"lockhouse state list {address.namespace}")
     check_name(name)
     if tx.workspace_named(address.namespace, name) is not None:
-        raise WorkspaceExists(f"cannot name {address.lock_id} {name}: another state has this name", name=name)
+        raise WorkspaceExists(
+            f"cannot name {address.lock_id} {name}: another state has this name",
+            hint=f"choose another name: lockhouse workspace list {address.namespace}",
+            name=name,
+        )
     workspace = Workspace(new_id, address, name, caller.now, caller.now)
     tx.save_workspace(workspace)
     _tell(tx, caller, "workspace.create", workspace)
@@ -336,7 +348,10 @@ def delete(tx: Transaction, caller: Caller, workspace_id: str, nonce: str, *, gu
     address = workspace.address
     shown = view(tx, workspace)
     if shown.lock.lock is not None:
-        raise DeleteLocked(f"cannot delete the workspace {workspace.name}: it is locked by {shown.lock.lock.holder}")
+        raise DeleteLocked(
+            f"cannot delete the workspace {workspace.name}: it is locked by {shown.lock.lock.holder}",
+            hint=f"wait for it: lockhouse lock show {workspace.address.words}",
+        )
     maintenance.refuse_delete(tx, address, caller.now)
     facts = shown.current.facts if shown.current is not None else None
     if guarded and facts is not None and facts.resources != 0:
@@ -370,7 +385,9 @@ def _known_project(tx: Reader, namespace: str, project_id: str) -> str:
         return ""
     project = tx.project(project_id)
     if project is None or project.namespace != namespace:
-        raise ProjectNotFound(f"cannot find the project {project_id!r}")
+        raise ProjectNotFound(
+            f"cannot find the project {project_id!r}", hint="leave the project out: it is the default project then"
+        )
     return project.id
 
 
@@ -380,7 +397,11 @@ def _free_address(tx: Reader, namespace: str, name: str) -> Address:
         state = tx.state(address)
         if state is None or (not state.live and tx.workspace_at(address) is None and tx.lock(state).lock is None):
             return address
-    raise WorkspaceExists(f"cannot create the workspace {name}: too many states have its name", name=name)
+    raise WorkspaceExists(
+        f"cannot create the workspace {name}: too many states have its name",
+        hint=f"choose another name: lockhouse workspace list {namespace}",
+        name=name,
+    )
 
 
 def _writable(tx: Reader, caller: Caller, workspace_id: str) -> Workspace:
@@ -393,7 +414,9 @@ def _tags(tags: Sequence[str]) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(tag.lower() for tag in tags))
     if len(found) > MAX_TAGS or any(not 0 < len(tag) <= 255 for tag in found):
         raise RequestInvalid(
-            f"cannot keep these tags: at most {MAX_TAGS}, each of 1 to 255 characters", argument="tags"
+            f"cannot keep these tags: at most {MAX_TAGS}, each of 1 to 255 characters",
+            hint="leave some out, or shorten them",
+            argument="tags",
         )
     return found
 
@@ -403,6 +426,7 @@ def _bindings(bindings: dict[str, str]) -> dict[str, str]:
     if len(bindings) > MAX_TAGS or wrong:
         raise RequestInvalid(
             f"cannot keep these tags: at most {MAX_TAGS}, keys of 1 to 128 and values of up to 256 characters",
+            hint="leave some out, or shorten them",
             argument="tag-bindings",
         )
     return dict(bindings)
@@ -415,8 +439,7 @@ def _sees(caller: Caller, address: Address) -> bool:
 def _hidden(caller: Caller, namespace: str, name: str) -> AccessDenied:
     return AccessDenied(
         f"cannot see the workspace {name} in {namespace}: {caller.who.name} has no grant there",
-        hint=f"an administrator can grant it: lockhouse access grant {caller.who.grantee} --rights read "
-        f"--on {namespace}",
+        hint=way_in(caller.who, Right.READ, namespace),
         right=str(Right.READ),
     )
 

@@ -70,7 +70,10 @@ def open_directory(
         _make(path)
         lock = take(path, hint="stop that server, or give this one another --data directory")
     except OSError as error:
-        raise StorageUnavailable(f"cannot use {path} as data directory: {os.strerror(error.errno or 0)}") from error
+        raise StorageUnavailable(
+            f"cannot use {path} as data directory: {os.strerror(error.errno or 0)}",
+            hint="name a directory that the server may write: --data DIR",
+        ) from error
     try:
         reserve = Reserve(path / RESERVE, reserve_bytes)
         reserve.take()
@@ -95,7 +98,10 @@ def open_directory(
             raise
     except (apsw.Error, OSError) as error:
         os.close(lock)
-        raise StorageUnavailable(f"cannot open the data in {path}: {error}") from error
+        raise StorageUnavailable(
+            f"cannot open the data in {path}: {error}",
+            hint="may this user read and write all files in it? else docs/guide/backup-and-restore.md",
+        ) from error
     except BaseException:
         os.close(lock)
         raise

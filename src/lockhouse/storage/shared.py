@@ -66,6 +66,8 @@ def open_shared(path: Path, url: str, *, connections: int, password_file: Path |
         blobs = FileBlobs(path / "blobs")
         password = password_file.read_text().strip() if password_file is not None else ""
     except OSError as error:
-        raise StorageUnavailable(f"cannot use {error.filename or path}: {error.strerror}") from error
+        raise StorageUnavailable(
+            f"cannot use {error.filename or path}: {error.strerror}", hint="may this user write there?"
+        ) from error
     store = PostgresStore(url, password=password, marks=path / MARKS_FILE, connections=connections)
     return SharedStorage(path, store, blobs)

@@ -6,13 +6,10 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import typer
 
-from lockhouse.cli.tree import app
-from tests.unit.cli.tree import help_of, names
+from tests.unit.cli.tree import help_of, names, refused
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
@@ -24,20 +21,6 @@ _EXAMPLE = re.compile(r"Example: lockhouse (.*?)(?=\n\n|Example:)", re.DOTALL)
 def calls(text: str) -> Iterator[str]:
     for fence in _FENCE.finditer(text):
         yield from (found[1].strip() for found in _CALL.finditer(fence[1].replace("\\\n", " ")))
-
-
-def refused(words: list[str]) -> str:
-    """Why the program does not take them; nothing is done."""
-    command: Any = typer.main.get_command(app)
-    while words and words[0] in getattr(command, "commands", {}):
-        command, words = command.commands[words[0]], words[1:]
-    if hasattr(command, "commands"):
-        return "it is no command"
-    try:
-        command.make_context("lockhouse", [word for word in words if word != "2>&1"])
-    except Exception as wrong:  # noqa: BLE001 - whatever the library for command lines raises
-        return str(wrong) or type(wrong).__name__
-    return ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

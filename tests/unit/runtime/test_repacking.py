@@ -231,7 +231,7 @@ class _AwayOnce(FileBlobs):
     def open(self, name: str) -> FileBlobReader:
         if not self.answers:
             self.answers = True
-            raise StorageUnavailable("cannot read a large body: it does not answer")
+            raise StorageUnavailable("cannot read a large body: it does not answer", hint="try again")
         return super().open(name)
 
 

@@ -44,8 +44,16 @@ def test_a_round_that_fails_is_logged_and_the_next_ones_try_again(caplog):
 
 
 def test_what_has_words_of_its_own_is_told_once_without_a_stack_until_it_is_over(caplog):
-    away = StorageUnavailable("cannot use the database: it is away")
-    run_to_the_end_of([away, StorageUnavailable("cannot use the database: still"), StorageFull("full"), None, away])
+    away = StorageUnavailable("cannot use the database: it is away", hint="try again")
+    run_to_the_end_of(
+        [
+            away,
+            StorageUnavailable("cannot use the database: still", hint="try again"),
+            StorageFull("full", hint="try again"),
+            None,
+            away,
+        ]
+    )
     assert [each.getMessage() for each in caplog.records] == [
         "Cannot count sheep error=cannot use the database: it is away",
         "Cannot count sheep error=full",

@@ -37,7 +37,7 @@ def test_each_command_and_query_is_told_of_once_when_it_is_answered(tmp_path: Pa
     told: list[Watched] = []
 
     def fail(_: object) -> None:
-        raise StateNotFound("cannot find it")
+        raise StateNotFound("cannot find it", hint="lockhouse state list")
 
     async def play() -> None:
         engine = Engine(MemoryStore(), FileBlobs(tmp_path))

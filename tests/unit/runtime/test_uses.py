@@ -63,7 +63,7 @@ def test_a_use_that_could_not_be_written_is_written_later_and_a_newer_one_wins(t
 
 
 async def _down(_command) -> None:
-    raise StorageUnavailable("cannot reach the database")
+    raise StorageUnavailable("cannot reach the database", hint="try again")
 
 
 def test_many_credentials_at_once_lose_no_use(monkeypatch):

@@ -412,7 +412,7 @@ def _pulled(pieces, length, closed):
 @pytest.mark.parametrize(
     ("pieces", "length"),
     [
-        ([bytes(LARGE), StorageUnavailable("cannot read a version: its blob is cut off")], 2 * LARGE),
+        ([bytes(LARGE), StorageUnavailable("cannot read a version: its blob is cut off", hint="try again")], 2 * LARGE),
         ([bytes(LARGE)], 2 * LARGE),
         ([bytes(LARGE), bytes(LARGE)], 2 * LARGE - 1),
         ([], LARGE),
@@ -677,7 +677,7 @@ def test_a_body_that_cannot_be_read_when_its_client_has_left_is_only_told_in_the
 
     def pull():
         assert left.wait(10)
-        raise StorageUnavailable("cannot read a version: it was changed")
+        raise StorageUnavailable("cannot read a version: it was changed", hint="try again")
 
     async def handler(request):
         task = asyncio.ensure_future(request.disconnected())

@@ -54,7 +54,9 @@ def create(
     from lockhouse.protocols.api.wire_access import PrincipalAsk
 
     if kind not in _CREATED:
-        raise RequestInvalid(f"cannot create a {kind}", hint=f"--kind is one of: {', '.join(_CREATED)}")
+        raise RequestInvalid(
+            f"cannot create a principal of the kind {kind!r}", hint=f"--kind is one of: {', '.join(_CREATED)}"
+        )
     asked = PrincipalAsk(
         name=f"{namespace}:{name}" if namespace and not name.startswith(f"{namespace}:") else name,
         kind=Kind(kind),

@@ -188,7 +188,10 @@ def _sealed(run: Run, what: str) -> tuple[Iterator[Segment], bytes]:
     found = run.client.audit_segments()
     first = next(found, None)
     if first is None:
-        raise RequestInvalid("cannot read the log: nothing is sealed yet", hint="ask again in some seconds")
+        raise RequestInvalid(
+            "cannot read the audit log: nothing is sealed yet",
+            hint="ask again in some seconds; lockhouse audit list shows what is written",
+        )
     rest = (segment for segment, _ in found)
     return _watched(chain((first[0],), rest), what), first[1]
 
@@ -222,7 +225,11 @@ def _key(text: str) -> bytes | None:
     except ValueError:
         found = b"?"
     if len(found) not in (0, 32):
-        raise RequestInvalid("cannot use this public key: 64 hex digits", argument="public-key")
+        raise RequestInvalid(
+            f"cannot use --public-key {text[:80]!r}: it has 64 hexadecimal digits",
+            hint="lockhouse audit checkpoint shows it",
+            argument="public-key",
+        )
     return found or None
 
 

@@ -15,7 +15,7 @@ from lockhouse.cli.frame import Run, command
 from lockhouse.cli.places import Blobs, Database, EncryptionKey, readable, ring_of
 from lockhouse.cli.printing import columns, facts, short, size
 from lockhouse.cli.progress import Meter
-from lockhouse.errors import EncryptionKeyInvalid, RequestInvalid
+from lockhouse.errors import FROM_A_BACKUP, EncryptionKeyInvalid, RequestInvalid
 
 _SHOWN = 10
 """Names in a message at the most."""
@@ -180,7 +180,7 @@ def decrypt(
     if bool(file) == bool(namespace and key):
         raise RequestInvalid("cannot tell what to open", hint="name a namespace and a key, or --file FILE")
     if not output and run.as_json:
-        raise RequestInvalid("cannot print both bytes and JSON", hint="write the bytes to a file: -o FILE")
+        raise RequestInvalid("cannot print both bytes and JSON", hint="write the bytes to a file: --output FILE")
     with readable(data, database, blobs, backup, ring_of(encryption_key)) as (place, snapshot):
         if file:
             plain = decrypting.open_file(place, snapshot, Path(file).expanduser())
@@ -200,11 +200,14 @@ def decrypt(
             # A part of a state must not be taken for one: the file was made here, and goes.
             if output:
                 Path(output).unlink()
-            raise StorageUnavailable(f"cannot write {output or 'the bytes'}: {error.strerror}") from error
+            raise StorageUnavailable(
+                f"cannot write {output or 'the bytes'}: {error.strerror}", hint="name another file: -o FILE"
+            ) from error
     body = plain.version.body
     if body is None or digest.digest() != body.sha256:
         raise StorageUnavailable(
-            f"cannot open {plain.address.lock_id}: its bytes are damaged; do not use what was written"
+            f"cannot open {plain.address.lock_id}: its bytes are damaged; do not use what was written",
+            hint=FROM_A_BACKUP,
         )
     if output:
         run.done(
@@ -224,12 +227,17 @@ def _source(source: str, endpoint: str, region: str, profile: str, table: str) -
     if source.startswith("s3://"):
         bucket, _, prefix = source.removeprefix("s3://").partition("/")
         if not bucket:
-            raise RequestInvalid(f"cannot use {source!r} as a source: it names no bucket")
+            raise RequestInvalid(
+                f"cannot use {source!r} as a source: it names no bucket", hint="lockhouse import s3://BUCKET"
+            )
         key = find_key(os.environ, profile)
         endpoint = endpoint or os.environ.get("AWS_ENDPOINT_URL_S3", "") or os.environ.get("AWS_ENDPOINT_URL", "")
         return S3Source(bucket, key, prefix=prefix, endpoint=endpoint, region=region, table=table)
     if "://" in source:
-        raise RequestInvalid(f"cannot use {source!r} as a source: it must be s3://BUCKET or a directory")
+        raise RequestInvalid(
+            f"cannot use {source!r} as a source: it must be s3://BUCKET or a directory",
+            hint="lockhouse import s3://BUCKET, or lockhouse import DIRECTORY",
+        )
     return directory_source(Path(source).expanduser())
 
 

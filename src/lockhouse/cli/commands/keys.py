@@ -173,7 +173,7 @@ def create_token(
         key = run.client.create_scoped_access_key(asked)
         run.show(key, _secret(run, key))
     else:
-        raise RequestInvalid(f"cannot create a {kind}", hint="--kind token, or --kind access-key")
+        raise RequestInvalid(f"cannot create something of the kind {kind!r}", hint="--kind token, or --kind access-key")
     note_unknown_places(run, scope or ())
 
 

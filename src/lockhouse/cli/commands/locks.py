@@ -107,7 +107,7 @@ def release(
     """
     if not stale:
         raise RequestInvalid(
-            "cannot release a lock without a reason",
+            f"cannot release the lock of {namespace}/{key} without a reason",
             hint=f"lockhouse lock release --stale {Address(namespace, key).words}, or lockhouse lock force-unlock "
             f"{Address(namespace, key).words} --reason TEXT",
         )
@@ -139,7 +139,11 @@ def set_policy(
     try:
         chosen = Act(act)
     except ValueError:
-        raise RequestInvalid(f"cannot use {act!r}: it must be {' or '.join(Act)}", argument="act") from None
+        raise RequestInvalid(
+            f"cannot use {act!r}: it must be {' or '.join(Act)}",
+            hint="lockhouse lock policy set NAMESPACE ask",
+            argument="act",
+        ) from None
     _show_policy(run, run.client.set_stale_rule(namespace, prefix, chosen))
 
 

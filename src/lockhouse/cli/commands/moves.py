@@ -63,7 +63,10 @@ def move(
 
     if undo:
         if source or target:
-            raise RequestInvalid("cannot move and undo a move at once")
+            raise RequestInvalid(
+                "cannot move and undo a move at once",
+                hint="lockhouse move --from PLACE --to PLACE, or lockhouse move --undo PLACE",
+            )
         with _place(undo, from_blobs, data, None, flag="--from-blobs") as place:
             was = moving.undo(place)
         said = f"{place.name} may be served again" if was else f"{place.name} was not moved: nothing to give up"

@@ -319,7 +319,9 @@ def save_file(path: Path, pieces: Iterator[bytes]) -> None:
         scratch.replace(path)
     except OSError as wrong:
         scratch.unlink(missing_ok=True)
-        raise RequestInvalid(f"cannot write {path}: {wrong.strerror}") from None
+        raise RequestInvalid(
+            f"cannot write {path}: {wrong.strerror}", hint="name another file: --output FILE"
+        ) from None
     except BaseException:
         scratch.unlink(missing_ok=True)
         raise

@@ -75,7 +75,10 @@ def tag(
     Example: lockhouse state tag terraform-state app/terraform.tfstate release=2026-11
     """
     if bool(tags) == none:
-        raise RequestInvalid("cannot tell which tags are meant: name them, or say --none")
+        raise RequestInvalid(
+            "cannot tell which tags are meant: name them, or say --none",
+            hint="lockhouse state tag NAMESPACE KEY --none, or its tags as NAME=VALUE",
+        )
     pairs = dict(each.partition("=")[::2] for each in tags or ())
     found = run.client.set_tags(namespace, key, run.client.version_id(namespace, key, version), pairs)
     shown = " ".join(f"{name}={value}" if value else name for name, value in sorted(found.tags.items()))

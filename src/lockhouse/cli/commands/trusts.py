@@ -48,9 +48,13 @@ def create(
 
     claims = dict(_pair(each) for each in claim)
     if len(claims) != len(claim):
-        raise RequestInvalid("cannot trust one claim with two values: create two CI jobs", argument="claim")
+        raise RequestInvalid(
+            f"cannot trust the claim {_twice(claim)} with two values: create two CI jobs",
+            hint="lockhouse trust create once for each value",
+            argument="claim",
+        )
     if not 15 <= minutes <= 60:
-        raise RequestInvalid("cannot use these minutes: 15 to 60", argument="minutes")
+        raise RequestInvalid(f"cannot use {minutes} minutes: 15 to 60", hint="--minutes 60", argument="minutes")
     policy = TrustPolicy(
         issuer=_KNOWN.get(issuer, issuer), audience=audience, claims=claims, seconds=minutes * 60, proposals=proposals
     )
@@ -97,6 +101,11 @@ def delete(run: Run, name: KeyName) -> None:
     run.done(name=name, text=f"deleted {name}")
 
 
+def _twice(claims: list[str]) -> str:
+    names = [each.partition("=")[0] for each in claims]
+    return next(name for name in names if names.count(name) > 1)
+
+
 def _missing(name: str) -> PrincipalNotFound:
     return PrincipalNotFound(f"cannot find a trust policy named {name!r}", hint="lockhouse trust list")
 
@@ -104,7 +113,11 @@ def _missing(name: str) -> PrincipalNotFound:
 def _pair(text: str) -> tuple[str, str]:
     name, _, value = text.partition("=")
     if not name or not value:
-        raise RequestInvalid(f"cannot use --claim {text!r}: it must be NAME=VALUE", argument="claim")
+        raise RequestInvalid(
+            f"cannot use --claim {text!r}: it must be NAME=VALUE",
+            hint="for example: --claim repository_id=123",
+            argument="claim",
+        )
     return name, value
 
 

@@ -258,7 +258,9 @@ class S3Source:
                 if answer.status_code not in _AGAIN or not left:
                     raise self._refusal(key, answer)
             self._pause(2.0 ** (_TRIES - left - 2))
-        raise ServerUnreachable(f"cannot read {self.name}: it was asked {_TRIES} times")
+        raise ServerUnreachable(
+            f"cannot read {self.name}: it was asked {_TRIES} times", hint="run it again: it goes on"
+        )
 
     def _request(self, key: str, query: Sequence[tuple[str, str]]) -> httpx.Request:
         parts = urlsplit(self._endpoint)
@@ -320,11 +322,16 @@ def _lock(key: str, raw: bytes, through: str) -> HeldLock:
 
 def _xml(raw: bytes, endpoint: str) -> ET.Element:
     if b"<!DOCTYPE" in raw[:1000] or b"<!ENTITY" in raw:
-        raise ServerUnreachable(f"cannot read the answer of {endpoint}: it is not what S3 answers")
+        raise ServerUnreachable(
+            f"cannot read the answer of {endpoint}: it is not what S3 answers",
+            hint="is it the endpoint of S3? --source-endpoint URL",
+        )
     try:
         return ET.fromstring(raw)  # noqa: S314 - no entities, as just checked
     except ET.ParseError as wrong:
-        raise ServerUnreachable(f"cannot read the answer of {endpoint}: {wrong}") from None
+        raise ServerUnreachable(
+            f"cannot read the answer of {endpoint}: {wrong}", hint="is it the endpoint of S3? --source-endpoint URL"
+        ) from None
 
 
 def _tag(element: ET.Element) -> str:

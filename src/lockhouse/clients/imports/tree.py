@@ -72,7 +72,9 @@ class TreeSource:
                         waiting = []
                     waiting.append(row)
         except (OSError, msgspec.DecodeError, UnicodeDecodeError) as wrong:
-            raise RequestInvalid(f"cannot read {self._root / INDEX}: {wrong}") from None
+            raise RequestInvalid(
+                f"cannot read {self._root / INDEX}: {wrong}", hint="name the directory that lockhouse export wrote"
+            ) from None
         if waiting:
             yield self._key(waiting)
 
@@ -81,7 +83,10 @@ class TreeSource:
         row = self._files[key.namespace, key.key, version.id]
         path = (self._root / row.file).resolve()
         if not path.is_relative_to(self._root.resolve()):
-            raise RequestInvalid(f"cannot read {row.file}: it is not in {self._root}")
+            raise RequestInvalid(
+                f"cannot read {row.file}: it is not in {self._root}",
+                hint="copy the whole directory that lockhouse export wrote",
+            )
         with path.open("rb") as file:
             yield Fetched(iter(lambda: file.read(_PIECE), b""), row.md5, row.content_type)
 
@@ -113,7 +118,10 @@ class TreeSource:
 def directory_source(path: Path) -> DirectorySource | TreeSource:
     """The directory as a source. Errors: `request.invalid` when there is none."""
     if not path.is_dir():
-        raise RequestInvalid(f"cannot read {path}: it is not a directory")
+        raise RequestInvalid(
+            f"cannot read {path}: it is not a directory",
+            hint="lockhouse import s3://BUCKET, or name the directory that lockhouse export wrote",
+        )
     return TreeSource(path) if (path / INDEX).is_file() else DirectorySource(path)
 
 

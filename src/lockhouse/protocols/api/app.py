@@ -118,7 +118,8 @@ class Api:
         authenticator = self._backing.authenticator
         who = request.trail.who = await authenticator.asking(lambda: self._identify(request))
         if route is None:
-            unknown = RequestInvalid("cannot find this address in the API", hint=f"{PREFIX}/openapi.json")
+            path = request.raw_path[:200].decode("latin-1")
+            unknown = RequestInvalid(f"cannot find {path} in the API", hint=f"{PREFIX}/openapi.json")
             return _json(404, wire.encode_problem(unknown, request.request_id)[1])
         if isinstance(route, str):
             raise MethodNotAllowed(f"cannot use {request.method[:20]} here", allow=route)
@@ -127,7 +128,11 @@ class Api:
     async def _call(self, request: Request, route: Route, names: dict[str, str], who: Identity) -> Response:
         request.trail.action = f"{route.method} {route.path}"
         if not all(map(is_text, (*names.values(), *(value for _, value in request.query)))):
-            raise RequestInvalid("cannot read this address: it is not UTF-8", argument="address")
+            raise RequestInvalid(
+                "cannot read this address: it is not UTF-8",
+                hint="encode it in UTF-8 and then in percents",
+                argument="address",
+            )
         if "namespace" in names:
             request.trail.address = Address(names["namespace"], request.parameter("key") or "")
         unknown = {name for name, _ in request.query} - set(route.query)

@@ -120,7 +120,11 @@ class Call:
         """The address that path and query name. Errors: `request.invalid` without a key."""
         key = self.query.get("key", "")
         if not key:
-            raise RequestInvalid("cannot tell which state is meant: the parameter key is missing", argument="key")
+            raise RequestInvalid(
+                "cannot tell which state is meant: the parameter key is missing",
+                hint="add ?key=KEY to the address",
+                argument="key",
+            )
         return Address(self.path["namespace"], key)
 
     def seen(self, lock: Lock, written: float) -> float:
@@ -133,7 +137,11 @@ class Call:
         if not text:
             return default
         if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= largest):
-            raise RequestInvalid(f"cannot use {name} {text[:40]!r}: it must be a number up to {largest}", argument=name)
+            raise RequestInvalid(
+                f"cannot use {name} {text[:40]!r}: it must be a number up to {largest}",
+                hint=f"{name}={largest}",
+                argument=name,
+            )
         return int(text)
 
     def limit(self) -> int:
@@ -142,5 +150,7 @@ class Call:
     def switch(self, name: str) -> bool:
         text = self.query.get(name, "false")
         if text not in ("true", "false"):
-            raise RequestInvalid(f"cannot use {name} {text[:40]!r}: it must be true or false", argument=name)
+            raise RequestInvalid(
+                f"cannot use {name} {text[:40]!r}: it must be true or false", hint=f"{name}=true", argument=name
+            )
         return text == "true"

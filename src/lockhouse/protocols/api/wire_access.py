@@ -243,7 +243,9 @@ def link_of(asked: LinkAsk | None) -> Link | None:
     if asked is None or not (asked.issuer or asked.subject):
         return None
     if not (asked.issuer and asked.subject):
-        raise DocumentMalformed("cannot link: both issuer and subject are needed", argument="link")
+        raise DocumentMalformed(
+            "cannot link: both issuer and subject are needed", hint="give both, or neither", argument="link"
+        )
     return Link(asked.issuer, asked.subject, asked.email, asked.display_name)
 
 

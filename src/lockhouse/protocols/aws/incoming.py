@@ -54,7 +54,9 @@ class Incoming:
     def _expected(self, limit: int, *, checksums: bool) -> Expected:
         expected = read_expected(self._verified, self._request.headers, checksums=checksums)
         if expected.length is not None and expected.length > limit:
-            raise BodyTooLarge(f"cannot take more than {limit} bytes here", limit=limit)
+            raise BodyTooLarge(
+                f"cannot take more than {limit} bytes here", hint="send less in one request", limit=limit
+            )
         return expected
 
 

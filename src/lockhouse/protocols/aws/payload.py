@@ -87,7 +87,10 @@ def read_expected(verified: Verified, headers: Headers, *, checksums: bool = Tru
     if verified.mode in _CHUNKED_MODES:
         length = _length(fields.get(b"x-amz-decoded-content-length"), "x-amz-decoded-content-length")
         if length is None:
-            raise BodyLengthMissing("cannot take a chunked body without x-amz-decoded-content-length")
+            raise BodyLengthMissing(
+                "cannot take a chunked body without x-amz-decoded-content-length",
+                hint="send it: the length in bytes before it was cut into chunks",
+            )
         trailers = _announced(headers, verified.mode)
     elif length is None and b"transfer-encoding" not in fields:
         length = 0
@@ -283,11 +286,19 @@ class ChunkDecoder:
                     self._stage = _Stage.DATA_END
                 continue
             if self._stage is _Stage.DONE:
-                raise RequestInvalid("cannot take this body: bytes follow its last chunk")
+                raise RequestInvalid(
+                    "cannot take this body: bytes follow its last chunk",
+                    hint="send it again with an AWS SDK or the AWS CLI; does a proxy rewrite bodies?",
+                    argument="body",
+                )
             found = buffer.find(b"\r\n", position, position + _MAX_CHUNK_LINE + 2)
             if found < 0:
                 if end - position > _MAX_CHUNK_LINE:
-                    raise RequestInvalid("cannot read this body: a line of its chunk framing is too long")
+                    raise RequestInvalid(
+                        "cannot read this body: a line of its chunk framing is too long",
+                        hint="send it again with an AWS SDK or the AWS CLI; does a proxy rewrite bodies?",
+                        argument="body",
+                    )
                 self._rest = buffer[position:]
                 break
             line = buffer[position:found]
@@ -307,7 +318,11 @@ class ChunkDecoder:
                 self._start_chunk(line)
             case _Stage.DATA_END:
                 if line:
-                    raise RequestInvalid("cannot read this body: a chunk is longer than it says")
+                    raise RequestInvalid(
+                        "cannot read this body: a chunk is longer than it says",
+                        hint="send it again with an AWS SDK or the AWS CLI; does a proxy rewrite bodies?",
+                        argument="body",
+                    )
                 self._close_chunk()
                 self._stage = _Stage.LINE
             case _Stage.TRAILERS:
@@ -322,7 +337,11 @@ class ChunkDecoder:
     def _start_chunk(self, line: bytes) -> None:
         match = _CHUNK_LINE.fullmatch(line)
         if match is None or (match[2] is None) != (self._seal is None):
-            raise RequestInvalid("cannot read this body: its chunk framing is broken")
+            raise RequestInvalid(
+                "cannot read this body: its chunk framing is broken",
+                hint="send it again with an AWS SDK or the AWS CLI; does a proxy rewrite bodies?",
+                argument="body",
+            )
         size = int(match[1], 16)
         self._signature = (match[2] or b"").decode("ascii")
         self._taken += size
@@ -349,21 +368,37 @@ class ChunkDecoder:
         known = {known for known, _ in self._trailers}
         permitted = name in self._announced or (self._seal is not None and name == _TRAILER_SIGNATURE)
         if not colon or not permitted or name in known or len(known) >= _MAX_TRAILERS or size > _MAX_TRAILER_BYTES:
-            raise RequestInvalid("cannot take this body: its trailers are not the announced ones", argument="trailer")
+            raise RequestInvalid(
+                "cannot take this body: its trailers are not the announced ones",
+                hint="announce in x-amz-trailer what is sent, as an AWS SDK does",
+                argument="trailer",
+            )
         if _TRAILER_SIGNATURE in known:
-            raise RequestInvalid("cannot take this body: a trailer follows their signature", argument="trailer")
+            raise RequestInvalid(
+                "cannot take this body: a trailer follows their signature",
+                hint="announce in x-amz-trailer what is sent, as an AWS SDK does",
+                argument="trailer",
+            )
         self._trailers.append((name, value.strip()))
 
     def _close_trailers(self) -> None:
         seen = dict(self._trailers)
         signature = seen.pop(_TRAILER_SIGNATURE, "")
         if seen.keys() != set(self._announced):
-            raise RequestInvalid("cannot take this body: an announced trailer is missing", argument="trailer")
+            raise RequestInvalid(
+                "cannot take this body: an announced trailer is missing",
+                hint="announce in x-amz-trailer what is sent, as an AWS SDK does",
+                argument="trailer",
+            )
         if self._seal is not None and self._announced:
             canonical = "".join(f"{name}:{value}\n" for name, value in seen.items()).encode("latin-1")
             self._seal.check_trailers(signature, canonical)
         elif signature:
-            raise RequestInvalid("cannot take this body: its trailers are not the announced ones", argument="trailer")
+            raise RequestInvalid(
+                "cannot take this body: its trailers are not the announced ones",
+                hint="announce in x-amz-trailer what is sent, as an AWS SDK does",
+                argument="trailer",
+            )
 
 
 async def decoded_chunks(chunks: Chunks, proof: BodyProof, run: Run[list[bytes]]) -> AsyncIterator[bytes]:
@@ -403,7 +438,11 @@ async def whole_body(chunks: Chunks, limit: int) -> bytes:
     async for chunk in chunks:
         size += len(chunk)
         if size > limit:
-            raise BodyTooLarge(f"cannot take more than {limit} bytes here", limit=limit)
+            raise BodyTooLarge(
+                f"cannot take more than {limit} bytes here",
+                hint="send less, or raise the setting max_body (LOCKHOUSE_MAX_BODY)",
+                limit=limit,
+            )
         waiting.append(chunk)
     return waiting[0] if len(waiting) == 1 else b"".join(waiting)
 
@@ -418,7 +457,7 @@ def _length(text: bytes | None, name: str) -> int | None:
     if text is None:
         return None
     if not (text.isdigit() and len(text) <= 18):
-        raise RequestInvalid(f"cannot read {name}", argument=name)
+        raise RequestInvalid(f"cannot read {name}", hint="let an AWS SDK or the AWS CLI write it", argument=name)
     return int(text)
 
 
@@ -428,7 +467,11 @@ def _announced(headers: Headers, mode: PayloadMode) -> tuple[str, ...]:
     )
     if mode is PayloadMode.CHUNKED:
         if names:
-            raise RequestInvalid("cannot take trailers in this payload mode", argument="x-amz-trailer")
+            raise RequestInvalid(
+                "cannot take trailers in this payload mode",
+                hint="announce a STREAMING payload with a trailer in x-amz-content-sha256",
+                argument="x-amz-trailer",
+            )
         return ()
     if len(names) > 1:
         raise BodyDigestInvalid("cannot take several checksums of one body: announce one trailer")

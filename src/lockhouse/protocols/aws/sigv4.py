@@ -324,7 +324,10 @@ def _from_header(parts: Parts, authorization: str, now: float) -> Claim:
 
 def _from_query(parts: Parts, now: float) -> Claim:
     if parts.method not in ("GET", "HEAD"):
-        raise AccessDenied("cannot accept a presigned request that is not a read: sign it in its header")
+        raise AccessDenied(
+            "cannot accept a presigned request that is not a read: sign it in its header",
+            hint="let an AWS SDK or the AWS CLI sign it in the Authorization header",
+        )
     fields: dict[str, str] = {}
     for name, value in split_query(parts.raw_query):
         lowered = name.lower()
@@ -436,7 +439,9 @@ def _payload(stated: str | None, *, presigned: bool) -> tuple[PayloadMode, str]:
         if presigned:
             return PayloadMode.UNSIGNED, PayloadMode.UNSIGNED.value
         raise RequestInvalid(
-            "cannot do without the header x-amz-content-sha256 in a signed request", argument="x-amz-content-sha256"
+            "cannot do without the header x-amz-content-sha256 in a signed request",
+            hint="send the SHA-256 of the body in it, or UNSIGNED-PAYLOAD",
+            argument="x-amz-content-sha256",
         )
     if _is_sha256(stated):
         return PayloadMode.HASH, stated
@@ -445,6 +450,7 @@ def _payload(stated: str | None, *, presigned: bool) -> tuple[PayloadMode, str]:
         raise RequestInvalid(
             "cannot accept this x-amz-content-sha256: a SHA-256 in lower-case hex, UNSIGNED-PAYLOAD or one of the "
             "STREAMING modes with AWS4-HMAC-SHA256",
+            hint="let an AWS SDK or the AWS CLI compute it",
             argument="x-amz-content-sha256",
         )
     return mode, stated

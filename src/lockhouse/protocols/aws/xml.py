@@ -56,7 +56,10 @@ def read_document(raw: bytes, root: str) -> Node:
             if event == "start":
                 count += 1
                 if len(stack) >= MAX_DEPTH or count > MAX_NODES:
-                    raise DocumentMalformed("cannot read this XML: it is too deep or too large")
+                    raise DocumentMalformed(
+                        "cannot read this XML: it is too deep or too large",
+                        hint="send less at once, in the form that an AWS SDK writes",
+                    )
                 node = Node(str(element.tag).rpartition("}")[2], "", [])
                 if stack:
                     stack[-1].children.append(node)
@@ -67,9 +70,14 @@ def read_document(raw: bytes, root: str) -> Node:
                 element.clear()
                 whole = node
     except (ParseError, DefusedXmlException, UnicodeError, ValueError, LookupError):
-        raise DocumentMalformed("cannot read this XML: it is not well-formed, or declares a document type") from None
+        raise DocumentMalformed(
+            "cannot read this XML: it is not well-formed, or declares a document type",
+            hint="send it in the form that an AWS SDK writes",
+        ) from None
     if whole is None or whole.name != root:
-        raise DocumentMalformed(f"cannot read this XML: {root} was expected")
+        raise DocumentMalformed(
+            f"cannot read this XML: {root} was expected", hint="send it in the form that an AWS SDK writes"
+        )
     return whole
 
 

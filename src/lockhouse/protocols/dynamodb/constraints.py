@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Mapping, Sized
 
 from lockhouse.core.items import TABLE_NAME
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 
 _MAX_ERRORS = 10
 _MAX_SHOWN = 300
@@ -49,9 +49,9 @@ class Constraints:
 
         RequestInvalid (`request.invalid`) at once."""
         if value is None:
-            raise RequestInvalid("The parameter 'TableName' is required but was not present in the request")
+            raise AwsRefusal("The parameter 'TableName' is required but was not present in the request")
         if not _MIN_NAME <= len(table_name(value)) <= _MAX_NAME:
-            raise RequestInvalid(
+            raise AwsRefusal(
                 f"TableName must be at least {_MIN_NAME} characters long and at most {_MAX_NAME} characters long"
             )
         self.table_name(value)
@@ -102,7 +102,7 @@ class Constraints:
         if self._errors:
             errors = self._errors[:_MAX_ERRORS]
             plural = "s" if len(errors) > 1 else ""
-            raise RequestInvalid(f"{len(errors)} validation error{plural} detected: {'; '.join(errors)}")
+            raise AwsRefusal(f"{len(errors)} validation error{plural} detected: {'; '.join(errors)}")
 
 
 def _named(value: object) -> str:

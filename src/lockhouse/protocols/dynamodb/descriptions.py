@@ -10,7 +10,7 @@ import msgspec
 
 from lockhouse.core.attributes import Kind
 from lockhouse.core.items import KeyAttribute, Schema, Table
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal, RequestInvalid
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import Constraints
 from lockhouse.protocols.dynamodb.values import Json
@@ -66,11 +66,20 @@ def refuse_indexes(local: object, secondary: object, stream: StreamSpecification
     """What a lock service does not do, said plainly."""
     for given, what in ((local, "local secondary indexes"), (secondary, "global secondary indexes")):
         if given:
-            raise RequestInvalid(f"{_INVALID}{what} are not supported: this is a lock service's table")
+            raise RequestInvalid(
+                f"{_INVALID}{what} are not supported: this is a lock service's table",
+                hint="leave them out; docs/reference/dynamodb.md says what a table here has",
+            )
     if stream is not None and stream.StreamEnabled:
-        raise RequestInvalid(f"{_INVALID}streams are not supported: this is a lock service's table")
+        raise RequestInvalid(
+            f"{_INVALID}streams are not supported: this is a lock service's table",
+            hint="leave them out; docs/reference/dynamodb.md says what a table here has",
+        )
     if replicas:
-        raise RequestInvalid(f"{_INVALID}global tables are not supported: this is a lock service's table")
+        raise RequestInvalid(
+            f"{_INVALID}global tables are not supported: this is a lock service's table",
+            hint="leave them out; docs/reference/dynamodb.md says what a table here has",
+        )
 
 
 def check_definitions(rules: Constraints, attributes: list[AttributeDefinition] | None) -> None:
@@ -97,18 +106,18 @@ def read_schema(attributes: list[AttributeDefinition], keys: list[KeySchemaEleme
     names = [each.AttributeName or "" for each in keys]
     kinds = {each.AttributeName or "": each.AttributeType or "S" for each in attributes}
     if len(set(names)) != len(names):
-        raise RequestInvalid("Both the Hash Key and the Range Key element in the KeySchema have the same name")
+        raise AwsRefusal("Both the Hash Key and the Range Key element in the KeySchema have the same name")
     if keys[0].KeyType != "HASH":
-        raise RequestInvalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+        raise AwsRefusal("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
     if len(keys) > 1 and keys[1].KeyType != "RANGE":
-        raise RequestInvalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
+        raise AwsRefusal("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
     if any(name not in kinds for name in names):
-        raise RequestInvalid(
+        raise AwsRefusal(
             f"{_INVALID}Some index key attributes are not defined in AttributeDefinitions. Keys: "
             f"[{', '.join(names)}], AttributeDefinitions: [{', '.join(kinds)}]"
         )
     if len(kinds) != len(names) or len(attributes) != len(kinds):
-        raise RequestInvalid(
+        raise AwsRefusal(
             f"{_INVALID}Number of attributes in KeySchema does not exactly match number of attributes defined in "
             "AttributeDefinitions"
         )
@@ -120,13 +129,13 @@ def read_billing(mode: str | None, units: ProvisionedThroughput | None) -> tuple
     """(billing mode, read units, write units)."""
     if mode == "PAY_PER_REQUEST":
         if units is not None:
-            raise RequestInvalid(
+            raise AwsRefusal(
                 f"{_INVALID}Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is "
                 "PAY_PER_REQUEST"
             )
         return mode, 0, 0
     if units is None:
-        raise RequestInvalid(
+        raise AwsRefusal(
             f"{_INVALID}ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED"
         )
     return "PROVISIONED", units.ReadCapacityUnits or 0, units.WriteCapacityUnits or 0
@@ -137,15 +146,20 @@ def read_tags(tags: list[Tag] | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for tag in tags or ():
         if not tag.Key or tag.Value is None or len(tag.Key) > 128 or len(tag.Value) > 256:
-            raise RequestInvalid(f"{_INVALID}a tag has a key of 1 to 128 characters and a value of at most 256")
+            raise RequestInvalid(
+                f"{_INVALID}a tag has a key of 1 to 128 characters and a value of at most 256", hint="shorten it"
+            )
         for text in (tag.Key, tag.Value):
             if not all(each.isalnum() or each.isspace() or each in _TAG_SIGNS for each in text):
-                raise RequestInvalid(f"{_INVALID}a tag has letters, digits, spaces and {_TAG_SIGNS} only: {text}")
+                raise RequestInvalid(
+                    f"{_INVALID}a tag has letters, digits, spaces and {_TAG_SIGNS} only: {text}",
+                    hint="leave the other signs out",
+                )
         if tag.Key in found:
-            raise RequestInvalid(f"{_INVALID}Duplicate tag keys found: {tag.Key}")
+            raise AwsRefusal(f"{_INVALID}Duplicate tag keys found: {tag.Key}")
         found[tag.Key] = tag.Value
     if len(found) > MAX_TAGS:
-        raise RequestInvalid("Too many tags: a table has at most 50")
+        raise AwsRefusal("Too many tags: a table has at most 50")
     return found
 
 

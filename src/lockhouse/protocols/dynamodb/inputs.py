@@ -13,7 +13,7 @@ import msgspec
 from lockhouse.core.attributes import Item
 from lockhouse.core.conditions import Condition, Path
 from lockhouse.core.items import Schema, check_paths
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal, RequestInvalid
 from lockhouse.protocols.dynamodb import legacy
 from lockhouse.protocols.dynamodb.constraints import Constraints
 from lockhouse.protocols.dynamodb.expressions.condition import parse_condition
@@ -134,15 +134,15 @@ def check_search(wanted: Search, older: Mapping[str, Mapping[str, FilterConditio
         legacy.check_conditions(rules, field, conditions)
     rules.check()
     if wanted.IndexName is not None:
-        raise RequestInvalid(f"The table does not have the specified index: {wanted.IndexName}")
+        raise AwsRefusal(f"The table does not have the specified index: {wanted.IndexName}")
     if wanted.Select == "ALL_PROJECTED_ATTRIBUTES":
-        raise RequestInvalid("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
+        raise AwsRefusal("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
     narrowed = wanted.ProjectionExpression is not None or wanted.AttributesToGet is not None
     if narrowed and wanted.Select not in (None, "SPECIFIC_ATTRIBUTES"):
         what = "ProjectionExpression" if wanted.ProjectionExpression is not None else "AttributesToGet"
-        raise RequestInvalid(f"Cannot specify the {what} when choosing to get {wanted.Select}")
+        raise AwsRefusal(f"Cannot specify the {what} when choosing to get {wanted.Select}")
     if wanted.Select == "SPECIFIC_ATTRIBUTES" and not narrowed:
-        raise RequestInvalid(
+        raise AwsRefusal(
             "One or more parameter values were invalid: Must specify the AttributesToGet or ProjectionExpression when "
             "choosing to get SPECIFIC_ATTRIBUTES"
         )
@@ -161,20 +161,18 @@ def check_parameters(
     new = [name for name, value in expressions.items() if value is not None]
     old = [name for name, value in older.items() if value is not None]
     if new and old:
-        raise RequestInvalid(
+        raise AwsRefusal(
             "Can not use both expression and non-expression parameters in the same request: Non-expression "
             f"parameters: {{{', '.join(old)}}} Expression parameters: {{{', '.join(new)}}}"
         )
     if wanted.ExpressionAttributeNames is not None and not new:
-        raise RequestInvalid("ExpressionAttributeNames can only be specified when using expressions")
+        raise AwsRefusal("ExpressionAttributeNames can only be specified when using expressions")
     if not isinstance(wanted, Placed) or wanted.ExpressionAttributeValues is None:
         return
     if not any(name in new for name in with_values):
         verb = "are" if len(with_values) > 1 else "is"
         names = " and ".join(with_values)
-        raise RequestInvalid(
-            f"ExpressionAttributeValues can only be specified when using expressions: {names} {verb} null"
-        )
+        raise AwsRefusal(f"ExpressionAttributeValues can only be specified when using expressions: {names} {verb} null")
 
 
 def placeholders_of(wanted: Placed | Read) -> Placeholders:
@@ -186,7 +184,7 @@ def placeholders_of(wanted: Placed | Read) -> Placeholders:
             try:
                 values[name] = read_value(value)
             except RequestInvalid as problem:
-                raise RequestInvalid(
+                raise AwsRefusal(
                     f"ExpressionAttributeValues contains invalid value: {problem.message} for key {name}"
                 ) from None
     for name in (wanted.ExpressionAttributeNames or {}).values():
@@ -228,15 +226,13 @@ def projection_of(
     for name in attributes:
         check_name(name)
     if not attributes:
-        raise RequestInvalid(
+        raise AwsRefusal(
             "1 validation error detected: Value '[]' at 'attributesToGet' failed to satisfy constraint: Member must "
             "have length greater than or equal to 1"
         )
     for name in attributes:
         if attributes.count(name) > 1:
-            raise RequestInvalid(
-                f"One or more parameter values were invalid: Duplicate value in attribute name: {name}"
-            )
+            raise AwsRefusal(f"One or more parameter values were invalid: Duplicate value in attribute name: {name}")
     return tuple((name,) for name in attributes)
 
 
@@ -257,7 +253,7 @@ def start_of(wanted: Search) -> Item | None:
     try:
         return read_item(wanted.ExclusiveStartKey)
     except RequestInvalid as problem:
-        raise RequestInvalid(f"The provided starting key is invalid: {problem.message}") from None
+        raise AwsRefusal(f"The provided starting key is invalid: {problem.message}") from None
 
 
 def string_key(key: Item, name: str) -> str | None:

@@ -27,7 +27,7 @@ from lockhouse.core.conditions import (
     OneOf,
 )
 from lockhouse.core.updates import Add, Change, Delete, IfNotExists, ListAppend, Remove, Set
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 from lockhouse.protocols.dynamodb.constraints import Constraints
 from lockhouse.protocols.dynamodb.values import WireValue, check_name, read_value
 
@@ -100,17 +100,17 @@ def filter_condition(conditions: Mapping[str, FilterCondition], operator: str | 
 def key_condition(conditions: Mapping[str, FilterCondition]) -> Condition:
     """The condition that KeyConditions means."""
     if len(conditions) > 2:
-        raise RequestInvalid("Conditions can be of length 1 or 2 only")
+        raise AwsRefusal("Conditions can be of length 1 or 2 only")
     condition = filter_condition(conditions)
     if any(each.ComparisonOperator not in _INDEXABLE for each in conditions.values()):
-        raise RequestInvalid("Attempted conditional constraint is not an indexable operation")
+        raise AwsRefusal("Attempted conditional constraint is not an indexable operation")
     return condition
 
 
 def check_operator(operator: str | None, given: Mapping[str, object] | None, field: str) -> None:
     """ConditionalOperator joins the older conditions, of which there must be some."""
     if operator is not None and not given:
-        raise RequestInvalid(f"{_INVALID}ConditionalOperator cannot be used without {field}")
+        raise AwsRefusal(f"{_INVALID}ConditionalOperator cannot be used without {field}")
 
 
 def check_conditions(rules: Constraints, field: str, conditions: Mapping[str, FilterCondition] | None) -> None:
@@ -147,30 +147,28 @@ def _joined(conditions: list[Condition], operator: str | None) -> Condition:
 
 def _expected(name: str, each: Expected) -> Condition:
     if each.AttributeValueList is not None and each.Value is not None:
-        raise RequestInvalid(f"{_INVALID}Value and AttributeValueList cannot be used together for Attribute: {name}")
+        raise AwsRefusal(f"{_INVALID}Value and AttributeValueList cannot be used together for Attribute: {name}")
     if each.ComparisonOperator is not None:
         if each.Exists is not None:
-            raise RequestInvalid(
-                f"{_INVALID}Exists and ComparisonOperator cannot be used together for Attribute: {name}"
-            )
+            raise AwsRefusal(f"{_INVALID}Exists and ComparisonOperator cannot be used together for Attribute: {name}")
         values = each.AttributeValueList if each.AttributeValueList is not None else [each.Value] if each.Value else []
         if not values and each.AttributeValueList is None and each.ComparisonOperator not in ("NULL", "NOT_NULL"):
-            raise RequestInvalid(
+            raise AwsRefusal(
                 f"{_INVALID}Value or AttributeValueList must be used with ComparisonOperator: "
                 f"{each.ComparisonOperator} for Attribute: {name}"
             )
         return _compare(name, each.ComparisonOperator, values)
     if each.AttributeValueList is not None:
-        raise RequestInvalid(
+        raise AwsRefusal(
             f"{_INVALID}AttributeValueList can only be used with a ComparisonOperator for Attribute: {name}"
         )
     if each.Exists is False:
         if each.Value is not None:
-            raise RequestInvalid(f"{_INVALID}Value cannot be used when Exists is false for Attribute: {name}")
+            raise AwsRefusal(f"{_INVALID}Value cannot be used when Exists is false for Attribute: {name}")
         return Not(Exists((name,)))
     if each.Value is None:
         shown = "null" if each.Exists is None else "true"
-        raise RequestInvalid(f"{_INVALID}Value must be provided when Exists is {shown} for Attribute: {name}")
+        raise AwsRefusal(f"{_INVALID}Value must be provided when Exists is {shown} for Attribute: {name}")
     return Compare(Comparator.EQ, At((name,)), Constant(read_value(each.Value)))
 
 
@@ -202,15 +200,15 @@ def _check_values(operator: str, values: list[Value]) -> None:
     counts = {"NULL": 0, "NOT_NULL": 0, "BETWEEN": 2}
     fits = len(values) > 0 if operator == "IN" else len(values) == counts.get(operator, 1)
     if not fits:
-        raise RequestInvalid(f"{_INVALID}Invalid number of argument(s) for the {operator} ComparisonOperator")
+        raise AwsRefusal(f"{_INVALID}Invalid number of argument(s) for the {operator} ComparisonOperator")
     kinds = [kind_of(value) for value in values]
     if len(set(kinds)) > 1:
-        raise RequestInvalid(f"{_INVALID}AttributeValues inside AttributeValueList must be of same type")
+        raise AwsRefusal(f"{_INVALID}AttributeValues inside AttributeValueList must be of same type")
     allowed = (Kind.S, Kind.B) if operator == "BEGINS_WITH" else _SCALARS
     if kinds and operator not in ("EQ", "NE") and kinds[0] not in allowed:
-        raise RequestInvalid(f"{_INVALID}ComparisonOperator {operator} is not valid for {kinds[0]} AttributeValue type")
+        raise AwsRefusal(f"{_INVALID}ComparisonOperator {operator} is not valid for {kinds[0]} AttributeValue type")
     if operator == "BETWEEN" and order(values[0], values[1]) == 1:
-        raise RequestInvalid(
+        raise AwsRefusal(
             "The BETWEEN condition was provided a range where the lower bound is greater than the upper bound"
         )
 
@@ -219,20 +217,20 @@ def _change(name: str, update: Update) -> Change:
     path = (name,)
     if update.Value is None:
         if update.Action != "DELETE":
-            raise RequestInvalid(f"{_INVALID}Only DELETE action is allowed when no attribute value is specified")
+            raise AwsRefusal(f"{_INVALID}Only DELETE action is allowed when no attribute value is specified")
         return Remove(path)
     value = read_value(update.Value)
     kind = kind_of(value)
     match update.Action:
         case "DELETE":
             if kind not in (Kind.SS, Kind.NS, Kind.BS):
-                raise RequestInvalid(f"{_INVALID}DELETE action with value is not supported for the type {kind}")
+                raise AwsRefusal(f"{_INVALID}DELETE action with value is not supported for the type {kind}")
             return Delete(path, value, _MISMATCH)
         case "ADD":
             if isinstance(value, list):
                 return Set(path, ListAppend(IfNotExists(path, Constant([])), Constant(value), _MISMATCH))
             if not isinstance(value, Decimal) and kind not in (Kind.SS, Kind.NS, Kind.BS):
-                raise RequestInvalid(f"{_INVALID}ADD action is not supported for the type {kind}")
+                raise AwsRefusal(f"{_INVALID}ADD action is not supported for the type {kind}")
             return Add(path, value, _MISMATCH)
         case _:
             return Set(path, Constant(value))

@@ -24,7 +24,7 @@ from lockhouse.core.attributes import (
     number_text,
     parse_number,
 )
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 from lockhouse.protocols.dynamodb.faults import Fault, Refusal
 
 _INVALID = "One or more parameter values were invalid: "
@@ -60,15 +60,15 @@ def read_item(wire: Mapping[str, WireValue]) -> Item:
 def check_name(name: str) -> None:
     """RequestInvalid when no attribute can have this name."""
     if not name:
-        raise RequestInvalid(f"{_INVALID}Empty attribute name")
+        raise AwsRefusal(f"{_INVALID}Empty attribute name")
     if len(name) > _MAX_NAME_BYTES // 4 and len(name.encode("utf-8", "surrogatepass")) > _MAX_NAME_BYTES:
-        raise RequestInvalid(f"{_INVALID}Attribute name is too large, must be less than {_MAX_NAME_BYTES + 1} bytes")
+        raise AwsRefusal(f"{_INVALID}Attribute name is too large, must be less than {_MAX_NAME_BYTES + 1} bytes")
 
 
 def read_value(wire: WireValue, depth: int = 0) -> Value:
     """The value that came. RequestInvalid with AWS's message when it is none."""
     if depth > MAX_NESTING:
-        raise RequestInvalid("Nesting Levels have exceeded supported limits")
+        raise AwsRefusal("Nesting Levels have exceeded supported limits")
     found: Value = None
     count = 0
     if wire.S is not None:
@@ -81,7 +81,7 @@ def read_value(wire: WireValue, depth: int = 0) -> Value:
         found, count = wire.BOOL, count + 1
     if wire.NULL is not None:
         if not wire.NULL:
-            raise RequestInvalid(f"{_INVALID}Null attribute value types must have the value of true")
+            raise AwsRefusal(f"{_INVALID}Null attribute value types must have the value of true")
         found, count = None, count + 1
     if wire.L is not None:
         found, count = [read_value(each, depth + 1) for each in wire.L], count + 1
@@ -95,7 +95,7 @@ def read_value(wire: WireValue, depth: int = 0) -> Value:
         found, count = _binaries(wire.BS), count + 1
     if count == 1:
         return found
-    raise RequestInvalid(
+    raise AwsRefusal(
         "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes"
         if count
         else "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes"
@@ -123,28 +123,28 @@ _T = TypeVar("_T", str, Decimal, bytes)
 
 def _distinct(members: list[_T], shown: Sequence[str], suffix: str) -> list[_T]:
     if len(set(members)) != len(members):
-        raise RequestInvalid(f"{_INVALID}Input collection [{', '.join(shown)}]{suffix} contains duplicates.")
+        raise AwsRefusal(f"{_INVALID}Input collection [{', '.join(shown)}]{suffix} contains duplicates.")
     return members
 
 
 def _strings(members: list[str]) -> StringSet:
     if not members:
-        raise RequestInvalid(f"{_INVALID}An string set  may not be empty")
+        raise AwsRefusal(f"{_INVALID}An string set  may not be empty")
     return StringSet(_distinct(members, members, ""))
 
 
 def _numbers(members: list[str]) -> NumberSet:
     if not members:
-        raise RequestInvalid(f"{_INVALID}An number set  may not be empty")
+        raise AwsRefusal(f"{_INVALID}An number set  may not be empty")
     numbers = [parse_number(each) for each in members]
     if len(set(numbers)) != len(numbers):
-        raise RequestInvalid("Input collection contains duplicates")
+        raise AwsRefusal("Input collection contains duplicates")
     return NumberSet(numbers)
 
 
 def _binaries(members: list[str]) -> BinarySet:
     if not members:
-        raise RequestInvalid(f"{_INVALID}Binary sets should not be empty")
+        raise AwsRefusal(f"{_INVALID}Binary sets should not be empty")
     return BinarySet(_distinct([_binary(each) for each in members], members, "of type BS"))
 
 

@@ -127,7 +127,11 @@ class HttpRoom:
         version_id, serial = wire.decode_parameter(request.parameter("version")), request.parameter("serial")
         if serial is not None:
             if not serial.isascii() or not serial.isdigit() or len(serial) > 20:
-                raise RequestInvalid(f"cannot read serial {serial!r}: it must be a number", argument="serial")
+                raise RequestInvalid(
+                    f"cannot read serial {serial!r}: it must be a number",
+                    hint="leave ?serial= out: the newest version comes",
+                    argument="serial",
+                )
             wanted = int(serial)
             version_id = await self._house.read(lambda tx: history.find_serial(tx, caller, address, wanted))
         return await self._house.get(caller, address, version_id)

@@ -167,7 +167,9 @@ def decode_parameter(value: str | None) -> str:
         return ""
     if len(value) > MAX_PARAMETER or not value.isprintable() or any("\ud800" <= each <= "\udfff" for each in value):
         raise RequestInvalid(
-            f"cannot use a parameter that is no text of up to {MAX_PARAMETER} characters", argument="query"
+            f"cannot use a parameter that is no text of up to {MAX_PARAMETER} characters",
+            hint="shorten it, or leave it out",
+            argument="query",
         )
     return value
 
@@ -222,7 +224,11 @@ def decode_lock_id(body: bytes) -> str:
     """The id in a LOCK body. Errors: `request.invalid` when it is not a lock document with an id."""
     lock_id = read_document(body).id
     if not lock_id:
-        raise RequestInvalid("cannot lock: the body is not a lock document with an ID", argument="ID")
+        raise RequestInvalid(
+            "cannot lock: the body is not a lock document with an ID",
+            hint="terraform force-unlock ID, or send the document that LOCK sent",
+            argument="ID",
+        )
     return lock_id
 
 

@@ -47,5 +47,7 @@ class Call(msgspec.Struct, frozen=True):
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise RequestInvalid(f"cannot use {name}: it is not UTF-8", argument=name) from None
+            raise RequestInvalid(
+                f"cannot use {name}: it is not UTF-8", hint="encode it in UTF-8 and then in percents", argument=name
+            ) from None
         return value

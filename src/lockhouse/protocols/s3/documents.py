@@ -101,13 +101,23 @@ def read_versioning(raw: bytes) -> None:
     node = xml.read_document(raw, "VersioningConfiguration")
     status = node.value("Status")
     if node.value("MfaDelete", node.value("MFADelete")) == "Enabled":
-        raise OperationUnsupported("cannot ask for a second factor at deletes")
+        raise OperationUnsupported("cannot ask for a second factor at deletes", hint="leave MfaDelete out")
     if status == "Suspended":
-        raise OperationUnsupported("cannot suspend versioning: every version of a state is kept here")
+        raise OperationUnsupported(
+            "cannot suspend versioning: every version of a state is kept here",
+            hint="aws s3api put-bucket-versioning --bucket BUCKET --versioning-configuration Status=Enabled",
+        )
     if not status:
-        raise DocumentMalformed("cannot read this versioning configuration: it has no Status", kind="versioning")
+        raise DocumentMalformed(
+            "cannot read this versioning configuration: it has no Status",
+            hint="aws s3api put-bucket-versioning --bucket BUCKET --versioning-configuration Status=Enabled",
+            kind="versioning",
+        )
     if status != "Enabled":
-        raise DocumentMalformed("cannot read this versioning configuration: Status is Enabled")
+        raise DocumentMalformed(
+            f"cannot read this versioning configuration: Status is {status[:20]!r}, it must be Enabled",
+            hint="aws s3api put-bucket-versioning --bucket BUCKET --versioning-configuration Status=Enabled",
+        )
 
 
 def read_location(raw: bytes) -> str:
@@ -115,7 +125,11 @@ def read_location(raw: bytes) -> str:
     `request.invalid`."""
     region = xml.read_document(raw, "CreateBucketConfiguration").value("LocationConstraint").strip()
     if region and not _REGION.fullmatch(region):
-        raise RequestInvalid("cannot use this LocationConstraint: letters, digits and '-'", argument="location")
+        raise RequestInvalid(
+            f"cannot use the LocationConstraint {region[:40]!r}: letters, digits and '-'",
+            hint="for example: --create-bucket-configuration LocationConstraint=eu-central-1",
+            argument="location",
+        )
     return region
 
 
@@ -138,11 +152,15 @@ def write_tag_set(tags: Mapping[str, str]) -> bytes:
 def _tags(node: Node, limit: int) -> dict[str, str]:
     tag_set = node.first("TagSet")
     if tag_set is None:
-        raise DocumentMalformed("cannot read these tags: a TagSet was expected")
+        raise DocumentMalformed(
+            "cannot read these tags: a TagSet was expected", hint="aws s3api put-bucket-tagging help"
+        )
     tags: dict[str, str] = {}
     for tag in tag_set.all("Tag"):
         if tag.first("Key") is None or tag.first("Value") is None:
-            raise DocumentMalformed("cannot read these tags: each Tag has a Key and a Value")
+            raise DocumentMalformed(
+                "cannot read these tags: each Tag has a Key and a Value", hint="aws s3api put-bucket-tagging help"
+            )
         fields.add_tag(tags, tag.value("Key"), tag.value("Value"), limit)
     return tags
 
@@ -154,94 +172,159 @@ def _check_tagging(node: Node) -> None:
 def _check_encryption(node: Node) -> None:
     rules = node.all("Rule")
     if len(rules) != 1:
-        raise DocumentMalformed("cannot read this encryption configuration: one Rule was expected")
+        raise DocumentMalformed(
+            "cannot read this encryption configuration: one Rule was expected",
+            hint="aws s3api put-bucket-encryption help",
+        )
     default = rules[0].first("ApplyServerSideEncryptionByDefault")
     algorithm = default.value("SSEAlgorithm") if default is not None else "AES256"
     if algorithm not in ("AES256", "aws:kms", "aws:kms:dsse"):
-        raise DocumentMalformed("cannot read this encryption configuration: SSEAlgorithm is AES256 or aws:kms")
+        raise DocumentMalformed(
+            "cannot read this encryption configuration: SSEAlgorithm is AES256 or aws:kms",
+            hint="aws s3api put-bucket-encryption help",
+        )
     if rules[0].value("BucketKeyEnabled", "false").strip().lower() not in ("true", "false"):
-        raise DocumentMalformed("cannot read this encryption configuration: BucketKeyEnabled is true or false")
+        raise DocumentMalformed(
+            "cannot read this encryption configuration: BucketKeyEnabled is true or false",
+            hint="aws s3api put-bucket-encryption help",
+        )
     if default is not None and algorithm == "AES256" and default.value("KMSMasterKeyID"):
-        raise RequestInvalid("cannot use a KMS key with AES256", argument="KMSMasterKeyID")
+        raise RequestInvalid(
+            "cannot use a KMS key with AES256",
+            hint="leave KMSMasterKeyID out, or say aws:kms",
+            argument="KMSMasterKeyID",
+        )
 
 
 def _check_public_access_block(node: Node) -> None:
     names = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
     if all(node.first(name) is None for name in names):
-        raise RequestInvalid("cannot use this configuration: it says nothing", argument="configuration")
+        raise RequestInvalid(
+            "cannot use this configuration: it says nothing",
+            hint="set at least one of its fields",
+            argument="configuration",
+        )
     for name in names:
         if node.value(name, "false").strip().lower() not in ("true", "false"):
-            raise DocumentMalformed(f"cannot read this configuration: {name} is true or false")
+            raise DocumentMalformed(
+                f"cannot read this configuration: {name} is true or false", hint=f"set {name} to true"
+            )
 
 
 def _check_lifecycle(node: Node) -> None:
     rules = node.all("Rule")
     if not 1 <= len(rules) <= 1000:
-        raise DocumentMalformed("cannot read this lifecycle configuration: it has 1 to 1000 rules")
+        raise DocumentMalformed(
+            "cannot read this lifecycle configuration: it has 1 to 1000 rules",
+            hint="aws s3api put-bucket-lifecycle-configuration help",
+        )
     seen: set[str] = set()
     for rule in rules:
         if rule.value("Status") not in ("Enabled", "Disabled"):
-            raise DocumentMalformed("cannot read this lifecycle configuration: Status is Enabled or Disabled")
+            raise DocumentMalformed(
+                "cannot read this lifecycle configuration: Status is Enabled or Disabled",
+                hint="aws s3api put-bucket-lifecycle-configuration help",
+            )
         name = rule.value("ID")
         if len(name) > 255 or (name and name in seen):
-            raise RequestInvalid("cannot take this lifecycle configuration: each ID is used once", argument="ID")
+            raise RequestInvalid(
+                "cannot take this lifecycle configuration: each ID is used once",
+                hint="give each rule an ID of its own",
+                argument="ID",
+            )
         seen.add(name)
         _check_lifecycle_rule(rule)
 
 
 def _check_lifecycle_rule(rule: Node) -> None:
     if (rule.first("Filter") is None) == (rule.first("Prefix") is None):
-        raise DocumentMalformed("cannot read this lifecycle configuration: a rule has a Filter or a Prefix")
+        raise DocumentMalformed(
+            "cannot read this lifecycle configuration: a rule has a Filter or a Prefix",
+            hint="aws s3api put-bucket-lifecycle-configuration help",
+        )
     actions = [each for each in rule.children if each.name in _LIFECYCLE_DAYS]
     if not actions:
-        raise RequestInvalid("cannot use this lifecycle configuration: a rule does nothing", argument="configuration")
+        raise RequestInvalid(
+            "cannot use this lifecycle configuration: a rule does nothing",
+            hint="give it an action, such as Expiration; aws s3api put-bucket-lifecycle-configuration help",
+            argument="configuration",
+        )
     for action in actions:
         days = action.first(_LIFECYCLE_DAYS[action.name])
         least = 0 if action.name.endswith("Transition") else 1
         if days is not None and not (days.text.isascii() and days.text.isdigit() and int(days.text[:9]) >= least):
-            raise RequestInvalid(f"cannot use {action.name}: its days are a number from {least} on", argument=days.name)
+            raise RequestInvalid(
+                f"cannot use {action.name}: its days are a number from {least} on",
+                hint=f"set it to {least}",
+                argument=days.name,
+            )
 
 
 def _check_ownership(node: Node) -> None:
     rules = node.all("Rule")
     allowed = ("BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter")
     if len(rules) != 1 or rules[0].value("ObjectOwnership") not in allowed:
-        raise DocumentMalformed("cannot read these ownership controls: one Rule with an ObjectOwnership")
+        raise DocumentMalformed(
+            "cannot read these ownership controls: one Rule with an ObjectOwnership",
+            hint="aws s3api put-bucket-ownership-controls help",
+        )
 
 
 def _check_payer(node: Node) -> None:
     if node.value("Payer") not in ("BucketOwner", "Requester"):
-        raise DocumentMalformed("cannot read this configuration: Payer is BucketOwner")
+        raise DocumentMalformed(
+            "cannot read this configuration: Payer is BucketOwner", hint="aws s3api put-bucket-request-payment help"
+        )
     if node.value("Payer") != "BucketOwner":
-        raise OperationUnsupported("cannot let requesters pay: nobody pays here")
+        raise OperationUnsupported("cannot let requesters pay: nobody pays here", hint="leave it at BucketOwner")
 
 
 def _check_accelerate(node: Node) -> None:
     if node.value("Status") not in ("Enabled", "Suspended"):
-        raise DocumentMalformed("cannot read this configuration: Status is Enabled or Suspended")
+        raise DocumentMalformed(
+            "cannot read this configuration: Status is Enabled or Suspended",
+            hint="aws s3api put-bucket-accelerate-configuration help",
+        )
 
 
 def _check_cors(node: Node) -> None:
     rules = node.all("CORSRule")
     if not 1 <= len(rules) <= 100 or not all(rule.all("AllowedMethod") and rule.all("AllowedOrigin") for rule in rules):
-        raise DocumentMalformed("cannot read these rules: 1 to 100, each with an AllowedMethod and an AllowedOrigin")
+        raise DocumentMalformed(
+            "cannot read these rules: 1 to 100, each with an AllowedMethod and an AllowedOrigin",
+            hint="aws s3api put-bucket-cors help",
+        )
     for method in (each.text for rule in rules for each in rule.all("AllowedMethod")):
         if method not in _CORS_METHODS:
-            raise RequestInvalid(f"cannot allow the method {method[:20]!r}", argument="configuration")
+            raise RequestInvalid(
+                f"cannot allow the method {method[:20]!r}",
+                hint="methods are GET, PUT, POST, DELETE and HEAD",
+                argument="configuration",
+            )
 
 
 def _check_replication(node: Node) -> None:
     if not node.value("Role") or not node.all("Rule"):
-        raise DocumentMalformed("cannot read this replication configuration: it has a Role and a Rule")
+        raise DocumentMalformed(
+            "cannot read this replication configuration: it has a Role and a Rule",
+            hint="aws s3api put-bucket-replication help",
+        )
 
 
 def _check_website(node: Node) -> None:
     if node.first("IndexDocument") is None and node.first("RedirectAllRequestsTo") is None:
-        raise RequestInvalid("cannot use this website: it has no IndexDocument", argument="IndexDocument")
+        raise RequestInvalid(
+            "cannot use this website: it has no IndexDocument",
+            hint="aws s3api put-bucket-website help",
+            argument="IndexDocument",
+        )
 
 
 def _refuse_object_lock(_: Node) -> None:
-    raise OperationUnsupported("cannot lock objects for a time: versions are kept by retention here")
+    raise OperationUnsupported(
+        "cannot lock objects for a time: versions are kept by retention here",
+        hint="lockhouse retention set NAMESPACE --keep-versions 50 --keep-days 90",
+    )
 
 
 def _anything(_: Node) -> None:
@@ -257,13 +340,25 @@ def _check_policy(raw: bytes) -> None:
     if isinstance(statements, dict):
         statements = [statements]
     if not isinstance(statements, list) or not statements:
-        raise DocumentMalformed("cannot read this policy: JSON with a Statement, up to 20 KB", kind="policy")
+        raise DocumentMalformed(
+            "cannot read this policy: JSON with a Statement, up to 20 KB",
+            hint="aws s3api put-bucket-policy help",
+            kind="policy",
+        )
     for statement in statements:
         if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
-            raise DocumentMalformed("cannot read this policy: each statement has an Effect", kind="policy")
+            raise DocumentMalformed(
+                "cannot read this policy: each statement has an Effect",
+                hint="aws s3api put-bucket-policy help",
+                kind="policy",
+            )
         for name in ("Principal", "Action", "Resource"):
             if name not in statement and f"Not{name}" not in statement:
-                raise DocumentMalformed(f"cannot read this policy: each statement has a {name}", kind="policy")
+                raise DocumentMalformed(
+                    f"cannot read this policy: each statement has a {name}",
+                    hint="aws s3api put-bucket-policy help",
+                    kind="policy",
+                )
 
 
 DOCUMENTS: Mapping[str, Document] = {

@@ -177,10 +177,15 @@ def read_write_conditions(headers: Headers) -> Conditions:
     if conditions is UNCONDITIONAL:
         return conditions
     if conditions.if_none_match and (conditions.if_none_match != ("*",) or conditions.if_match):
-        raise OperationUnsupported("cannot write under this If-None-Match: it is *, and without If-Match")
+        raise OperationUnsupported(
+            "cannot write under this If-None-Match: it is *, and without If-Match",
+            hint="send If-None-Match: * for what must be new, If-Match with the ETag for what must be unchanged",
+        )
     for name in ("if-modified-since", "if-unmodified-since"):
         if name in headers:
-            raise OperationUnsupported(f"cannot write under {name}: use If-Match with the ETag")
+            raise OperationUnsupported(
+                f"cannot write under {name}: use If-Match with the ETag", hint="aws s3api head-object shows the ETag"
+            )
     return conditions
 
 
@@ -188,9 +193,17 @@ def read_version_id(text: str) -> str:
     """A version id that a request names. Errors: RequestInvalid for none at all (a DELETE would then delete something
     else) and for what cannot be one."""
     if not text:
-        raise RequestInvalid("cannot use an empty version id: leave it out for the newest", argument="versionId")
+        raise RequestInvalid(
+            "cannot use an empty version id: leave it out for the newest",
+            hint="aws s3api list-object-versions shows them",
+            argument="versionId",
+        )
     if text != _NO_VERSION and parse_version_id(text) is None:
-        raise RequestInvalid(f"cannot use version id {text[:40]!r}: it is none of this server", argument="versionId")
+        raise RequestInvalid(
+            f"cannot use version id {text[:40]!r}: it is none of this server",
+            hint="aws s3api list-object-versions shows them",
+            argument="versionId",
+        )
     return text
 
 
@@ -217,7 +230,11 @@ def read_range(text: str | None, size: int) -> tuple[int, int] | None:
         if match[2] and int(match[2]) < first:
             return None
     if first >= size or first >= end:
-        raise RangeUnsatisfiable(f"the body has {size} bytes and {text} lies outside", size=size)
+        raise RangeUnsatisfiable(
+            f"the body has {size} bytes and {text} lies outside",
+            hint=f"ask for bytes 0 to {max(size - 1, 0)}",
+            size=size,
+        )
     return first, end
 
 
@@ -235,7 +252,11 @@ def read_metadata(headers: Headers) -> dict[str, str]:
             text = value.decode("latin-1").strip()
             metadata[key] = f"{metadata[key]},{text}" if key in metadata else text
     if sum(len(key) + len(value) for key, value in metadata.items()) > MAX_METADATA_BYTES:
-        raise RequestInvalid(f"cannot keep more than {MAX_METADATA_BYTES} bytes of metadata", argument="metadata_size")
+        raise RequestInvalid(
+            f"cannot keep more than {MAX_METADATA_BYTES} bytes of metadata",
+            hint="keep it in an object of its own",
+            argument="metadata_size",
+        )
     return metadata
 
 
@@ -261,12 +282,20 @@ def read_encryption(headers: Headers) -> dict[str, str]:
     sse = headers.get(_SSE)
     if sse is None:
         if headers.get(_SSE + "-aws-kms-key-id") is not None:
-            raise RequestInvalid(f"cannot use a KMS key without {_SSE}: aws:kms", argument=_SSE)
+            raise RequestInvalid(
+                f"cannot use a KMS key without {_SSE}: aws:kms",
+                hint=f"send {_SSE}: aws:kms, or leave the key out",
+                argument=_SSE,
+            )
         return {"ssec_md5": customer} if customer else {}
     if customer:
-        raise RequestInvalid("cannot use a customer key together with another server-side encryption", argument=_SSE)
+        raise RequestInvalid(
+            "cannot use a customer key together with another server-side encryption",
+            hint="leave one of the two out",
+            argument=_SSE,
+        )
     if sse not in ("AES256", "aws:kms", "aws:kms:dsse"):
-        raise RequestInvalid(f"cannot use {_SSE}: {sse}", argument=_SSE)
+        raise RequestInvalid(f"cannot use {_SSE}: {sse}", hint="use AES256 or aws:kms", argument=_SSE)
     found = {"sse": sse}
     for name, kept in (
         ("-aws-kms-key-id", "kms_key_id"),
@@ -276,7 +305,9 @@ def read_encryption(headers: Headers) -> dict[str, str]:
         value = headers.get(_SSE + name)
         if value is not None:
             if sse == "AES256":
-                raise RequestInvalid(f"cannot use {_SSE}{name} with AES256", argument=_SSE + name)
+                raise RequestInvalid(
+                    f"cannot use {_SSE}{name} with AES256", hint="leave it out, or say aws:kms", argument=_SSE + name
+                )
             found[kept] = value
     return found
 
@@ -293,7 +324,9 @@ def read_customer_key(headers: Headers, prefix: str = "x-amz-") -> str:
     algorithm, key, digest = (headers.get(name.decode()) for name in names)
     if algorithm != "AES256" or key is None or digest is None:
         raise EncryptionKeyInvalid(
-            "cannot use a customer key without its algorithm (AES256), key and MD5", reason="malformed"
+            "cannot use a customer key without its algorithm (AES256), key and MD5",
+            hint="give all three, as an AWS SDK does: sse_customer_key in the backend block",
+            reason="malformed",
         )
     try:
         raw = base64.b64decode(key, validate=True)
@@ -302,7 +335,9 @@ def read_customer_key(headers: Headers, prefix: str = "x-amz-") -> str:
         raw = stated = b""
     if len(raw) != 32 or not hmac.compare_digest(hashlib.md5(raw, usedforsecurity=False).digest(), stated):
         raise EncryptionKeyInvalid(
-            "cannot use this customer key: it is 32 bytes in base64, with the MD5 of these bytes", reason="malformed"
+            "cannot use this customer key: it is 32 bytes in base64, with the MD5 of these bytes",
+            hint="make one: openssl rand -base64 32",
+            reason="malformed",
         )
     return digest
 
@@ -312,19 +347,31 @@ def check_customer_key(version: Version, sent: str) -> None:
     kept = version.encryption.get("ssec_md5", "")
     if kept and not sent:
         raise EncryptionKeyInvalid(
-            "cannot read this object without its customer key: it was stored with one (SSE-C)", reason="missing"
+            "cannot read this object without its customer key: it was stored with one (SSE-C)",
+            hint="give it: sse_customer_key in the backend block, or AWS_SSE_CUSTOMER_KEY",
+            reason="missing",
         )
     if sent and not kept:
-        raise EncryptionKeyInvalid("cannot use a customer key here: the object was stored without", reason="unused")
+        raise EncryptionKeyInvalid(
+            "cannot use a customer key here: the object was stored without",
+            hint="leave sse_customer_key out",
+            reason="unused",
+        )
     if kept and not hmac.compare_digest(kept, sent):
-        raise EncryptionKeyInvalid("cannot read this object: it was stored with another customer key", reason="other")
+        raise EncryptionKeyInvalid(
+            "cannot read this object: it was stored with another customer key",
+            hint="give the key with which it was written",
+            reason="other",
+        )
 
 
 def check_same_key(encryption: Mapping[str, str], sent: str) -> None:
     """Whether a part comes with the customer key of its upload. Errors: EncryptionKeyInvalid."""
     if not hmac.compare_digest(encryption.get("ssec_md5", ""), sent):
         raise EncryptionKeyInvalid(
-            "cannot take this part: the upload was begun with another customer key, or without", reason="missing"
+            "cannot take this part: the upload was begun with another customer key, or without",
+            hint="give each part the key of create-multipart-upload",
+            reason="missing",
         )
 
 
@@ -349,17 +396,28 @@ def check_acl(headers: Headers) -> None:
     """Any canned ACL is taken on an object and none has an effect: access is a matter of grants here."""
     acl = headers.get("x-amz-acl")
     if acl is not None and acl not in _ACLS:
-        raise RequestInvalid(f"cannot use the ACL {acl!r}", argument="x-amz-acl")
+        raise RequestInvalid(
+            f"cannot use the ACL {acl!r}",
+            hint="leave it out: who may do what is a matter of grants (lockhouse key grant)",
+            argument="x-amz-acl",
+        )
     for name in headers.first:
         if name.startswith(b"x-amz-object-lock-"):
-            raise OperationUnsupported("cannot lock an object for a time: versions are kept by retention here")
+            raise OperationUnsupported(
+                "cannot lock an object for a time: versions are kept by retention here",
+                hint="lockhouse retention set NAMESPACE --keep-versions 50 --keep-days 90",
+            )
 
 
 def check_storage_class(headers: Headers) -> None:
     """Any class of S3 is taken and none has an effect: every body is at hand at once. Errors: RequestInvalid."""
     name = headers.get("x-amz-storage-class")
     if name is not None and name not in _STORAGE_CLASSES:
-        raise RequestInvalid(f"cannot use the storage class {name!r}", argument="storage_class")
+        raise RequestInvalid(
+            f"cannot use the storage class {name!r}",
+            hint="leave it out: there is one kind of storage here",
+            argument="storage_class",
+        )
 
 
 def read_tags(text: str | None) -> dict[str, str]:
@@ -369,7 +427,11 @@ def read_tags(text: str | None) -> dict[str, str]:
         if piece:
             name, _, value = (unquote_plus(word) for word in piece.partition("="))
             if not name or name in tags:
-                raise RequestInvalid("cannot take these tags: each has a name of its own", argument="x-amz-tagging")
+                raise RequestInvalid(
+                    "cannot take these tags: each has a name of its own",
+                    hint="write them as NAME=VALUE&NAME=VALUE",
+                    argument="x-amz-tagging",
+                )
             add_tag(tags, name, value, MAX_TAGS)
     return tags
 
@@ -377,12 +439,13 @@ def read_tags(text: str | None) -> dict[str, str]:
 def add_tag(tags: dict[str, str], name: str, value: str, limit: int) -> None:
     """Errors: RequestInvalid for a tag that S3 does not take."""
     if len(tags) >= limit:
-        raise RequestInvalid(f"cannot take more than {limit} tags", argument="tag_count")
+        raise RequestInvalid(f"cannot take more than {limit} tags", hint="leave some out", argument="tag_count")
     if name in tags:
-        raise RequestInvalid(f"cannot take the tag {name!r} twice", argument="tag")
+        raise RequestInvalid(f"cannot take the tag {name!r} twice", hint="leave one of the two out", argument="tag")
     if not 0 < len(name) <= 128 or len(value) > 256 or name.startswith("aws:"):
         raise RequestInvalid(
             "cannot take this tag: its key has 1 to 128 characters and does not start with aws:, its value up to 256",
+            hint="shorten or rename it",
             argument="tag",
         )
     tags[name] = value
@@ -394,10 +457,18 @@ def read_copy_source(text: str) -> tuple[Address, str]:
     source = unescape(path.encode("latin-1")).removeprefix("/")
     bucket, slash, key = source.partition("/")
     if not slash or not bucket or not key:
-        raise RequestInvalid("cannot read x-amz-copy-source: it is BUCKET/KEY", argument="x-amz-copy-source")
+        raise RequestInvalid(
+            "cannot read x-amz-copy-source: it is BUCKET/KEY",
+            hint="encode it in percents: BUCKET/KEY?versionId=ID",
+            argument="x-amz-copy-source",
+        )
     name, _, version = query.partition("=")
     if query and name != "versionId":
-        raise RequestInvalid("cannot read x-amz-copy-source: it is BUCKET/KEY", argument="x-amz-copy-source")
+        raise RequestInvalid(
+            "cannot read x-amz-copy-source: it is BUCKET/KEY",
+            hint="encode it in percents: BUCKET/KEY?versionId=ID",
+            argument="x-amz-copy-source",
+        )
     return Address(bucket, key), read_version_id(unescape(version.encode("latin-1"))) if query else ""
 
 
@@ -407,7 +478,7 @@ def read_number(request: Request, name: str, default: int, low: int, high: int) 
     if text is None or text == "":
         return default
     if not (text.isascii() and text.isdigit() and len(text) <= 10) or int(text) < low:
-        raise RequestInvalid(f"cannot use {name}={text}: a number from {low} on", argument=name)
+        raise RequestInvalid(f"cannot use {name}={text}: a number from {low} on", hint=f"{name}={low}", argument=name)
     return min(int(text), high)
 
 
@@ -415,14 +486,20 @@ def read_part_number(text: str) -> int:
     """Errors: RequestInvalid."""
     text = text.strip()
     if not (text.isascii() and text.isdigit() and len(text) <= 5) or not 1 <= int(text) <= MAX_PARTS:
-        raise RequestInvalid(f"cannot use part number {text[:10]!r}: 1 to {MAX_PARTS}", argument="partNumber")
+        raise RequestInvalid(
+            f"cannot use part number {text[:10]!r}: 1 to {MAX_PARTS}",
+            hint="cut the body into fewer, larger parts",
+            argument="partNumber",
+        )
     return int(text)
 
 
 def field_text(text: str, argument: str) -> bytes:
     """A text that may stand in a header field. Errors: RequestInvalid."""
     if not _FIELD_TEXT.fullmatch(text):
-        raise RequestInvalid(f"cannot send {argument}: it holds control characters", argument=argument)
+        raise RequestInvalid(
+            f"cannot send {argument}: it holds control characters", hint="leave them out", argument=argument
+        )
     return text.encode("latin-1")
 
 

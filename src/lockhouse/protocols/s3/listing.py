@@ -33,7 +33,11 @@ def key_encoding(call: Call) -> tuple[Encode, str]:
     if kind is None or kind == "":
         return _as_is, ""
     if kind != "url":
-        raise RequestInvalid("cannot use this encoding-type: it is url", argument="encoding-type")
+        raise RequestInvalid(
+            f"cannot use the encoding-type {kind[:20]!r}: it is url",
+            hint="encoding-type=url, or leave it out",
+            argument="encoding-type",
+        )
     return _url, xml.field("EncodingType", "url")
 
 
@@ -90,11 +94,19 @@ def write_token(position: str) -> str:
 def read_token(token: str) -> str:
     """Errors: RequestInvalid for a token that we did not make."""
     if not token:
-        raise RequestInvalid("cannot use an empty continuation token", argument="continuation-token")
+        raise RequestInvalid(
+            "cannot use an empty continuation token",
+            hint="leave it out to begin at the start",
+            argument="continuation-token",
+        )
     try:
         return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
-        raise RequestInvalid("cannot use this continuation token", argument="continuation-token") from None
+        raise RequestInvalid(
+            "cannot use this continuation token",
+            hint="list again from the start, and send back the NextContinuationToken that comes",
+            argument="continuation-token",
+        ) from None
 
 
 def _checksum_kinds(version: Version | None) -> str:

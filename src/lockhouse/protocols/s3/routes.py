@@ -168,7 +168,10 @@ def find_route(request: Request, bucket: str, key: str) -> Route:
         return route
     methods = _METHODS.get((place, marker))
     if methods is None:
-        raise OperationUnsupported(f"cannot do this: {marker or request.method} of a {place} is not offered here")
+        raise OperationUnsupported(
+            f"cannot do this: {marker or request.method} of a {place} is not offered here",
+            hint="docs/reference/s3.md lists what there is",
+        )
     raise MethodNotAllowed(
         f"cannot {request.method} {marker or 'this'}: only {', '.join(methods)}", allow=", ".join(methods)
     )
@@ -180,7 +183,9 @@ def _marker(request: Request, place: Place) -> str:
         if name not in _MARKERS or (name == LIST_V2 and value != "2"):
             continue
         if found and name != found:
-            raise RequestInvalid(f"cannot do two things at once: {found} and {name}", argument=name)
+            raise RequestInvalid(
+                f"cannot do two things at once: {found} and {name}", hint="send two requests", argument=name
+            )
         found = name
     if place is _O and request.method == "PUT" and _COPY_FIELD in request.headers.first:
         return {"": COPY, "uploadId": COPY_PART}.get(found, found)

@@ -23,7 +23,8 @@ def require_owner(headers: Headers, account: str) -> None:
     for name in sorted(_OWNERS):
         if (expected := headers.first.get(name)) is not None and expected != account.encode("ascii"):
             raise AccessDenied(
-                f"cannot use this bucket as one of account {expected.decode('latin-1')[:20]}: all here are of {account}"
+                f"cannot use this bucket as one of account {expected.decode('latin-1')[:20]}: all are of {account}",
+                hint="leave x-amz-expected-bucket-owner out",
             )
 
 

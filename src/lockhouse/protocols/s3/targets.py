@@ -15,7 +15,11 @@ def read_target(request: Request, public_host: str) -> tuple[str, str]:
     """(bucket or empty, key or empty). Errors: `namespace.invalid`, `request.invalid` (key, or a query that is no
     text)."""
     if request.raw_query and b"%" in request.raw_query and not all(is_text(value) for _, value in request.query):
-        raise RequestInvalid("cannot read this address: it is not UTF-8", argument="query")
+        raise RequestInvalid(
+            "cannot read this address: it is not UTF-8",
+            hint="encode it in UTF-8 and then in percents",
+            argument="query",
+        )
     bucket = _host_bucket(request.headers.get("host") or "", public_host) if public_host else ""
     if bucket:
         key = unescape(request.raw_path[1:])

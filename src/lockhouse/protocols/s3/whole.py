@@ -27,9 +27,17 @@ def check_template(template: Template) -> None:
     """RequestInvalid (`request.invalid`) for a checksum that an upload cannot have."""
     algorithm, kind = template.checksum_algorithm, template.checksum_type
     if kind not in ("", "COMPOSITE", FULL_OBJECT) or (kind and not algorithm):
-        raise RequestInvalid("cannot use this checksum type", argument="combination")
+        raise RequestInvalid(
+            f"cannot use the checksum type {kind[:20]!r}",
+            hint="COMPOSITE or FULL_OBJECT, with x-amz-checksum-algorithm",
+            argument="combination",
+        )
     if (kind == FULL_OBJECT and algorithm in _NEVER_FULL) or (kind == "COMPOSITE" and algorithm in _ONLY_FULL):
-        raise RequestInvalid(f"cannot use the checksum type {kind} with {algorithm.upper()}", argument="combination")
+        raise RequestInvalid(
+            f"cannot use the checksum type {kind} with {algorithm.upper()}",
+            hint="leave x-amz-checksum-type out: each algorithm has its own",
+            argument="combination",
+        )
 
 
 def checksum_type(template: Template) -> str:
@@ -43,6 +51,7 @@ def check_part(template: Template, checksums: Mapping[str, str]) -> None:
     if algorithm and checksums and algorithm not in checksums:
         raise RequestInvalid(
             f"cannot take a part with {', '.join(checksums).upper()}: the upload was begun with {algorithm.upper()}",
+            hint=f"send x-amz-checksum-{algorithm}",
             argument="combination",
         )
 
@@ -60,6 +69,7 @@ class Whole:
         if self._name and announced and self._name != announced:
             raise RequestInvalid(
                 f"cannot verify {self._name.upper()}: the upload was begun with {announced.upper()}",
+                hint=f"send x-amz-checksum-{announced}, or begin the upload with {self._name.upper()}",
                 argument=f"x-amz-checksum-{self._name}",
             )
         self._name = self._name or announced
@@ -72,7 +82,11 @@ class Whole:
         )
         size = headers.get("x-amz-mp-object-size")
         if size is not None and not (size.isascii() and size.isdigit() and len(size) < 20):
-            raise RequestInvalid("cannot read x-amz-mp-object-size", argument="x-amz-mp-object-size")
+            raise RequestInvalid(
+                f"cannot read x-amz-mp-object-size {size[:20]!r}",
+                hint="send the size of the whole object in bytes, or leave it out",
+                argument="x-amz-mp-object-size",
+            )
         self._size = int(size) if size is not None else None
         self._running = Checksums(frozenset({self._name} if self.full else ()))
 
@@ -87,6 +101,7 @@ class Whole:
         if self._size is not None and self._size != size:
             raise RequestInvalid(
                 f"cannot complete the upload: its parts have {size} bytes, and x-amz-mp-object-size is {self._size}",
+                hint="aws s3api list-parts shows what came: upload what is missing, or leave the size out",
                 argument="x-amz-mp-object-size",
             )
         if self.full:

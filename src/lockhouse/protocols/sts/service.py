@@ -33,7 +33,11 @@ def query_service(name: str, house: House, authenticator: Authenticator, account
         operation = operations.get(action)
         if operation is None:
             known = ", ".join(operations)
-            raise OperationUnsupported(f"cannot do {action[:100]!r}: {name} here knows {known}", argument="Action")
+            raise OperationUnsupported(
+                f"cannot do {action[:100]!r}: {name} here knows {known}",
+                hint="leave it out: skip_credentials_validation and skip_requesting_account_id in the backend block",
+                argument="Action",
+            )
         result = await operation(Call(house, authenticator, signed.caller, account, fields))
         return write_result(action, _NAMESPACES[name], result, signed.caller.request)
 

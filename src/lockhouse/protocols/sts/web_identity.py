@@ -63,12 +63,21 @@ class WebIdentity:
         if match is None or match[1] != self._account:
             raise RequestInvalid(
                 f"cannot assume {arn[:200]!r}: a role here is arn:aws:iam::{self._account}:role/NAME",
+                hint="lockhouse trust list shows the CI jobs; the role has the name of one",
                 argument="RoleArn",
             )
-        if not SESSION.fullmatch(read_text(fields, "RoleSessionName")):
-            raise RequestInvalid("cannot use this RoleSessionName", argument="RoleSessionName")
+        if not SESSION.fullmatch(name := read_text(fields, "RoleSessionName")):
+            raise RequestInvalid(
+                f"cannot use the RoleSessionName {name[:100]!r}",
+                hint="2 to 64 of A-Z a-z 0-9 _ + = , . @ -",
+                argument="RoleSessionName",
+            )
         if "Policy" in fields or "PolicyArns.member.1.arn" in fields:
-            raise RequestInvalid("cannot narrow a session by a policy", argument="Policy")
+            raise RequestInvalid(
+                f"cannot narrow a session of {match[2]} by a policy",
+                hint="leave Policy out: the trust policy of the CI job says what it may do",
+                argument="Policy",
+            )
         seconds = read_number(fields, "DurationSeconds", 0, 900, 12 * 3600) or None
         caller = Caller(
             STRANGER,

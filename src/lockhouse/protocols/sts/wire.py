@@ -57,10 +57,16 @@ def read_form(body: bytes) -> dict[str, str]:
     try:
         pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, strict_parsing=True, max_num_fields=MAX_FIELDS)
     except (UnicodeDecodeError, ValueError):
-        raise RequestInvalid("cannot read this request: it is not a form", argument="body") from None
+        raise RequestInvalid(
+            "cannot read this request: it is not a form",
+            hint="send it as application/x-www-form-urlencoded, as an AWS SDK does",
+            argument="body",
+        ) from None
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        raise RequestInvalid("cannot read this request: a field is given twice", argument="body")
+        raise RequestInvalid(
+            "cannot read this request: a field is given twice", hint="send each field once", argument="body"
+        )
     return fields
 
 
@@ -70,7 +76,9 @@ def read_number(fields: Mapping[str, str], name: str, default: int, low: int, hi
     if text is None:
         return default
     if not text.isascii() or not text.isdigit() or len(text) > 9 or not low <= int(text) <= high:
-        raise RequestInvalid(f"cannot use {name}: it must be a whole number from {low} to {high}", argument=name)
+        raise RequestInvalid(
+            f"cannot use {name}: it must be a whole number from {low} to {high}", hint=f"{name}={low}", argument=name
+        )
     return int(text)
 
 
@@ -78,7 +86,7 @@ def read_text(fields: Mapping[str, str], name: str) -> str:
     """A field that must be there. Errors: `request.invalid`."""
     text = fields.get(name)
     if not text:
-        raise RequestInvalid(f"cannot do this without {name}", argument=name)
+        raise RequestInvalid(f"cannot do this without {name}", hint=f"send {name}, as an AWS SDK does", argument=name)
     return text
 
 

@@ -123,27 +123,45 @@ def read_access(document: Document, before: Grant | None = None) -> tuple[Right,
     if level in ACCESS:
         return ACCESS[level]
     if level != "custom":
-        raise RequestInvalid(f"cannot give the access {level!r}: read, plan, write, admin or custom", argument="access")
+        raise RequestInvalid(
+            f"cannot give the access {level!r}: read, plan, write, admin or custom",
+            hint="access: write",
+            argument="access",
+        )
     for name, nothing in (("variables", "none"), ("sentinel-mocks", "none")):
         if document.text(name, nothing) != nothing:
-            raise RequestInvalid(f"cannot honour {name}: they are not kept here; say none", argument=name)
+            raise RequestInvalid(
+                f"cannot honour {name}: they are not kept here; say none", hint=f"{name}: none", argument=name
+            )
     if document.flag("run-tasks") or document.flag("policy-overrides"):
-        raise RequestInvalid("cannot honour run tasks and policies: there are none here", argument="run-tasks")
+        raise RequestInvalid(
+            "cannot honour run tasks and policies: there are none here", hint="say false", argument="run-tasks"
+        )
     held = frozenset(before.rights) if before is not None else frozenset()
     states = document.text("state-versions")
     if states and states not in _STATES:
-        raise RequestInvalid(f"cannot give state-versions {states!r}", argument="state-versions")
+        raise RequestInvalid(
+            f"cannot give state-versions {states!r}",
+            hint="state-versions: none, read-outputs, read or write",
+            argument="state-versions",
+        )
     rights: set[Right] = set(_STATES[states]) if states else set(held & set(_STATES["write"]))
     locking = document.attributes.get("workspace-locking")
     if locking is True or (locking is None and Right.LOCK in held):
         rights.add(Right.LOCK)
     runs = document.text("runs", "plan" if Right.PLAN in held else "read")
     if runs not in ("read", "plan", "apply") or (runs == "apply" and not {Right.WRITE, Right.LOCK} <= rights):
-        raise RequestInvalid("cannot give runs: apply needs to write state versions and to lock", argument="runs")
+        raise RequestInvalid(
+            f"cannot give runs {runs[:20]!r}: read, plan or apply, and apply needs to write state versions and to lock",
+            hint="runs: plan, or state-versions: write with workspace-locking: true",
+            argument="runs",
+        )
     if runs != "read" and Right.READ in rights:
         rights.add(Right.PLAN)
     if not rights:
-        raise RequestInvalid("cannot give access to nothing: say state-versions or locking", argument="access")
+        raise RequestInvalid(
+            "cannot give access to nothing: say state-versions or locking", hint="access: read", argument="access"
+        )
     return tuple(right for right in Right if right in rights)
 
 
@@ -156,5 +174,9 @@ def read_moment(text: str) -> float:
     except ValueError:
         at = None
     if at is None:
-        raise RequestInvalid("cannot read expired-at: it must be a time of RFC 3339", argument="expired-at")
+        raise RequestInvalid(
+            f"cannot read expired-at {text[:40]!r}: it must be a time of RFC 3339",
+            hint="for example: 2030-01-01T00:00:00Z",
+            argument="expired-at",
+        )
     return at.astimezone(UTC).timestamp()

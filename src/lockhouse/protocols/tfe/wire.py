@@ -158,7 +158,9 @@ class Query:
         if not text:
             return default
         if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) < 1:
-            raise RequestInvalid(f"cannot use {name}={text[:20]}: it must be a number from 1", argument=name)
+            raise RequestInvalid(
+                f"cannot use {name}={text[:20]}: it must be a number from 1", hint=f"{name}=1", argument=name
+            )
         return int(text)
 
 
@@ -174,7 +176,10 @@ class Document:
         try:
             top = msgspec.json.decode(body, type=dict[str, object]) if body.strip() else {}
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            raise DocumentMalformed("cannot read the request: it is not a JSON:API document") from None
+            raise DocumentMalformed(
+                "cannot read the request: it is not a JSON:API document",
+                hint="send application/vnd.api+json with data, its type and its attributes",
+            ) from None
         self.top = top
         data = top.get("data")
         self.data = data if isinstance(data, dict) else {}
@@ -188,13 +193,19 @@ class Document:
         if value is None:
             return default
         if not isinstance(value, str):
-            raise RequestInvalid(f"cannot use the attribute {name}: it must be a text", argument=name)
+            raise RequestInvalid(
+                f"cannot use the attribute {name}: it must be a text", hint="put it in quotation marks", argument=name
+            )
         return value
 
     def number(self, name: str) -> int:
         value = self.attributes.get(name)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**64:
-            raise RequestInvalid(f"cannot use the attribute {name}: it must be a whole number", argument=name)
+            raise RequestInvalid(
+                f"cannot use the attribute {name}: it must be a whole number",
+                hint="leave the quotation marks out",
+                argument=name,
+            )
         return value
 
     def flag(self, name: str) -> bool:
@@ -230,7 +241,9 @@ def bindings_of(resources: Sequence[Json]) -> dict[str, str]:
     """Tag bindings as a map. Errors: `request.invalid` for one without a key."""
     found = {attribute(each, "key"): attribute(each, "value") for each in resources}
     if "" in found:
-        raise RequestInvalid("cannot use a tag binding without a key", argument="tag-bindings")
+        raise RequestInvalid(
+            "cannot use a tag binding without a key", hint="give each binding a key", argument="tag-bindings"
+        )
     return found
 
 

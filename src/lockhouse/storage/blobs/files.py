@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lockhouse.durable import sync_directory, sync_file
-from lockhouse.errors import StorageFull, StorageUnavailable
+from lockhouse.errors import FROM_A_BACKUP, StorageFull, StorageUnavailable
 from lockhouse.storage.blobs.given import Given
 from lockhouse.storage.reserve import Reserve
 
@@ -102,7 +102,7 @@ class FileBlobs:
 
     def _place(self, name: str) -> Path:
         if len(name) != 32 or not _HEX.issuperset(name):
-            raise StorageUnavailable("cannot open a body: its name is damaged")
+            raise StorageUnavailable("cannot open a body: its name is damaged", hint=FROM_A_BACKUP)
         return self._root / name[:2] / name
 
     def _check_room(self) -> None:
@@ -235,7 +235,9 @@ def _refusals(where: str) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise _full(where) from error
-        raise StorageUnavailable(f"cannot store a body: {os.strerror(error.errno or 0)}") from error
+        raise StorageUnavailable(
+            f"cannot store a body: {os.strerror(error.errno or 0)}", hint="may the server write there?"
+        ) from error
 
 
 def _full(where: str) -> StorageFull:

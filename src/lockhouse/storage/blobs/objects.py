@@ -24,7 +24,7 @@ from msgspec.structs import replace
 from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError, PreconditionError
 from obstore.store import S3Store
 
-from lockhouse.errors import StorageUnavailable
+from lockhouse.errors import FROM_A_BACKUP, StorageUnavailable
 from lockhouse.storage.blobs.bucket import Bucket, explain
 from lockhouse.storage.blobs.given import Given
 from lockhouse.storage.blobs.owner import OWNER
@@ -112,7 +112,7 @@ class ObjectBlobs:
 
     def _path(self, name: str) -> str:
         if not _NAME.fullmatch(name):
-            raise StorageUnavailable("cannot open a body: its name is damaged")
+            raise StorageUnavailable("cannot open a body: its name is damaged", hint=FROM_A_BACKUP)
         return f"{self._prefix}{name}"
 
 
@@ -225,7 +225,7 @@ class ObjectReader:
         with _answers(self._what):
             found = bytes(obstore.get_range(self._store, self._path, start=start, end=end))
         if len(found) != end - start:
-            raise StorageUnavailable(f"cannot {self._what}: it is cut off")
+            raise StorageUnavailable(f"cannot {self._what}: it is cut off", hint=FROM_A_BACKUP)
         return found
 
 
@@ -257,7 +257,10 @@ def _connect(bucket: Bucket) -> S3Store:
             **{name: value for name, value in given.items() if value},  # type: ignore[arg-type]
         )
     except BaseError as error:
-        raise StorageUnavailable(f"cannot use the bucket {bucket.name}: {_short(error)}") from None
+        raise StorageUnavailable(
+            f"cannot use the bucket {bucket.name}: {_short(error)}",
+            hint="try again; does the bucket answer, and is the endpoint in --blobs (LOCKHOUSE_BLOBS) right?",
+        ) from None
 
 
 @contextlib.contextmanager

@@ -118,7 +118,11 @@ def read_bucket(setting: str) -> Bucket:
         )
     if parts.scheme != "s3" or not parts.hostname or unknown or "@" in parts.netloc:
         wrong = f"there is no option {unknown[0]}" if unknown else "it must be s3://BUCKET/PREFIX?OPTION=…"
-        raise SettingInvalid(f"cannot use blobs {setting.partition('?')[0]!r}: {wrong}", setting="blobs")
+        raise SettingInvalid(
+            f"cannot use blobs {setting.partition('?')[0]!r}: {wrong}",
+            hint="correct it in --blobs (LOCKHOUSE_BLOBS): s3://BUCKET/PREFIX?endpoint=URL",
+            setting="blobs",
+        )
     key = _Credentials("", "")
     if file := options.get("credentials"):
         try:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 
 from lockhouse.core.paging import paged
 from lockhouse.core.ports import Store
-from lockhouse.errors import StorageUnavailable
+from lockhouse.errors import FROM_A_BACKUP, StorageUnavailable
 from lockhouse.storage.blobs.given import Given
 
 PIECE_BYTES = 256 * 1024
@@ -152,7 +152,7 @@ class RowReader:
             start = offset % PIECE_BYTES
             part = piece[start : start + end - offset]
             if not part:
-                raise StorageUnavailable(f"cannot read body {self._name}: it is cut off")
+                raise StorageUnavailable(f"cannot read body {self._name}: it is cut off", hint=FROM_A_BACKUP)
             found.append(part)
             offset += len(part)
         return found[0] if len(found) == 1 else b"".join(found)
@@ -173,12 +173,12 @@ class RowReader:
         if self._held[0] != number:
             piece = self._store.read(lambda tx: tx.blob_piece(self._name, number))
             if piece is None:
-                raise StorageUnavailable(f"cannot read body {self._name}: a piece of it is missing")
+                raise StorageUnavailable(f"cannot read body {self._name}: a piece of it is missing", hint=FROM_A_BACKUP)
             self._held = (number, piece)
         return self._held[1]
 
 
 def _check(name: str) -> str:
     if not _NAME.fullmatch(name):
-        raise StorageUnavailable("cannot open a body: its name is damaged")
+        raise StorageUnavailable("cannot open a body: its name is damaged", hint=FROM_A_BACKUP)
     return name

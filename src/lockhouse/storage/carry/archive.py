@@ -116,7 +116,9 @@ class Archive:
         self.tables = layout(self.schema)
         missing = {table.name for table in self.tables} ^ set(self.manifest.tables)
         if missing:
-            raise StorageUnavailable(f"cannot use {path}: its tables are not those of its schema: {min(missing)}")
+            raise StorageUnavailable(
+                f"cannot use {path}: its tables are not those of its schema: {min(missing)}", hint="use another backup"
+            )
         self.blobs = FileBlobs(path / BLOBS, read_only=True)
 
     def rows(self, table: Table, after: Row | None = None) -> Iterator[Row]:
@@ -140,7 +142,9 @@ class Archive:
         try:
             raw = (self.path / FILES / facts.name).read_bytes()
         except OSError as error:
-            raise StorageUnavailable(f"cannot use {self.path}: its file {facts.name} is missing") from error
+            raise StorageUnavailable(
+                f"cannot use {self.path}: its file {facts.name} is missing", hint="use another backup"
+            ) from error
         if hashlib.sha256(raw).hexdigest() != facts.sha256:
             raise self._damaged(f"its file {facts.name}")
         return raw
@@ -174,13 +178,16 @@ def read_manifest(path: Path) -> Manifest:
             hint = "it was made by an earlier Lockhouse and is a data directory: copy it, and serve the copy"
         raise RequestInvalid(f"cannot use {path}: it is not a complete backup ({MANIFEST})", hint=hint) from error
     if version != FORMAT:
-        raise RequestInvalid(f"cannot use {path}: this Lockhouse does not know its format {version}")
+        raise RequestInvalid(
+            f"cannot use {path}: this Lockhouse does not know its format {version}",
+            hint="it was made by a newer Lockhouse: use that version or a later one",
+        )
     try:
         manifest = msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StorageUnavailable(f"cannot use {path}: its {MANIFEST} is damaged") from error
+        raise StorageUnavailable(f"cannot use {path}: its {MANIFEST} is damaged", hint="use another backup") from error
     if manifest.digest != _digest(manifest) or any(Path(each.name).name != each.name for each in manifest.files):
-        raise StorageUnavailable(f"cannot use {path}: its {MANIFEST} is damaged")
+        raise StorageUnavailable(f"cannot use {path}: its {MANIFEST} is damaged", hint="use another backup")
     return manifest
 
 

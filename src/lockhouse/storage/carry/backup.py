@@ -301,7 +301,10 @@ def _compare_names(opened: Archive, place: Place) -> None:
 
 def _is_there(place: Place, name: str) -> bool:
     if not name or Path(name).name != name or name in (DATABASE, BLOBS, LOCK):
-        raise RequestInvalid(f"cannot copy {name!r}: not the name of a file of its own in the data directory")
+        raise RequestInvalid(
+            f"cannot copy {name!r}: not the name of a file of its own in the data directory",
+            hint="name a file beside the others, without a slash",
+        )
     return place.directory is not None and (place.directory / name).is_file()
 
 

@@ -131,8 +131,11 @@ def _machine() -> bytes:
 
 def _explained(target: Path, error: OSError | apsw.Error) -> StorageFull | StorageUnavailable:
     if isinstance(error, apsw.FullError) or getattr(error, "errno", 0) in (errno.ENOSPC, errno.EDQUOT):
-        return StorageFull(f"cannot write {target}: the disk is full; nothing was kept")
-    return StorageUnavailable(f"cannot write {target}: {error}")
+        return StorageFull(
+            f"cannot write {target}: the disk is full; nothing was kept",
+            hint="make room, or name a directory on another disk",
+        )
+    return StorageUnavailable(f"cannot write {target}: {error}", hint="may this user write there?")
 
 
 def _sync_directories(work: Path) -> None:

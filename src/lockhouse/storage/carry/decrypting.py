@@ -12,7 +12,7 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.blobs import BlobReader, Blobs, BlobWriter
 from lockhouse.core.versions import Version, parse_version_id
 from lockhouse.deltas.checking import pieces
-from lockhouse.errors import RequestInvalid, StateNotFound, StorageUnavailable, VersionNotFound
+from lockhouse.errors import FROM_A_BACKUP, RequestInvalid, StateNotFound, StorageUnavailable, VersionNotFound
 from lockhouse.sealing.bodies import Bodies
 from lockhouse.storage.blobs.files import FileBlobReader
 from lockhouse.storage.carry.place import Place
@@ -34,12 +34,14 @@ def open_version(place: Place, snapshot: Snapshot, address: Address, version_id:
     tx = reader(snapshot)
     state = tx.state(address)
     if state is None:
-        raise StateNotFound(f"cannot find {address.lock_id}")
+        raise StateNotFound(f"cannot find {address.lock_id}", hint=f"lockhouse state list {address.namespace}")
     parsed = parse_version_id(version_id) if version_id else (state.current, "")
     version = tx.version(state, parsed[0]) if parsed is not None else None
     if version is None or version.body is None or (version_id and version.id != version_id):
         which = f"version {version_id!r}" if version_id else "a version that has bytes"
-        raise VersionNotFound(f"cannot find {which} of {address.lock_id}")
+        raise VersionNotFound(
+            f"cannot find {which} of {address.lock_id}", hint=f"lockhouse state versions {address.words}"
+        )
     return Plain(address, version, _told(pieces(version.body, Bodies(place.plain, place.ring))))
 
 
@@ -66,14 +68,14 @@ def _told(found: Iterator[bytes]) -> Iterator[bytes]:
     try:
         yield from found
     except zstandard.ZstdError as error:
-        raise StorageUnavailable("cannot open a version: its stored bytes are damaged") from error
+        raise StorageUnavailable("cannot open a version: its stored bytes are damaged", hint=FROM_A_BACKUP) from error
 
 
 def _version(tx: SqlReader, address: Address, seq: int) -> Version:
     state = tx.state(address)
     version = tx.version(state, seq) if state is not None else None
     if version is None:
-        raise StateNotFound(f"cannot find {address.lock_id}")
+        raise StateNotFound(f"cannot find {address.lock_id}", hint=f"lockhouse state list {address.namespace}")
     return version
 
 

@@ -12,7 +12,7 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Version
 from lockhouse.deltas.checking import pieces
-from lockhouse.errors import StorageUnavailable
+from lockhouse.errors import FROM_A_BACKUP, StorageUnavailable
 from lockhouse.sealing.bodies import Bodies
 from lockhouse.storage.carry.place import Place
 from lockhouse.storage.carry.rows import Snapshot, reader
@@ -50,13 +50,15 @@ class PlaceExport:
         found = self._reader.version(state, version.number) if state is not None else None
         if found is None or found.body is None:
             raise StorageUnavailable(
-                f"cannot export {version.namespace}/{version.key}: version {version.version} is gone"
+                f"cannot export {version.namespace}/{version.key}: version {version.version} is gone",
+                hint="run it again: it was deleted meanwhile",
             )
         try:
             yield pieces(found.body, self._bodies)
         except zstandard.ZstdError as error:
             raise StorageUnavailable(
-                f"cannot export {version.namespace}/{version.key} version {version.version}: its bytes are damaged"
+                f"cannot export {version.namespace}/{version.key} version {version.version}: its bytes are damaged",
+                hint=FROM_A_BACKUP,
             ) from error
 
     def locks(self) -> list[ExportedLock]:

@@ -77,7 +77,9 @@ def serving(directory: DataDirectory, ring: Ring | None = None, blobs: KeptBlobs
     """The data directory of the server that this process is, with the keys that it has."""
 
     def loader() -> Loader:
-        raise RequestInvalid("cannot write into a data directory that is being served")
+        raise RequestInvalid(
+            f"cannot write into {directory.path}: a server is using this data directory", hint="stop its server first"
+        )
 
     return Place(
         str(directory.path),
@@ -108,7 +110,9 @@ def open_directory_place(
         lock = take(path, hint="stop that server first")
         sync_directory(path)
     except OSError as error:
-        raise StorageUnavailable(f"cannot use {path}: {os.strerror(error.errno or 0)}") from error
+        raise StorageUnavailable(
+            f"cannot use {path}: {os.strerror(error.errno or 0)}", hint="is it a directory of yours, and is there room?"
+        ) from error
     try:
         place = directory_place(path, empty=empty, ring=ring)
         if blobs == EMBEDDED:

@@ -29,7 +29,10 @@ class SqliteSnapshot:
             self._connection.execute("BEGIN")
             self.schema = int(cast("int", self.fetch("SELECT version FROM schema_version")[0][0]))
         except (apsw.Error, IndexError) as error:
-            raise StorageUnavailable(f"cannot read the database {path}: {error}") from error
+            raise StorageUnavailable(
+                f"cannot read the database {path}: {error}",
+                hint="is it a data directory of Lockhouse? use a backup of it: docs/guide/backup-and-restore.md",
+            ) from error
 
     def fetch(self, sql: str, parameters: Row = ()) -> list[Row]:
         return cast("list[Row]", self._connection.execute(sql, parameters).fetchall())
@@ -65,7 +68,10 @@ class SqliteLoader:
             for pragma in ("journal_mode = WAL", f"synchronous = {synchronous}", "cache_size = -65536"):
                 self._connection.execute(f"PRAGMA {pragma}").fetchall()
         except (OSError, apsw.Error) as error:
-            raise StorageUnavailable(f"cannot open the database {path}: {error}") from error
+            raise StorageUnavailable(
+                f"cannot open the database {path}: {error}",
+                hint="is it a data directory of Lockhouse? use a backup of it: docs/guide/backup-and-restore.md",
+            ) from error
 
     def tables(self, schema: int) -> None:
         if schema > len(migrations.SQLITE):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import msgspec
 
-from lockhouse.errors import StorageUnavailable
+from lockhouse.errors import FROM_A_BACKUP, StorageUnavailable
 from lockhouse.storage.carry.archive import private
 from lockhouse.storage.carry.readme import README
 
@@ -141,7 +141,8 @@ def _write(root: Path, version: ExportedVersion, fetch: Fetch, done: Exported) -
             done.bytes += len(piece)
     if version.sha256 and digest.hexdigest() != version.sha256:
         raise StorageUnavailable(
-            f"cannot export {version.namespace}/{version.key} version {version.version}: its bytes are damaged"
+            f"cannot export {version.namespace}/{version.key} version {version.version}: its bytes are damaged",
+            hint=FROM_A_BACKUP,
         )
     return place.as_posix()
 

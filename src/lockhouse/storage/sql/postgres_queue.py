@@ -127,4 +127,4 @@ def busy() -> StorageUnavailable:
 
 
 def closed() -> StorageUnavailable:
-    return StorageUnavailable("cannot use the database: it is closed")
+    return StorageUnavailable("cannot use the database: it is closed", hint="the server is ending: send it again")

@@ -91,7 +91,12 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - the thread must outlive whatever this is
                 _log.exception("Failed to run commands count=%d", len(group))
                 self._session.drop()
-                self._queue.refuse(group, StorageUnavailable(f"cannot write: {type(error).__name__}"))
+                self._queue.refuse(
+                    group,
+                    StorageUnavailable(
+                        f"cannot write: {type(error).__name__}", hint="send it again: what was done stays done"
+                    ),
+                )
             self._queue.refuse(group, _unknown())  # nobody is left without an answer; who has one keeps it
             self._running = []
         self._session.drop()
@@ -176,16 +181,28 @@ class Writer:
             except BUSY:
                 last = busy()
             except errors.DiskFull:
-                self._queue.refuse([entry], StorageFull("cannot write: the disk of the database is full"))
+                self._queue.refuse(
+                    [entry],
+                    StorageFull(
+                        "cannot write: the disk of the database is full",
+                        hint="make room there: reads and unlocks still work, and writes resume by themselves",
+                    ),
+                )
                 return
             except AGAIN as error:
                 conflicts += 1
-                last = StorageUnavailable(f"cannot write: the database refuses it: {reason_of(error)}")
+                last = StorageUnavailable(
+                    f"cannot write: the database refuses it: {reason_of(error)}",
+                    hint="send it again; the log of the database says more",
+                )
                 if isinstance(error, errors.UniqueViolation) and mode is Mode.EXCLUSIVE:
                     break  # nobody else was there: the command itself does that
                 mode = self._after(error, mode, conflicts)
             except psycopg.Error as error:
-                last = StorageUnavailable(f"cannot write: the database refuses it: {reason_of(error)}")
+                last = StorageUnavailable(
+                    f"cannot write: the database refuses it: {reason_of(error)}",
+                    hint="send it again; the log of the database says more",
+                )
                 break
             else:
                 return

@@ -264,7 +264,9 @@ class SqliteStore:
                 if session.connection.in_transaction:
                     session.fetch("COMMIT")
         except (apsw.BusyError, apsw.ConnectionClosedError, *_FATAL) as error:
-            raise StorageUnavailable(f"cannot read the database: {type(error).__name__}") from error
+            raise StorageUnavailable(
+                f"cannot read the database: {type(error).__name__}", hint="send it again"
+            ) from error
 
     def close(self) -> None:
         if self._closed:
@@ -293,7 +295,10 @@ class SqliteStore:
         finally:
             connection.close()
         if found != [("ok",)]:
-            raise StorageUnavailable(f"cannot trust the database {self._path}: {found[0][0]}")
+            raise StorageUnavailable(
+                f"cannot trust the database {self._path}: {found[0][0]}",
+                hint="docs/guide/backup-and-restore.md: use the newest backup",
+            )
 
     def _open_reader(self) -> _Session:
         with self._opening:
@@ -306,7 +311,10 @@ class SqliteStore:
         return session
 
     def _unavailable(self) -> StorageUnavailable:
-        return StorageUnavailable(f"cannot use the database: {self._dead or 'it is closed'}")
+        return StorageUnavailable(
+            f"cannot use the database: {self._dead or 'it is closed'}",
+            hint="send it again: a server that cannot write ends, and its start tells why",
+        )
 
     # The writer thread
 
@@ -363,7 +371,10 @@ class SqliteStore:
         except apsw.BusyError as error:
             self._roll_back()
             _log.error("Found the database locked by another program error=%s", error)
-            return [(token, None, StorageUnavailable("cannot write: the database is busy")) for _, token in group]
+            return [
+                (token, None, StorageUnavailable("cannot write: the database is busy", hint="send it again"))
+                for _, token in group
+            ]
         except Exception as error:  # noqa: BLE001 - whatever it is, the outcome is unknown
             return self._stop(error, group)
         _log.error("Found the disk full commands=%d", len(group))

@@ -310,7 +310,7 @@ def test_a_hundred_thousand_requests_with_one_other_byte_are_refused():
             try:
                 claimed = read_claim(mutant, now)
                 if claimed.access_key_id not in secrets:
-                    raise CredentialUnknown("cannot find this access key")
+                    raise CredentialUnknown("cannot find this access key", hint="lockhouse key list")
                 accepted = verify(claimed, mutant, secrets[claimed.access_key_id], hashlib.sha256(other).hexdigest())
             except Problem:
                 refused += 1

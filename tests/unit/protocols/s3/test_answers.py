@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from lockhouse.errors import ALL_PROBLEMS, LockHeld, LockMismatch, Problem, RangeUnsatisfiable
+from lockhouse.errors import ALL_PROBLEMS, LockHeld, LockMismatch, MethodNotAllowed, Problem, RangeUnsatisfiable
 from lockhouse.protocols.s3.answers import ANSWERS, Answer, answer_to, refuse
 from tests.unit.protocols.s3.requests import request
 
@@ -13,6 +13,8 @@ def problem(code, **details):
     kind = ALL_PROBLEMS[code]
     if issubclass(kind, (LockHeld, LockMismatch)):
         return kind("cannot do it", info=b"{}", hint="do that", **details)
+    if issubclass(kind, MethodNotAllowed):
+        details = {"allow": "GET", **details}
     return kind("cannot do it", hint="do that", **details)
 
 
@@ -94,13 +96,15 @@ def test_a_deleted_object_says_by_which_marker():
 
 
 def test_an_unsatisfiable_range_tells_the_size():
-    response = refuse(request(), RangeUnsatisfiable("no", size=0))
+    response = refuse(request(), RangeUnsatisfiable("no", hint="ask for less", size=0))
     assert (response.status, (b"content-range", b"bytes */0") in response.headers) == (416, True)
 
 
 @pytest.mark.parametrize("name", ["<&>\"'", "\x00\x01\x1f", "\ud800", "a\rb"])
 def test_what_the_client_sent_cannot_break_the_document(name):
-    response = refuse(request(path=b"/b/\xff<&>\x00"), Problem(f"cannot find {name}"))
+    response = refuse(
+        request(path=b"/b/\xff<&>\x00"), Problem(f"cannot find {name}", hint=f"lockhouse state show {name}")
+    )
     text = response.body.decode()
     assert "<&>" not in text
     assert text.count("<Error>") == text.count("</Error>") == 1

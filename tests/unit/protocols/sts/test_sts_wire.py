@@ -34,9 +34,9 @@ def test_results_and_errors_are_escaped_xml_with_the_request_id():
         b'<GetUserResponse xmlns="urn:x"><GetUserResult><User><Arn>a&lt;b&amp;c</Arn></User></GetUserResult>'
         b"<ResponseMetadata><RequestId>REQ1</RequestId></ResponseMetadata></GetUserResponse>"
     )
-    refused = write_problem(AccessDenied("no <you>", right="x"), "REQ2")
+    refused = write_problem(AccessDenied("no <you>", hint="ask", right="x"), "REQ2")
     assert refused.status == 403
-    assert b"<Code>AccessDenied</Code><Message>no &lt;you&gt;</Message>" in bytes(refused.body)
+    assert b"<Code>AccessDenied</Code><Message>no &lt;you&gt; (ask)</Message>" in bytes(refused.body)
 
 
 def test_what_is_internal_says_nothing_of_its_cause():

@@ -27,7 +27,11 @@ async def list_all(call: Call) -> wire_audit.Entries:
         until=_time(call, "until"),
     )
     if wanted.outcome not in ("", ALLOWED, REFUSED, "failed"):
-        raise RequestInvalid("cannot filter by this outcome: allowed, refused or failed", argument="outcome")
+        raise RequestInvalid(
+            f"cannot filter by the outcome {wanted.outcome[:20]!r}: allowed, refused or failed",
+            hint="outcome=refused",
+            argument="outcome",
+        )
     found, after = await audit_pages.newest(
         call.house, call.caller, wanted, call.number("before", 0, _MAX_NUMBER), call.limit()
     )
@@ -51,7 +55,10 @@ async def checkpoint(call: Call) -> wire_audit.CheckpointDocument:
     def look(tx: Reader) -> wire_audit.CheckpointDocument:
         newest = tx.last_segment()
         if newest is None:
-            raise RequestInvalid("cannot give a checkpoint: nothing is sealed yet", hint="ask again in some seconds")
+            raise RequestInvalid(
+                "cannot give a checkpoint of the audit log: nothing is sealed yet",
+                hint="ask again in some seconds; lockhouse audit list shows what is written",
+            )
         return wire_audit.CheckpointDocument(checkpoint=checkpoint_of(newest, call.api.audit_key))
 
     return await call.house.read(look)
@@ -64,5 +71,7 @@ def _time(call: Call, name: str) -> float:
     except ValueError:
         found = -1.0
     if not 0 <= found < 1e11:
-        raise RequestInvalid(f"cannot read {name}: seconds since 1970", argument=name)
+        raise RequestInvalid(
+            f"cannot read {name}: seconds since 1970", hint=f"{name}=0 is the beginning of time", argument=name
+        )
     return found

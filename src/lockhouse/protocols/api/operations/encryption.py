@@ -30,7 +30,9 @@ async def retire(call: Call) -> wire_encryption.EncryptionDocument:
 
 def _of(call: Call) -> Encryption:
     if call.api.encryption is None:
-        raise OperationUnsupported("cannot show keys: this server has none")
+        raise OperationUnsupported(
+            "cannot show keys: this server has none", hint="docs/guide/encryption.md says how a server gets keys"
+        )
     return call.api.encryption
 
 

@@ -20,7 +20,9 @@ _ADVICE = {
 async def pack(call: Call) -> documents.PackedDocument:
     access.require_administrator(call.caller)
     if call.api.repacking is None:
-        raise OperationUnsupported("cannot pack: this server does not")
+        raise OperationUnsupported(
+            "cannot pack: this server does not", hint="lockhouse status says what this server is"
+        )
     done = await call.api.repacking.round(quiet=0.0)
     return documents.PackedDocument(states=done.states, versions=done.versions, failed=done.failed)
 
@@ -28,7 +30,9 @@ async def pack(call: Call) -> documents.PackedDocument:
 async def scrub(call: Call) -> documents.ScrubDocument:
     access.require_administrator(call.caller)
     if call.api.scrubbing is None:
-        raise OperationUnsupported("cannot scrub: this server does not")
+        raise OperationUnsupported(
+            "cannot scrub: this server does not", hint="lockhouse status says what this server is"
+        )
     asked = call.document(documents.ScrubAsk)
     done = await call.api.scrubbing.slice(asked.after, asked.namespace, rate=asked.rate)
     return documents.ScrubDocument(

@@ -14,8 +14,8 @@ from lockhouse.core.staleness import Rule
 from lockhouse.errors import LockNotFound
 from lockhouse.protocols.api import views, wire, wire_locks
 from lockhouse.protocols.api.call import Call
-from lockhouse.service import locks
-from lockhouse.service.locks import Unlock
+from lockhouse.service import locks, namespaces
+from lockhouse.service.locks import LockView, Unlock
 from lockhouse.service.maintenance import maintained
 from lockhouse.service.staleness import POLICIES
 
@@ -26,9 +26,13 @@ async def list_held(call: Call) -> wire.Locks:
     namespace, prefix = call.query.get("namespace", ""), call.query.get("prefix", "")
     after_namespace, after_key = call.query.get("after_namespace", ""), call.query.get("after_key", "")
     after = Address(after_namespace, after_key) if after_namespace else None
-    found, following = await call.house.read(
-        lambda tx: locks.list_held(tx, call.caller, namespace, prefix, after, limit)
-    )
+
+    def look(tx: Reader) -> tuple[Sequence[LockView], Address | None]:
+        if namespace:
+            namespaces.get(tx, call.caller, namespace)
+        return locks.list_held(tx, call.caller, namespace, prefix, after, limit)
+
+    found, following = await call.house.read(look)
     waiting = await call.house.held_requests([each.address for each in found])
     polling = [call.house.waiting.pollers(each.address, call.caller.now) for each in found]
     documents = (

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from lockhouse.core.maintenance import Maintenance
+from lockhouse.core.ports import Reader
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.api import wire_maintenance as wire
 from lockhouse.protocols.api.call import Call
 from lockhouse.protocols.api.wire import MaintenanceDocument
-from lockhouse.service import maintenance
+from lockhouse.service import maintenance, namespaces
 from lockhouse.service.maintenance import Place
 
 
 async def start(call: Call) -> wire.StartedMaintenance:
     asked = call.document(wire.MaintenanceAsk)
     if asked.until and asked.lasts:
-        raise RequestInvalid("cannot tell when it ends: give until, or lasts", argument="until")
+        raise RequestInvalid(
+            "cannot tell when it ends: give until, or lasts", hint="for example: lasts=3600", argument="until"
+        )
     place = Place(call.path["namespace"], asked.prefix, asked.exact)
     until = call.caller.now + asked.lasts if asked.lasts else asked.until or 0.0
     new_id = f"maintenance-{call.house.engine.nonce()}"
@@ -35,5 +41,11 @@ async def end(call: Call) -> MaintenanceDocument:
 
 async def list_all(call: Call) -> wire.Maintenances:
     namespace = call.query.get("namespace", "")
-    found = await call.house.read(lambda tx: maintenance.list_all(tx, call.caller, namespace))
+
+    def look(tx: Reader) -> Sequence[Maintenance]:
+        if namespace:
+            namespaces.get(tx, call.caller, namespace)
+        return maintenance.list_all(tx, call.caller, namespace)
+
+    found = await call.house.read(look)
     return wire.Maintenances(maintenances=tuple(wire.document(each) for each in found))

@@ -18,7 +18,11 @@ async def list_all(call: Call) -> wire.ParkedList:
     limit, after = call.limit(), call.query.get("after", "")
     namespace, key = call.query.get("namespace", ""), call.query.get("key", "")
     if bool(namespace) != bool(key):
-        raise RequestInvalid("cannot list the parked writes of half an address: give namespace and key", argument="key")
+        raise RequestInvalid(
+            "cannot list the parked writes of half an address: give namespace and key",
+            hint="add &namespace=NAMESPACE&key=KEY to the address, or leave both out",
+            argument="key",
+        )
     address = Address(namespace, key) if key else None
 
     def query(tx: Reader) -> wire.ParkedList:

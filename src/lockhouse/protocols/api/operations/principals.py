@@ -74,7 +74,11 @@ async def create(call: Call) -> wire_access.PrincipalDocument:
 async def list_all(call: Call) -> wire_access.Principals:
     kind = call.query.get("kind", "")
     if kind and kind not in set(Kind):
-        raise RequestInvalid(f"cannot list the kind {kind[:40]!r}: there is none", argument="kind")
+        raise RequestInvalid(
+            f"cannot list the kind {kind[:40]!r}: there is none",
+            hint="lockhouse access list shows the kinds",
+            argument="kind",
+        )
     return await _list(call, (kind,) if kind else tuple(Kind))
 
 

@@ -35,7 +35,10 @@ async def backup(call: Call) -> wire.BackupDocument:
     access.require_administrator(call.caller)
     copy = call.api.backup
     if copy is None:
-        raise OperationUnsupported("cannot make a backup: this server keeps its records elsewhere")
+        raise OperationUnsupported(
+            "cannot make a backup: this server keeps its records elsewhere",
+            hint="lockhouse backup create --database-url URL --to DIR",
+        )
     if call.api.copying.locked():
         raise SlowDown("cannot make a backup: another one is being made", hint="wait for it", retry_after=10)
     now, with_keys = call.caller.now, call.document(wire.BackupAsk).with_keys

@@ -28,7 +28,7 @@ from lockhouse.core.conditions import (
     SizeOf,
 )
 from lockhouse.core.items import Schema
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 
 _REFUSED: dict[type, str] = {
     Either: "OR",
@@ -80,7 +80,7 @@ def split_key_condition(schema: Schema, condition: Condition) -> tuple[Value, Co
 
 
 def _refuse(message: str) -> NoReturn:
-    raise RequestInvalid(message)
+    raise AwsRefusal(message)
 
 
 def _check_kind(value: Value, kind: Kind) -> None:

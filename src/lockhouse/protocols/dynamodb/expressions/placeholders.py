@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from lockhouse.core.attributes import MAX_NESTING, Value
 from lockhouse.core.conditions import Path
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 from lockhouse.protocols.dynamodb.expressions.reserved import RESERVED
 from lockhouse.protocols.dynamodb.expressions.tokens import Cursor, Wrong
 
@@ -56,12 +56,12 @@ class Placeholders:
     def check_used(self) -> None:
         """Call when every expression was read."""
         if self._unused_names:
-            raise RequestInvalid(
+            raise AwsRefusal(
                 "Value provided in ExpressionAttributeNames unused in expressions: "
                 f"keys: {{{', '.join(self._unused_names)}}}"
             )
         if self._unused_values:
-            raise RequestInvalid(
+            raise AwsRefusal(
                 "Value provided in ExpressionAttributeValues unused in expressions: "
                 f"keys: {{{', '.join(self._unused_values)}}}"
             )
@@ -69,10 +69,10 @@ class Placeholders:
 
 def _check_keys(parameter: str, given: Mapping[str, object], allowed: re.Pattern[str]) -> None:
     if not given:
-        raise RequestInvalid(f"{parameter} must not be empty")
+        raise AwsRefusal(f"{parameter} must not be empty")
     for key in given:
         if not allowed.fullmatch(key):
-            raise RequestInvalid(f'{parameter} contains invalid key: Syntax error; key: "{key}"')
+            raise AwsRefusal(f'{parameter} contains invalid key: Syntax error; key: "{key}"')
 
 
 def starts_path(cursor: Cursor) -> bool:

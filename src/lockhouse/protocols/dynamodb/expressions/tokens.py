@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import msgspec
 
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 
 MAX_EXPRESSION_BYTES = 4096
 MAX_DEPTH = 60
@@ -155,4 +155,4 @@ class Cursor:
         self.refuse(f'Syntax error; token: "{token.text}", near: "{near}"')
 
     def refuse(self, message: str) -> NoReturn:
-        raise RequestInvalid(f"Invalid {self.kind}: {message}")
+        raise AwsRefusal(f"Invalid {self.kind}: {message}")

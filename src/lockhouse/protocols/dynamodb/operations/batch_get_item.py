@@ -10,7 +10,7 @@ import msgspec
 from lockhouse.core.attributes import Item
 from lockhouse.core.items import key_of, read_units
 from lockhouse.core.ports import Reader
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 from lockhouse.protocols.dynamodb import inputs, wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import Constraints, table_name
@@ -52,7 +52,7 @@ async def batch_get_item(call: Call, body: bytes) -> Mapping[str, Json]:
     rules.check()
     assert wanted.RequestItems is not None
     if sum(len(part.Keys or ()) for part in wanted.RequestItems.values()) > MAX_KEYS:
-        raise RequestInvalid("Too many items requested for the BatchGetItem call")
+        raise AwsRefusal("Too many items requested for the BatchGetItem call")
     responses: dict[str, Json] = {}
     spent: list[Json] = []
     for given, part in wanted.RequestItems.items():
@@ -80,5 +80,5 @@ def _read(tx: Reader, call: Call, name: str, part: KeysAndAttributes, keys: list
     placeholders.check_used()
     places = [key_of(schema, key) for key in keys]
     if len({(place.hash, place.range) for place in places}) != len(places):
-        raise RequestInvalid("Provided list of item keys contains duplicates")
+        raise AwsRefusal("Provided list of item keys contains duplicates")
     return [get_item.load(tx, call, name, key, paths) for key in keys]

@@ -13,7 +13,7 @@ from lockhouse.core.attributes import Item, item_size
 from lockhouse.core.items import Table, key_of, write_units
 from lockhouse.core.locks import Verdict
 from lockhouse.core.ports import Transaction
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal, RequestInvalid
 from lockhouse.protocols.dynamodb import inputs, wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import Constraints, table_name
@@ -84,7 +84,7 @@ async def batch_write_item(call: Call, body: bytes) -> Mapping[str, Json]:
         _read(table_name(name), each) for name, requests in (wanted.RequestItems or {}).items() for each in requests
     ]
     if len(writes) > MAX_WRITES:
-        raise RequestInvalid("Too many items requested for the BatchWriteItem call")
+        raise AwsRefusal("Too many items requested for the BatchWriteItem call")
     await call.house.read(
         lambda tx: _check_distinct({w.table: tables.get(tx, call.caller, w.table) for w in writes}, writes)
     )
@@ -102,7 +102,7 @@ async def batch_write_item(call: Call, body: bytes) -> Mapping[str, Json]:
 def _read(table: str, request: WriteRequest) -> _Write:
     put, delete = request.PutRequest, request.DeleteRequest
     if (put is None) == (delete is None):
-        raise RequestInvalid(
+        raise AwsRefusal(
             "Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported "
             "datatypes"
         )
@@ -121,7 +121,7 @@ def _check_distinct(found: Mapping[str, Table], writes: list[_Write]) -> None:
         place = key_of(schema, {name: value for name, value in (write.item or write.key).items() if name in keys})
         where = (write.table, place.hash, place.range)
         if where in seen:
-            raise RequestInvalid("Provided list of item keys contains duplicates")
+            raise AwsRefusal("Provided list of item keys contains duplicates")
         seen.add(where)
 
 
@@ -156,7 +156,9 @@ async def _put(call: Call, write: _Write, taken: list[Kept]) -> bool:
         kept = await put_kept(call, write.table, write.item)
     except ConditionRefused:
         what = f"cannot lock {write.item.get(LOCK_ID)!r}: somebody else holds it"
-        raise RequestInvalid(f"One or more parameter values were invalid: {what}") from None
+        raise RequestInvalid(
+            f"One or more parameter values were invalid: {what}", hint="lockhouse lock list"
+        ) from None
     if kept is not None:
         taken.append(kept)
     return kept is not None

@@ -56,7 +56,11 @@ async def create_table(call: Call, body: bytes) -> Mapping[str, Json]:
     rules.check()
     assert wanted.TableName is not None
     if wanted.TableName.startswith("arn:"):
-        raise RequestInvalid("Invalid table name: a new table is named, not addressed by an ARN")
+        raise RequestInvalid(
+            "Invalid table name: a new table is named, not addressed by an ARN",
+            hint="give the name alone",
+            argument="TableName",
+        )
     parts.refuse_indexes(wanted.LocalSecondaryIndexes, wanted.GlobalSecondaryIndexes, wanted.StreamSpecification, None)
     schema = parts.read_schema(wanted.AttributeDefinitions or [], wanted.KeySchema or [])
     billing, reads, writes = parts.read_billing(wanted.BillingMode, wanted.ProvisionedThroughput)

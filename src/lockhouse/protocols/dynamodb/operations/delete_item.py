@@ -12,7 +12,7 @@ from lockhouse.core.conditions import Condition, holds
 from lockhouse.core.items import key_of, write_units
 from lockhouse.core.locks import Facet
 from lockhouse.core.ports import Reader
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 from lockhouse.protocols.dynamodb import inputs, wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import table_name
@@ -61,7 +61,7 @@ async def delete_item(call: Call, body: bytes) -> Mapping[str, Json]:
     )
     key = read_item(wanted.Key)
     if wanted.ReturnValues not in (None, "NONE", "ALL_OLD"):
-        raise RequestInvalid("ReturnValues can only be ALL_OLD or NONE")
+        raise AwsRefusal("ReturnValues can only be ALL_OLD or NONE")
     placeholders = inputs.placeholders_of(wanted)
     condition = inputs.condition_of(wanted, placeholders)
     placeholders.check_used()

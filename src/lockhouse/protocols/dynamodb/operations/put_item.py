@@ -14,7 +14,7 @@ from lockhouse.core.conditions import Condition, holds
 from lockhouse.core.items import MAX_ITEM_BYTES, Table, check_size, write_units
 from lockhouse.core.locks import Facet
 from lockhouse.core.ports import Reader
-from lockhouse.errors import LockHeld, NamespaceNotFound, RequestInvalid
+from lockhouse.errors import AwsRefusal, LockHeld, NamespaceNotFound, RequestInvalid
 from lockhouse.protocols.dynamodb import inputs, wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import table_name
@@ -56,7 +56,7 @@ async def put_item(call: Call, body: bytes) -> Mapping[str, Json]:
     )
     item = read_item(wanted.Item)
     if wanted.ReturnValues not in (None, "NONE", "ALL_OLD"):
-        raise RequestInvalid("ReturnValues can only be ALL_OLD or NONE")
+        raise AwsRefusal("ReturnValues can only be ALL_OLD or NONE")
     placeholders = inputs.placeholders_of(wanted)
     condition = inputs.condition_of(wanted, placeholders)
     placeholders.check_used()
@@ -120,7 +120,8 @@ async def put_kept(
     if item.keys() != _LOCK_ATTRIBUTES or not isinstance(info, str) or not info:
         raise RequestInvalid(
             f"One or more parameter values were invalid: {address.lock_id} is the lock of a state that is kept here, "
-            "so its item has LockID and Info (a string) only"
+            "so its item has LockID and Info (a string) only",
+            hint=f"leave the other attributes out; lockhouse lock show {address.words}",
         )
     shown = await call.house.read(lambda tx: lock_items.show_lock(tx, call.caller, address))
     if condition is not None and not _is_not_exists(condition, shown.item) and not holds(condition, shown.item or {}):

@@ -8,7 +8,7 @@ from lockhouse.core.attributes import Item
 from lockhouse.core.conditions import attributes_of, holds
 from lockhouse.core.items import read_units
 from lockhouse.core.ports import Reader
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 from lockhouse.protocols.dynamodb import inputs, legacy, wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import table_name
@@ -52,7 +52,7 @@ async def query(call: Call, body: bytes) -> Mapping[str, Json]:
         with_values=["FilterExpression", "KeyConditionExpression"],
     )
     if wanted.KeyConditions is None and wanted.KeyConditionExpression is None:
-        raise RequestInvalid(
+        raise AwsRefusal(
             "Either the KeyConditions or KeyConditionExpression parameter must be specified in the request."
         )
     after = inputs.start_of(wanted)
@@ -74,7 +74,7 @@ def _query(tx: Reader, call: Call, name: str, wanted: Query, after: Item | None)
     filtered = attributes_of(keep) if keep is not None else frozenset[str]()
     for key in schema.keys:
         if key.name in filtered:
-            raise RequestInvalid(
+            raise AwsRefusal(
                 f"{'Filter Expression' if wanted.QueryFilter is None else 'QueryFilter'} can only contain non-primary "
                 f"key attributes: Primary key attribute: {key.name}"
             )

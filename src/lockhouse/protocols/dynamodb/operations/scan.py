@@ -8,7 +8,7 @@ from lockhouse.core.attributes import Item, item_size
 from lockhouse.core.conditions import Condition, holds
 from lockhouse.core.items import MAX_PAGE_BYTES, Table, key_of, read_units
 from lockhouse.core.ports import Reader
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 from lockhouse.protocols.dynamodb import inputs, legacy, wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import Constraints, table_name
@@ -58,19 +58,19 @@ def _check_segments(wanted: Scan) -> None:
     rules.between(wanted.TotalSegments, "totalSegments", 1, _MAX_SEGMENTS)
     rules.check()
     if wanted.Segment is not None and wanted.TotalSegments is None:
-        raise RequestInvalid(
+        raise AwsRefusal(
             "The TotalSegments parameter is required but was not present in the request when Segment parameter is "
             "present"
         )
     if wanted.TotalSegments is None:
         return
     if wanted.Segment is None:
-        raise RequestInvalid(
+        raise AwsRefusal(
             "The Segment parameter is required but was not present in the request when parameter TotalSegments is "
             "present"
         )
     if wanted.Segment >= wanted.TotalSegments:
-        raise RequestInvalid(
+        raise AwsRefusal(
             "The Segment parameter is zero-based and must be less than parameter TotalSegments: "
             f"Segment: {wanted.Segment} is not less than TotalSegments: {wanted.TotalSegments}"
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from lockhouse.core.items import Table
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 from lockhouse.protocols.dynamodb import wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import Constraints, table_name
@@ -41,13 +41,13 @@ async def tag_resource(call: Call, body: bytes) -> Mapping[str, Json]:
     wanted = wire.read(body, TagResource)
     name = _name(wanted.ResourceArn, wanted.Tags, "tags")
     if not wanted.Tags:
-        raise RequestInvalid("Atleast one Tag needs to be provided as Input.")
+        raise AwsRefusal("Atleast one Tag needs to be provided as Input.")
     added = read_tags(wanted.Tags)
 
     def edit(table: Table) -> Table:
         tags = {**table.tags, **added}
         if len(tags) > MAX_TAGS:
-            raise RequestInvalid("Too many tags: a table has at most 50")
+            raise AwsRefusal("Too many tags: a table has at most 50")
         return msgspec.structs.replace(table, tags=tags)
 
     return await _change(call, name, edit)
@@ -58,7 +58,7 @@ async def untag_resource(call: Call, body: bytes) -> Mapping[str, Json]:
     wanted = wire.read(body, UntagResource)
     name = _name(wanted.ResourceArn, wanted.TagKeys, "tagKeys")
     if not wanted.TagKeys:
-        raise RequestInvalid("Atleast one Tag Key needs to be provided as Input.")
+        raise AwsRefusal("Atleast one Tag Key needs to be provided as Input.")
     removed = frozenset(wanted.TagKeys)
 
     def edit(table: Table) -> Table:
@@ -88,5 +88,5 @@ def _name(arn: str | None, given: object, field: str) -> str:
     rules.check()
     assert arn is not None
     if not arn.startswith("arn:") or ":table/" not in arn:
-        raise RequestInvalid(f"Invalid TableArn: Invalid ResourceArn provided as input {arn[:300]}")
+        raise AwsRefusal(f"Invalid TableArn: Invalid ResourceArn provided as input {arn[:300]}")
     return table_name(arn)

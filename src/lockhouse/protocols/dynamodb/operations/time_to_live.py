@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from lockhouse.core.ports import Transaction
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 from lockhouse.protocols.dynamodb import wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import Constraints, table_name
@@ -58,13 +58,11 @@ async def update_time_to_live(call: Call, body: bytes) -> Mapping[str, Json]:
     def update(tx: Transaction) -> None:
         current = tables.get(tx, call.caller, name).ttl_attribute
         if enabled and current:
-            raise RequestInvalid("TimeToLive is already enabled")
+            raise AwsRefusal("TimeToLive is already enabled")
         if not enabled and not current:
-            raise RequestInvalid("TimeToLive is already disabled")
+            raise AwsRefusal("TimeToLive is already disabled")
         if not enabled and current != attribute:
-            raise RequestInvalid(
-                "TimeToLive is active on a different AttributeName: current AttributeName is " + current
-            )
+            raise AwsRefusal("TimeToLive is active on a different AttributeName: current AttributeName is " + current)
         tables.set_ttl(tx, call.caller, name, attribute if enabled else "")
 
     await call.house.write(update)

@@ -92,5 +92,6 @@ def _is_digest(tx: Reader, call: Call, name: str, key: Item, changes: Sequence[C
 def _refuse(address: Address) -> None:
     raise RequestInvalid(
         f"One or more parameter values were invalid: {address.lock_id} is the lock of a state that is kept here; it "
-        "changes by locking and unlocking only"
+        "changes by locking and unlocking only",
+        hint=f"lockhouse lock show {address.words}",
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from lockhouse.core.items import Table
-from lockhouse.errors import RequestInvalid
+from lockhouse.errors import AwsRefusal
 from lockhouse.protocols.dynamodb import descriptions as parts
 from lockhouse.protocols.dynamodb import wire
 from lockhouse.protocols.dynamodb.call import Call
@@ -52,7 +52,7 @@ async def update_table(call: Call, body: bytes) -> Mapping[str, Json]:
         wanted.StreamSpecification,
     )
     if all(each is None for each in given):
-        raise RequestInvalid(
+        raise AwsRefusal(
             "At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or "
             "SSESpecification or ReplicaUpdates is required"
         )

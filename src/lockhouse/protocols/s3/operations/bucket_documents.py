@@ -64,7 +64,11 @@ async def put_acl(call: Call) -> Response:
     if raw:
         documents.check_acl_document(raw)
     elif "x-amz-acl" not in call.request.headers:
-        raise RequestInvalid("cannot set an ACL that is neither in x-amz-acl nor in the body", argument="acl_missing")
+        raise RequestInvalid(
+            "cannot set an ACL that is neither in x-amz-acl nor in the body",
+            hint="send x-amz-acl: private",
+            argument="acl_missing",
+        )
     return Response(200)
 
 

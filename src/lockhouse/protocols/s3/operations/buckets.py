@@ -16,7 +16,10 @@ async def create_bucket(call: Call) -> Response:
     """PUT /BUCKET, with the region in a CreateBucketConfiguration outside us-east-1."""
     documents.check_bucket_acl(call.request.headers)
     if (call.request.headers.get("x-amz-bucket-object-lock-enabled") or "").lower() == "true":
-        raise OperationUnsupported("cannot lock objects for a time: versions are kept by retention here")
+        raise OperationUnsupported(
+            "cannot lock objects for a time: versions are kept by retention here",
+            hint="lockhouse retention set NAMESPACE --keep-versions 50 --keep-days 90",
+        )
     raw = await call.body.whole(documents.MAX_BYTES)
     region = ""
     if raw:

@@ -78,7 +78,9 @@ async def read_source(call: Call) -> Version:
     version = found.version
     if version.is_delete_marker:
         raise RequestInvalid(
-            f"cannot copy version {version.id} of {address.lock_id}: it is a delete marker", argument="combination"
+            f"cannot copy version {version.id} of {address.lock_id}: it is a delete marker",
+            hint=f"aws s3api list-object-versions shows the others; lockhouse state versions {address.words}",
+            argument="combination",
         )
     fields.check_customer_key(version, fields.read_customer_key(headers, _SOURCE))
     return version
@@ -91,7 +93,9 @@ def _refuse_no_change(call: Call, *, replaced: bool) -> None:
     changes = replaced or version_id or any(name in headers for name in _CHANGING)
     if address == call.address and not changes:
         raise RequestInvalid(
-            f"cannot copy {address.lock_id} onto itself: nothing of it would change", argument="combination"
+            f"cannot copy {address.lock_id} onto itself: nothing of it would change",
+            hint="copy to another key, or say what changes: --metadata-directive REPLACE",
+            argument="combination",
         )
 
 
@@ -112,5 +116,5 @@ def _directive(headers: Headers, name: str) -> bool:
     """Whether the request replaces what the source says. Errors: RequestInvalid."""
     text = headers.get(name) or "COPY"
     if text not in ("COPY", "REPLACE"):
-        raise RequestInvalid(f"cannot use {name}: {text}; it is COPY or REPLACE", argument=name)
+        raise RequestInvalid(f"cannot use {name}: {text}; it is COPY or REPLACE", hint=f"{name}: COPY", argument=name)
     return text == "REPLACE"

@@ -25,7 +25,9 @@ async def delete_objects(call: Call) -> Response:
     document = xml.read_document(await call.body.whole(MAX_BYTES), "Delete")
     wanted = document.all("Object")
     if not 1 <= len(wanted) <= MAX_KEYS:
-        raise DocumentMalformed(f"cannot read this list: 1 to {MAX_KEYS} objects")
+        raise DocumentMalformed(
+            f"cannot read this list: 1 to {MAX_KEYS} objects", hint=f"send at most {MAX_KEYS} in one request"
+        )
     await call.house.read(lambda tx: namespaces.get(tx, call.caller, call.bucket))
     quiet = document.value("Quiet").strip().lower() == "true"
     # All are queued at once, so that they share commits; each is decided on its own.

@@ -82,9 +82,15 @@ def _part(call: Call, version: Version) -> tuple[int, int] | None:
 def _whole_as_part(number: str, version: Version, *, ranged: bool) -> tuple[int, int] | None:
     """The one part that an object has here: its body is one, however it was uploaded, as after a copy in S3."""
     if ranged:
-        raise RequestInvalid("cannot use a Range together with partNumber", argument="combination")
+        raise RequestInvalid(
+            "cannot use a Range together with partNumber", hint="leave one of the two out", argument="combination"
+        )
     if read_part_number(number) != 1:
-        raise RequestInvalid(f"cannot read part {number}: an object is kept as one part here", argument="part_beyond")
+        raise RequestInvalid(
+            f"cannot read part {number}: an object is kept as one part here",
+            hint="leave partNumber out",
+            argument="part_beyond",
+        )
     return (0, version.size) if version.size else None
 
 

@@ -56,5 +56,9 @@ def _seq(key_marker: str, version_marker: str) -> int:
         return 0
     parsed = parse_version_id(version_marker)
     if parsed is None or not key_marker:
-        raise RequestInvalid("cannot go on from this version: name its key too", argument="version-id-marker")
+        raise RequestInvalid(
+            "cannot go on from this version: name its key too",
+            hint="send key-marker with it",
+            argument="version-id-marker",
+        )
     return parsed[0]

@@ -27,7 +27,10 @@ MAX_DOCUMENT_BYTES = 64 * 1024
 async def put_lock_object(call: Call) -> Response:
     """Take the lock; held by another it answers PreconditionFailed, after waiting as the house is told to."""
     if fields.read_write_conditions(call.request.headers).if_match:
-        raise OperationUnsupported("cannot change a lock: a PUT takes it, with If-None-Match: * or without condition")
+        raise OperationUnsupported(
+            "cannot change a lock: a PUT takes it, with If-None-Match: * or without condition",
+            hint="terraform force-unlock ID, or lockhouse lock list",
+        )
     encryption = fields.read_encryption(call.request.headers)
     info = await call.body.whole(MAX_DOCUMENT_BYTES)
     etag = _etag(info)
@@ -52,8 +55,14 @@ async def get_lock_object(call: Call) -> Response:
     shown = None if call.version_id else await call.house.show_lock(call.caller, target, Facet.LOCKFILE)
     if shown is None:
         if call.version_id:
-            raise VersionNotFound(f"cannot find a version of {call.address.lock_id}: locks have none")
-        raise StateNotFound(f"cannot find {call.address.lock_id}: nobody holds the lock")
+            raise VersionNotFound(
+                f"cannot find a version of {call.address.lock_id}: locks have none",
+                hint=f"leave the version out; lockhouse lock show {call.address.words}",
+            )
+        raise StateNotFound(
+            f"cannot find {call.address.lock_id}: nobody holds the lock",
+            hint=f"lockhouse lock show {call.address.words}",
+        )
     etag = _etag(shown)
     conditions = fields.read_conditions(call.request.headers)
     if conditions.if_match and not _named(conditions.if_match, etag):
@@ -97,13 +106,22 @@ async def release_lock_object(call: Call, key: str, version_id: str, conditions:
 
     if await call.house.release_held(call.caller, command, kept) is None:
         address = Address(call.bucket, key)
-        raise _changed(address) if found else StateNotFound(f"cannot find {address.lock_id}: nobody holds the lock")
+        raise (
+            _changed(address)
+            if found
+            else StateNotFound(
+                f"cannot find {address.lock_id}: nobody holds the lock", hint=f"lockhouse lock show {address.words}"
+            )
+        )
 
 
 def refuse_lock_key(key: str) -> None:
     """Errors: OperationUnsupported for an operation that would store something under a lock's name."""
     if lockfile_target(key) is not None:
-        raise OperationUnsupported(f"cannot do this with {key}: it is the lock of a state, which is not stored")
+        raise OperationUnsupported(
+            f"cannot do this with {key}: it is the lock of a state, which is not stored",
+            hint="aws s3api get-object shows the lock; lockhouse lock list",
+        )
 
 
 def _etag(document: bytes) -> str:

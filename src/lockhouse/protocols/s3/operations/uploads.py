@@ -94,7 +94,11 @@ async def upload_part_copy(call: Call) -> Response:
     wanted = call.request.headers.get("x-amz-copy-source-range")
     part = fields.read_range(wanted, source.size)
     if wanted is not None and (part is None or not wanted.endswith(f"-{part[1] - 1}")):
-        raise RequestInvalid("cannot read this range", argument="x-amz-copy-source-range")
+        raise RequestInvalid(
+            f"cannot read the range {wanted[:60]!r}: it lies outside the {source.size} bytes, or is none",
+            hint="for example: bytes=0-5242879",
+            argument="x-amz-copy-source-range",
+        )
     algorithm = uploads.template_of(upload).checksum_algorithm
     if part is None and not algorithm:
         intake, checksums = await call.house.copied(source.body), {}
@@ -209,7 +213,10 @@ async def complete_upload(call: Call) -> Response:
         for each in document.all("Part")
     ]
     if not listed or not all(each.etag for each in listed):
-        raise DocumentMalformed("cannot read this list of parts: each has a PartNumber and an ETag")
+        raise DocumentMalformed(
+            "cannot read this list of parts: each has a PartNumber and an ETag",
+            hint="aws s3api complete-multipart-upload help",
+        )
     etag = _whole_etag(listed)
     try:
         upload = await _upload(call)

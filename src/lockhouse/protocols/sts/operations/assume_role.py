@@ -28,15 +28,21 @@ async def assume_role(call: Call) -> Element:
     match = ROLE.fullmatch(arn)
     if match is None or match[1] != call.account:
         raise RequestInvalid(
-            f"cannot assume {arn!r}: a role here is arn:aws:iam::{call.account}:role/NAME", argument="RoleArn"
+            f"cannot assume {arn!r}: a role here is arn:aws:iam::{call.account}:role/NAME",
+            hint="lockhouse role list shows them",
+            argument="RoleArn",
         )
     if not SESSION.fullmatch(session):
         raise RequestInvalid(
-            "cannot use this RoleSessionName: 2 to 64 of A-Z a-z 0-9 _ + = , . @ -", argument="RoleSessionName"
+            f"cannot use the RoleSessionName {session[:100]!r}: 2 to 64 of A-Z a-z 0-9 _ + = , . @ -",
+            hint="for example: ci-1234",
+            argument="RoleSessionName",
         )
     if "Policy" in fields or "PolicyArns.member.1.arn" in fields:
         raise RequestInvalid(
-            "cannot narrow a session by a policy: give the role only the grants that it needs", argument="Policy"
+            f"cannot narrow a session of {match[2]} by a policy: give the role only the grants that it needs",
+            hint="lockhouse role create --name NAME --role writer --on NAMESPACE/PREFIX",
+            argument="Policy",
         )
     refuse_second_factor(fields)
     name = match[2]

@@ -25,9 +25,9 @@ async def empty_of_organization(call: Call) -> Response:
 
 async def refuse_run(call: Call) -> Response:
     del call
-    raise OperationUnsupported(f"cannot start a run: {REMOTE}")
+    raise OperationUnsupported(f"cannot start a run: {REMOTE}", hint="run it where Terraform is: terraform plan")
 
 
 async def refuse_variable(call: Call) -> Response:
     del call
-    raise OperationUnsupported(f"cannot set a variable: {VARIABLES}")
+    raise OperationUnsupported(f"cannot set a variable: {VARIABLES}", hint="set it where Terraform runs: TF_VAR_NAME")

@@ -24,14 +24,16 @@ def find(tx: Reader, call: Call, text: str) -> tuple[Workspace, Version | StateU
             return _find_announced(tx, call, parsed[1])
     except (WorkspaceNotFound, UploadNotFound, VersionNotFound):
         pass
-    raise VersionNotFound(f"cannot find the state version {text!r}")
+    raise VersionNotFound(
+        f"cannot find the state version {text!r}", hint="lockhouse state versions NAMESPACE KEY lists them"
+    )
 
 
 def _find_announced(tx: Reader, call: Call, upload_id: str) -> tuple[Workspace, Version | StateUpload]:
     found = tx.state_upload(upload_id)
     owner = tx.workspace_at(found.address) if found is not None else None
     if found is None or owner is None:
-        raise UploadNotFound(f"cannot find the state version {upload_id!r}")
+        raise UploadNotFound(f"cannot find the state version {upload_id!r}", hint="run terraform apply again")
     view = workspaces.get_by_id(tx, call.caller, owner.id)
     version = tx.version(view.state, found.seq, packed=False) if found.seq and view.state is not None else None
     return view.workspace, version or found

@@ -112,4 +112,7 @@ async def _discard_pending(call: Call, view: View) -> None:
 
 
 def _not_locked(view: View) -> LockNotFound:
-    return LockNotFound(f"cannot unlock the workspace {view.workspace.name}: workspace already unlocked")
+    return LockNotFound(
+        f"cannot unlock the workspace {view.workspace.name}: workspace already unlocked",
+        hint=f"lockhouse lock show {view.workspace.address.words}",
+    )

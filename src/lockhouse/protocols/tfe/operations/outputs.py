@@ -60,4 +60,6 @@ async def show(call: Call) -> Response:
             for name, value in (await _values(call, owner, found)).items():
                 if documents.is_marked(name, mark):
                     return respond_one(documents.output(version_id, name, value, reveal=True))
-    raise VersionNotFound(f"cannot find the output {call['id']!r}")
+    raise VersionNotFound(
+        f"cannot find the output {call['id']!r}", hint="read the outputs of the state version again: terraform output"
+    )

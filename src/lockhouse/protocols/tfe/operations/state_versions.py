@@ -67,7 +67,11 @@ async def create(call: Call) -> Response:
 def _announcement(document: Document) -> Announcement:
     md5 = document.text("md5").lower()
     if not _MD5.fullmatch(md5):
-        raise RequestInvalid("param is missing or the value is empty: md5", argument="md5")
+        raise RequestInvalid(
+            "param is missing or the value is empty: md5",
+            hint="send the MD5 of the state in hexadecimal digits, as Terraform does",
+            argument="md5",
+        )
     return Announcement(document.number("serial"), document.text("lineage"), md5, document.flag("force"))
 
 
@@ -84,7 +88,11 @@ async def _create_inline(call: Call, document: Document) -> Response:
     try:
         raw = base64.b64decode(document.text("state"), validate=True)
     except (binascii.Error, ValueError):
-        raise RequestInvalid("cannot read the attribute state: it is not base64", argument="state") from None
+        raise RequestInvalid(
+            "cannot read the attribute state: it is not base64",
+            hint="encode the state in base64, as Terraform does",
+            argument="state",
+        ) from None
     md5 = document.text("md5").lower()
     if md5 and md5 != hashlib.md5(raw, usedforsecurity=False).hexdigest():
         raise BodyDigestMismatch("cannot accept this state: its MD5 is not the attribute md5")
@@ -116,7 +124,10 @@ async def _roll_back(call: Call, version_id: str) -> Response:
     found = documents.parse_id(version_id)
     version = await call.house.read(lambda tx: find(tx, call, version_id)) if found else None
     if version is None or not isinstance(version[1], Version) or version[0] != view.workspace:
-        raise VersionNotFound(f"cannot find the state version {version_id!r} of {view.workspace.name}")
+        raise VersionNotFound(
+            f"cannot find the state version {version_id!r} of {view.workspace.name}",
+            hint=f"lockhouse state versions {view.workspace.address.words}",
+        )
     hold = state_uploads.own_hold(view.lock, caller.who.credential)
     written = await call.house.restore(
         caller, view.workspace.address, version[1].id, lock_id=hold.id if hold is not None else ""
@@ -129,16 +140,28 @@ async def upload(call: Call) -> Response:
     it permits is decided again now."""
     given = call.uploads.read(call["pass"])
     if given is None:
-        raise UploadNotFound("cannot upload here: this address was not made by this server")
+        raise UploadNotFound(
+            "cannot upload here: this address was not made by this server",
+            hint="terraform apply again: each upload gets an address of its own",
+        )
     who = await call.tokens.asking(lambda: call.tokens.holder(given.credential, finish_upload(given.upload_id)))
     if who is None or who.principal != given.principal:
-        raise CredentialUnknown("cannot upload here: who asked for this address has no access any more")
+        raise CredentialUnknown(
+            "cannot upload here: who asked for this address has no access any more",
+            hint="terraform login HOST, then terraform state push errored.tfstate",
+        )
     caller = msgspec.structs.replace(call.caller, who=who)
     if caller.now >= given.expires_at:
-        raise UploadNotFound("cannot upload here: this address was good for 15 minutes, and they are over")
+        raise UploadNotFound(
+            "cannot upload here: this address was good for 15 minutes, and they are over",
+            hint="terraform state push errored.tfstate",
+        )
     announced = await call.house.read(lambda tx: tx.state_upload(given.upload_id))
     if announced is None or announced.epoch != given.epoch or announced.md5 != given.md5:
-        raise UploadNotFound("cannot upload here: the state version is not the one that was announced")
+        raise UploadNotFound(
+            "cannot upload here: the state version is not the one that was announced",
+            hint="terraform state push errored.tfstate",
+        )
     require_writing(who, *announced.address)
     if given.kind == UploadKind.JSON:
         await _drain(call, given.limit)
@@ -164,7 +187,11 @@ async def _drain(call: Call, limit: int) -> None:
     async for chunk in call.request.chunks():
         size += len(chunk)
         if size > limit:
-            raise RequestInvalid(f"cannot take more than {limit} bytes in one body", argument="body")
+            raise RequestInvalid(
+                f"cannot take more than {limit} bytes in one body",
+                hint="raise the setting max_body (LOCKHOUSE_MAX_BODY)",
+                argument="body",
+            )
 
 
 async def show(call: Call) -> Response:
@@ -209,9 +236,15 @@ async def download(call: Call) -> Response:
     owner, found = await call.house.read(lambda tx: find(tx, call, call["id"]))
     call.request.trail.address = owner.address
     if isinstance(found, StateUpload):
-        raise VersionNotFound("cannot download this state version: its bytes have not come")
+        raise VersionNotFound(
+            f"cannot download the state version {call['id']!r}: its bytes have not come",
+            hint="wait for its upload, or read the one before: current-state-version",
+        )
     if documents.HIDDEN in found.tags:
-        raise VersionNotFound("cannot download this state version: its data was soft-deleted")
+        raise VersionNotFound(
+            f"cannot download the state version {call['id']!r}: its data was soft-deleted",
+            hint=f"POST /api/v2/state-versions/{call['id']}/actions/restore_backing_data",
+        )
     version = await read_version(call, owner, found)
     assert version.body is not None
     headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
@@ -233,9 +266,15 @@ async def _hide(call: Call, *, hidden: bool) -> Response:
         state = tx.state(owner.address)
         require(call.caller.who, Right.WRITE, *owner.address)
         if isinstance(found, StateUpload) or state is None:
-            raise VersionNotFound("cannot hide this state version: its bytes have not come")
+            raise VersionNotFound(
+                f"cannot hide the state version {call['id']!r}: its bytes have not come", hint="wait for its upload"
+            )
         if hidden and found.seq == state.current:
-            raise RequestInvalid("cannot delete the current state version", argument="id")
+            raise RequestInvalid(
+                f"cannot delete the state version {call['id']!r}: it is the current one",
+                hint=f"to delete the whole state: lockhouse state delete {owner.address.words}",
+                argument="id",
+            )
         tags = {name: value for name, value in found.tags.items() if name != documents.HIDDEN}
         if hidden:
             tags[documents.HIDDEN] = "yes"
@@ -260,7 +299,9 @@ async def list_by_filter(call: Call) -> Response:
     namespace, name = query.get("filter[organization][name]"), query.get("filter[workspace][name]")
     if not namespace or not name:
         raise RequestInvalid(
-            "cannot list state versions: name filter[organization][name] and filter[workspace][name]", argument="filter"
+            "cannot list state versions: name filter[organization][name] and filter[workspace][name]",
+            hint="filter[organization][name]=NAMESPACE&filter[workspace][name]=NAME",
+            argument="filter",
         )
     return await _list(call, await call.house.read(lambda tx: workspaces.get(tx, caller, namespace, name)))
 

@@ -115,7 +115,7 @@ async def _set_tags(call: Call, combine: Callable[[list[str]], list[str]]) -> Vi
 def _names(document: Document) -> list[str]:
     found = [attribute(each, "name") for each in document.items]
     if "" in found:
-        raise RequestInvalid("cannot add a tag without a name", argument="name")
+        raise RequestInvalid("cannot add a tag without a name", hint="give each tag a name", argument="name")
     return found
 
 

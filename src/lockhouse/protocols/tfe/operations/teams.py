@@ -7,6 +7,7 @@ and not done. Source: HCP Terraform API, Teams, Team Membership, Team Tokens, Te
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 
 import msgspec
@@ -85,7 +86,11 @@ async def change(call: Call) -> Response:
         team = _team(tx, call)
         access.require_over(tx, call.caller, team)
         if document.text("name") not in ("", team_documents.name_of(team)):
-            raise RequestInvalid("cannot rename a team: make another", argument="name")
+            raise RequestInvalid(
+                "cannot rename a team: make another",
+                hint="lockhouse access create --kind team --name NAME",
+                argument="name",
+            )
         wanted = _organization_grants(team.namespace, document)
         if wanted is not None:
             whole = tuple(each for each in team.grants if (each.prefix, each.exact) == ("", False))
@@ -149,7 +154,10 @@ async def show_token(call: Call) -> Response:
         team = _administered(tx, call)
         found = _tokens(tx, team)
         if not found:
-            raise PrincipalNotFound("cannot find a token of this team")
+            raise PrincipalNotFound(
+                f"cannot find a token of the team {team.name}",
+                hint=f"make one: lockhouse token create --name {shlex.quote(team.name)}",
+            )
         return documents.token(found[-1], owner=team)
 
     return respond_one(await call.house.read(look))
@@ -192,7 +200,9 @@ async def list_access(call: Call) -> Response:
     """Of one workspace: `filter[workspace][id]`."""
     workspace_id = call.query.get("filter[workspace][id]")
     if not workspace_id:
-        raise RequestInvalid("cannot list team access: name filter[workspace][id]", argument="filter")
+        raise RequestInvalid(
+            "cannot list team access: name filter[workspace][id]", hint="filter[workspace][id]=ws-…", argument="filter"
+        )
 
     def look(tx: Reader) -> list[Json]:
         workspace = workspaces.get_by_id(tx, call.caller, workspace_id).workspace
@@ -218,7 +228,9 @@ async def create_access(call: Call) -> Response:
     def command(tx: Transaction) -> Json:
         team, workspace = _pair(tx, call, team_id, workspace_id)
         if team_documents.grant_on(team, workspace) is not None:
-            raise RequestInvalid("cannot give access: Team has already been taken", argument="team")
+            raise RequestInvalid(
+                "cannot give access: Team has already been taken", hint="change the access that it has", argument="team"
+            )
         return _grant(tx, call, team, workspace, rights)
 
     return respond_one(await _change(call, command), 201)
@@ -264,10 +276,12 @@ def _access(tx: Reader, call: Call) -> tuple[Principal, Workspace, Grant]:
     try:
         team, workspace = _pair(tx, call, team_id, workspace_id)
     except (PrincipalNotFound, WorkspaceNotFound):
-        raise PrincipalNotFound(f"cannot find the team access {call['id']!r}") from None
+        raise PrincipalNotFound(
+            f"cannot find the team access {call['id']!r}", hint="lockhouse access list --kind team"
+        ) from None
     grant = team_documents.grant_on(team, workspace)
     if grant is None:
-        raise PrincipalNotFound(f"cannot find the team access {call['id']!r}")
+        raise PrincipalNotFound(f"cannot find the team access {call['id']!r}", hint="lockhouse access list --kind team")
     return team, workspace, grant
 
 
@@ -276,7 +290,7 @@ def _pair(tx: Reader, call: Call, team_id: str, workspace_id: str) -> tuple[Prin
     workspace = workspaces.get_by_id(tx, call.caller, workspace_id).workspace
     team = _by_id(tx, call, team_id)
     if team.namespace != workspace.address.namespace:
-        raise PrincipalNotFound(f"cannot find the team {team_id!r}")
+        raise PrincipalNotFound(f"cannot find the team {team_id!r}", hint="lockhouse access list --kind team")
     require(call.caller.who, Right.ADMIN, *workspace.address)
     return team, workspace
 
@@ -303,10 +317,10 @@ def _by_id(tx: Reader, call: Call, text: str) -> Principal:
     team = tx.principal(text.removeprefix("team-"))
     known = team is not None and not team.revoked_at and team.kind == Kind.TEAM and team.namespace != ""
     if team is None or not known or not text.startswith("team-"):
-        raise PrincipalNotFound(f"cannot find the team {text!r}")
+        raise PrincipalNotFound(f"cannot find the team {text!r}", hint="lockhouse access list --kind team")
     member = any(each.team == team.id for each in tx.memberships_of(call.caller.who.principal))
     if not member and not access.administers(tx, call.caller, team):
-        raise PrincipalNotFound(f"cannot find the team {text!r}")
+        raise PrincipalNotFound(f"cannot find the team {text!r}", hint="lockhouse access list --kind team")
     return team
 
 
@@ -325,16 +339,26 @@ def _user_names(document: Document) -> list[str]:
     """HCP names users by their user name here."""
     names = [str(each.get("id", "")) for each in document.items if each.get("type") == "users"]
     if not names:
-        raise RequestInvalid("cannot tell who is meant: data is a list of users", argument="data")
+        raise RequestInvalid(
+            "cannot tell who is meant: data is a list of users",
+            hint='send data: [{"type": "users", "id": NAME}]',
+            argument="data",
+        )
     return names
 
 
 def _check_settings(document: Document) -> None:
     if document.text("sso-team-id"):
-        raise RequestInvalid("cannot set sso-team-id here: lockhouse access link TEAM", argument="sso-team-id")
+        raise RequestInvalid(
+            "cannot set sso-team-id here: lockhouse access link TEAM",
+            hint="leave it out of the request",
+            argument="sso-team-id",
+        )
     if document.text("visibility", "secret") != "secret":
         raise RequestInvalid(
-            "cannot make a team visible to all: its members and administrators see it", argument="visibility"
+            "cannot make a team visible to all: its members and administrators see it",
+            hint="say visibility: secret",
+            argument="visibility",
         )
 
 
@@ -346,7 +370,9 @@ def _organization_grants(organization: str, document: Document) -> tuple[Grant, 
     wanted = {name for name, value in given.items() if value is True}
     if strange := wanted - ORGANIZATION_ACCESS.keys():
         raise RequestInvalid(
-            f"cannot honour organization-access {min(strange)}: there is no such thing here", argument=min(strange)
+            f"cannot honour organization-access {min(strange)}: there is no such thing here",
+            hint="leave it out, or say false",
+            argument=min(strange),
         )
     rights = {right for name in wanted for right in ROLE_RIGHTS[Role(ORGANIZATION_ACCESS[name])]}
     return (Grant(organization, "", tuple(right for right in Right if right in rights)),) if rights else ()

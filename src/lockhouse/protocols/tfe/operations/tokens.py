@@ -38,7 +38,7 @@ async def show(call: Call) -> Response:
     for each in await call.house.read(lambda tx: _living(tx, principal)):
         if each.id == wanted and each.kind == _TOKEN:
             return respond_one(documents.token(each))
-    raise PrincipalNotFound(f"cannot find the token {call['id']!r}")
+    raise PrincipalNotFound(f"cannot find the token {call['id']!r}", hint="lockhouse token list")
 
 
 async def revoke(call: Call) -> Response:
@@ -54,7 +54,10 @@ async def show_organization(call: Call) -> Response:
     owner = await call.house.read(lambda tx: tx.principal_named(_name(namespace)))
     found = await call.house.read(lambda tx: _living(tx, owner.id)) if owner is not None else []
     if not found:
-        raise PrincipalNotFound(f"cannot find a token of the organization {namespace}")
+        raise PrincipalNotFound(
+            f"cannot find a token of the organization {namespace}",
+            hint=f"make one: lockhouse token create --name {namespace}",
+        )
     del caller
     return respond_one(documents.token(found[-1], owner=owner))
 
@@ -108,4 +111,4 @@ def _living(tx: Reader, principal: str) -> list[Credential]:
 
 def _require_self(call: Call) -> None:
     if call["user"] != documents.user_id(call.caller.who.principal):
-        raise PrincipalNotFound(f"cannot find the user {call['user']!r}")
+        raise PrincipalNotFound(f"cannot find the user {call['user']!r}", hint="lockhouse access list --kind user")

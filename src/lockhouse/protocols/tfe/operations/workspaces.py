@@ -201,9 +201,11 @@ async def _delete(call: Call, workspace_id: str, *, guarded: bool) -> Response:
 def _settings(document: Document) -> dict[str, Setting]:
     attributes = document.attributes
     if attributes.get("execution-mode") not in (None, "local") or attributes.get("operations") is True:
-        raise RequestInvalid(f"cannot set this execution mode: {REMOTE}", argument="execution-mode")
+        raise RequestInvalid(
+            f"cannot set this execution mode: {REMOTE}", hint="say execution-mode: local", argument="execution-mode"
+        )
     if attributes.get("vcs-repo") is not None:
-        raise RequestInvalid(f"cannot connect a repository: {REMOTE}", argument="vcs-repo")
+        raise RequestInvalid(f"cannot connect a repository: {REMOTE}", hint="leave vcs-repo out", argument="vcs-repo")
     found: dict[str, Setting] = {}
     for name, default in documents.DEFAULTS.items():
         if name not in attributes:
@@ -211,6 +213,10 @@ def _settings(document: Document) -> dict[str, Setting]:
         value = attributes[name]
         right = value is None or isinstance(value, bool if isinstance(default, bool) else str)
         if not right or (isinstance(value, str) and len(value) > 4096):
-            raise RequestInvalid(f"cannot use the attribute {name}", argument=name)
+            raise RequestInvalid(
+                f"cannot use the attribute {name}",
+                hint="docs/reference/tfe.md lists the attributes that are kept",
+                argument=name,
+            )
         found[name] = value if isinstance(value, (bool, str)) else None
     return found
