@@ -3,6 +3,7 @@ on which scripts rely (docs/reference/commands.md)."""
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable
 from enum import IntEnum
@@ -145,7 +146,9 @@ def run(act: Callable[[], None]) -> Exit:
         sys.stderr.close()  # whoever read our output has gone (`| head`): nothing is wrong, nobody is to be told
     except OSError as error:
         named = f"cannot use {error.filename}" if error.filename else "cannot go on"
-        say_problem(f"{named}: {error.strerror or error}", "")
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "make room, or write elsewhere" if full else "is it there, and may this user read and write it?"
+        say_problem(f"{named}: {error.strerror or error}", hint)
         return Exit.FAILED
     return Exit.OK
 

@@ -13,9 +13,10 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
+from typer.models import ParameterInfo
 
 from lockhouse.cli import exits
 from lockhouse.cli.exits import Exit
@@ -121,6 +122,7 @@ def command(
 
         @functools.wraps(function)
         def wrapper(**given: Any) -> None:  # noqa: ANN401 - the arguments are the command's own
+            _refuse_empty(own, given, "key" if state else "")
             if state and not given["key"]:
                 given["namespace"], given["key"] = _parted(given["namespace"])
             run = Run(given.pop("as_json"), {option: given.pop(option) for option in _CONNECTION if option in added})
@@ -143,6 +145,18 @@ def command(
         return function
 
     return declare
+
+
+def _refuse_empty(own: inspect.Signature, given: dict[str, Any], may_be: str) -> None:
+    """A name that must be given and is empty: in a script, a variable that is not set. It must not become another
+    address, the current directory or the database that is on this machine."""
+    for name, parameter in own.parameters.items():
+        if parameter.default is not inspect.Parameter.empty or name == may_be or given.get(name) != "":
+            continue
+        about = next(each for each in get_args(parameter.annotation) if isinstance(each, ParameterInfo))
+        declared = [each for each in (about.default, *(about.param_decls or ())) if str(each).startswith("--")]
+        shown = declared[0] if declared else about.metavar or name
+        raise typer.BadParameter("it is empty; is a variable of the shell not set?", param_hint=shown)
 
 
 def _names_a_state(own: inspect.Signature) -> bool:

@@ -7,13 +7,14 @@ life. Whatever is not plain (help, a mistake, a flag given twice) goes to it, an
 
 from __future__ import annotations
 
-import signal
+import os
 import sys
 
 
 def main() -> None:
     """Run the command line; never returns."""
     try:
+        _open_what_is_closed()
         if sys.argv[1:2] == ["serve"]:
             from lockhouse.cli import exits, serving
 
@@ -24,6 +25,8 @@ def main() -> None:
         if sys.argv[1:] in (["--version"], ["-V"]):
             sys.argv[1] = "version"
         # What a command has begun (half a backup, say) goes when a timer ends it, too.
+        import signal
+
         from lockhouse.cli.exits import Exit
 
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(Exit.ENDED))
@@ -36,3 +39,15 @@ def main() -> None:
 
         say_problem("interrupted", "")
         sys.exit(Exit.INTERRUPTED)
+
+
+def _open_what_is_closed() -> None:
+    """Whoever starts a program may have closed its streams (`>&-`). Nothing is read there and nobody reads what is
+    written; and the number of a closed one must not become that of a database, into which text would go."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            opened = os.open(os.devnull, os.O_RDONLY if mode == "r" else os.O_WRONLY)
+            if opened != number:
+                os.dup2(opened, number)
+                os.close(opened)
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - until the end

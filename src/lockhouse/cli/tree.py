@@ -7,6 +7,7 @@ import sys
 import typer
 from typer.exceptions import TyperException
 
+from lockhouse.cli import exits
 from lockhouse.cli.commands import (
     access,
     audit,
@@ -78,11 +79,28 @@ for _commands in (
 
 def run() -> int:
     """Run the command line; the exit code. A mistake in it is told like every other problem, by what and what next."""
+    code: int = Exit.OK
+
+    def act() -> None:
+        nonlocal code
+        code = _run()
+        sys.stdout.flush()  # here it can be told that there is no room
+
+    return exits.run(act) or code
+
+
+def _run() -> int:
     try:
         code: int | None = app(standalone_mode=False)
-    except typer.Abort:
+    except typer.Abort as ended:
+        if isinstance(ended.__cause__ or ended.__context__, KeyboardInterrupt):
+            raise KeyboardInterrupt from None
         say_problem("cancelled: nothing was done", "")
         return Exit.FAILED
+    except SystemExit as ended:
+        if isinstance(ended.__context__, BrokenPipeError):
+            raise ended.__context__ from None  # told as that of every other command: not at all
+        raise
     except TyperException as wrong:
         message = wrong.format_message()
         context = getattr(wrong, "ctx", None)
@@ -93,6 +111,9 @@ def run() -> int:
         if context is not None:
             usage = " ".join(context.get_usage().removeprefix("Usage: ").split())
             hint = f"{usage} ({context.command_path} --help says more)"
+            arguments = any(each.param_type_name == "argument" for each in context.command.params)
+            if message.startswith("No such option") and arguments:
+                hint += "; a name that starts with a dash goes behind --"
         say_problem(message[:1].lower() + message[1:].removesuffix("."), hint)
         return Exit.USAGE
     return code or Exit.OK

