@@ -381,7 +381,8 @@ def _listen(settings: Settings) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048, reuse_port=False)
     except OSError as wrong:
-        reason = os.strerror(wrong.errno) if wrong.errno else str(wrong)
+        named = wrong.errno and not isinstance(wrong, socket.gaierror)  # whose numbers are others
+        reason = os.strerror(wrong.errno or 0) if named else wrong.strerror or str(wrong)
         raise SettingInvalid(
             f"cannot listen on {settings.listen}: {reason}", hint="choose another: --listen HOST:PORT", setting="listen"
         ) from None

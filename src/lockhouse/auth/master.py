@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
+import shlex
 import stat
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def open_master_key(directory: Path, *, create: bool = True) -> bytes:
         ) from None
     with os.fdopen(descriptor, "rb") as file:
         if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
-            raise DataInvalid(f"cannot use {path}: others may read it", hint=f"chmod 600 {path}")
+            raise DataInvalid(f"cannot use {path}: others may read it", hint=f"chmod 600 {shlex.quote(str(path))}")
         key = file.read(_SIZE + 1)
     if len(key) != _SIZE:
         raise DataInvalid(f"cannot use {path}: it must hold exactly {_SIZE} bytes", hint="restore it from a backup")
@@ -51,10 +52,15 @@ def read_master_key(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             if stat.S_IMODE(os.fstat(file.fileno()).st_mode) & 0o007:
-                raise DataInvalid(f"cannot use {path}: everybody may read it", hint=f"chmod o-rwx {path}")
+                raise DataInvalid(
+                    f"cannot use {path}: everybody may read it", hint=f"chmod o-rwx {shlex.quote(str(path))}"
+                )
             key = file.read(_SIZE + 1)
     except OSError as wrong:
-        raise DataInvalid(f"cannot open {path}: {wrong.strerror}", hint="is master_key_file right?") from None
+        raise DataInvalid(
+            f"cannot open {path}: {wrong.strerror}",
+            hint="name the right one: --master-key-file FILE",
+        ) from None
     if len(key) != _SIZE:
         raise DataInvalid(
             f"cannot use {path}: it must hold exactly {_SIZE} bytes", hint=f"head -c {_SIZE} /dev/urandom > FILE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import typer
 from typer.exceptions import TyperException
@@ -107,13 +108,23 @@ def _run() -> int:
         if message.startswith("Usage: "):  # a group alone: this is its help
             sys.stderr.write(f"{message}\n")
             return Exit.USAGE
-        hint = "lockhouse --help"
+        hint = " ".join([app.info.name or "", *_named(sys.argv[1:]), "--help"])
         if context is not None:
             usage = " ".join(context.get_usage().removeprefix("Usage: ").split())
             hint = f"{usage} ({context.command_path} --help says more)"
             arguments = any(each.param_type_name == "argument" for each in context.command.params)
-            if message.startswith("No such option") and arguments:
+            if message.startswith("No such option") and arguments and "(" not in message and "?" not in message:
                 hint += "; a name that starts with a dash goes behind --"
         say_problem(message[:1].lower() + message[1:].removesuffix("."), hint)
         return Exit.USAGE
     return code or Exit.OK
+
+
+def _named(words: list[str]) -> list[str]:
+    """The command with which these words begin."""
+    command: Any = typer.main.get_command(app)
+    for count, word in enumerate(words):
+        command = getattr(command, "commands", {}).get(word)
+        if command is None:
+            return words[:count]
+    return words

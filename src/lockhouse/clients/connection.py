@@ -26,6 +26,7 @@ _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 120.0
 _TIMEOUT = httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS)
 _PATIENT = httpx.Timeout(None, connect=_CONNECT_SECONDS)
+_UNKNOWN_NAME = ("Name or service not known", "name resolution", "nodename nor servname")
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -47,19 +48,19 @@ class Connection:
 
     def __init__(self, endpoint: str, token: str, ca_file: str = "") -> None:
         self.endpoint = endpoint.rstrip("/")
-        parts = urlsplit(self.endpoint)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        secure, host = _read_endpoint(endpoint)
+        if not token.isascii() or not token.isprintable():
             raise ServerUnreachable(
-                f"cannot use {endpoint!r} as an endpoint: it must be http:// or https://HOST:PORT",
-                hint="for example: --endpoint http://127.0.0.1:7373",
+                f"cannot send this token to {endpoint}: no token holds line breaks or letters that are not ASCII",
+                hint="was it copied whole, and nothing else? set LOCKHOUSE_TOKEN, or: lockhouse login",
             )
         try:
             self._http = httpx.Client(
                 base_url=self.endpoint,
                 headers={"authorization": f"Bearer {token}", "user-agent": f"lockhouse/{lockhouse.__version__}"},
-                verify=_trust(ca_file) if parts.scheme == "https" else False,
+                verify=_trust(ca_file) if secure else False,
                 timeout=_TIMEOUT,
-                trust_env=parts.hostname not in _LOOPBACK,
+                trust_env=host not in _LOOPBACK,
             )
         except OSError as wrong:
             raise ServerUnreachable(
@@ -137,15 +138,37 @@ class Connection:
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ServerUnreachable(
                 f"cannot use {self.endpoint}: it answered {answer.status_code}, and not as Lockhouse does",
-                hint="check the endpoint",
+                hint="is it the address of a Lockhouse? --endpoint URL, or LOCKHOUSE_ENDPOINT",
             )
         return Refusal(problem.code, problem.message, problem.hint)
 
     def _unreachable(self, wrong: httpx.HTTPError) -> ServerUnreachable:
+        said = str(wrong)
         hint = "is it running? lockhouse serve"
-        if "CERTIFICATE_VERIFY_FAILED" in str(wrong):
+        if "CERTIFICATE_VERIFY_FAILED" in said:
             hint = "name its certificate: --ca-file FILE"
+        elif "WRONG_VERSION_NUMBER" in said:
+            hint = f"does it speak http? --endpoint http{self.endpoint.removeprefix('https')}"
+        elif isinstance(wrong, httpx.RemoteProtocolError | httpx.ReadError) and self.endpoint.startswith("http:"):
+            hint = f"does it speak https? --endpoint https{self.endpoint.removeprefix('http')}; is it running?"
+        elif any(each in said for each in _UNKNOWN_NAME):
+            hint = "is the name right? --endpoint URL, or LOCKHOUSE_ENDPOINT"
         return ServerUnreachable(f"cannot reach {self.endpoint}: {wrong}", hint=hint)
+
+
+def _read_endpoint(endpoint: str) -> tuple[bool, str]:
+    """Whether it is https, and the host. Errors: `server.unreachable`."""
+    try:
+        parts = urlsplit(endpoint)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # brackets that are not closed, a port that is none
+        good = False
+    if not good:
+        raise ServerUnreachable(
+            f"cannot use {endpoint!r} as an endpoint: it must be http:// or https://HOST:PORT",
+            hint="for example: --endpoint http://127.0.0.1:7373",
+        )
+    return parts.scheme == "https", parts.hostname or ""
 
 
 def _trust(ca_file: str) -> Any:  # noqa: ANN401 - what httpx takes

@@ -10,6 +10,7 @@ import json
 import httpx
 
 from lockhouse.errors import Problem
+from lockhouse.review.redaction import shown
 
 TIMEOUT_SECONDS = 30.0
 
@@ -30,13 +31,15 @@ def send(document: dict[str, object], endpoint: str, token: str) -> str:
         answer = httpx.post(
             url, content=json.dumps(document).encode(), headers=headers, timeout=TIMEOUT_SECONDS, follow_redirects=False
         )
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         raise SendFailed(
-            f"cannot send the review to {url}: {type(error).__name__}", hint="is the server running?"
-        ) from error
+            f"cannot send the review to {shown(url)}: {type(error).__name__}",
+            hint="is the server running? lockhouse status --endpoint URL",
+        ) from None
     if answer.status_code not in {200, 201, 202}:
         raise SendFailed(
-            f"cannot send the review: the server answered {answer.status_code}", hint="check the token and its rights"
+            f"cannot send the review to {shown(url)}: the server answered {answer.status_code}",
+            hint="check the token and its rights: lockhouse status",
         )
     try:
         body = answer.json()

@@ -55,7 +55,7 @@ def seen(review: Review, endpoint: str, token: str) -> tuple[ClientSeen, ...]:
         )
     newest: dict[tuple[str, str, str, str], str] = {}
     headers = {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=endpoint.rstrip("/"), headers=headers, timeout=TIMEOUT_SECONDS) as client:
+    with _client(endpoint, headers) as client:
         for namespace, key in addresses(review):
             for state in (key,) if key else _states(client, namespace):
                 for name, facet, at in _events(client, namespace, state):
@@ -67,16 +67,30 @@ def seen(review: Review, endpoint: str, token: str) -> tuple[ClientSeen, ...]:
     )
 
 
+def _client(endpoint: str, headers: dict[str, str]) -> httpx.Client:
+    try:
+        return httpx.Client(base_url=endpoint.rstrip("/"), headers=headers, timeout=TIMEOUT_SECONDS)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise TrafficUnavailable(
+            f"cannot ask {shown(endpoint)}: {type(error).__name__}",
+            hint="check the endpoint and the token: lockhouse status --endpoint URL",
+        ) from None
+
+
 def _get(client: httpx.Client, path: str, query: dict[str, str]) -> dict[str, object]:
     try:
         answer = client.get(path, params=query)
         body = answer.json() if answer.status_code == 200 else {}
     except (httpx.HTTPError, ValueError) as error:
         reason = type(error).__name__
-        raise TrafficUnavailable(f"cannot ask the server: {reason}", hint="is the server running?") from error
+        raise TrafficUnavailable(
+            f"cannot ask {shown(str(client.base_url))}: {reason}",
+            hint="is the server running? lockhouse status --endpoint URL",
+        ) from error
     if answer.status_code not in {200, 404}:
         raise TrafficUnavailable(
-            f"cannot ask the server: it answered {answer.status_code}", hint="check the token's rights"
+            f"cannot ask {shown(str(client.base_url))}: it answered {answer.status_code}",
+            hint="check the token and its rights: lockhouse status",
         )
     return body if isinstance(body, dict) else {}
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,7 +76,9 @@ class KeyFile:
             ) from None
         with os.fdopen(descriptor, "r", encoding="ascii", errors="replace") as file:
             if stat.S_IMODE(os.fstat(descriptor).st_mode) & 0o077:
-                raise DataInvalid(f"cannot use {self.path}: others may read it", hint=f"chmod 600 {self.path}")
+                raise DataInvalid(
+                    f"cannot use {self.path}: others may read it", hint=f"chmod 600 {shlex.quote(str(self.path))}"
+                )
             return _read(file.read(1 << 20), str(self.path))
 
     def make(self, now: float, known: Sequence[bytes] = ()) -> tuple[bytes, KeyRecord]:

@@ -134,7 +134,11 @@ def test_a_mistake_in_the_command_line_says_what_and_what_next():
         (("state", "list"), "missing argument 'NAMESPACE'", "lockhouse state list [OPTIONS] {NAMESPACE} ("),
         (("lock", "force-unlock", "a", "b"), "missing option '--reason'", "lockhouse lock force-unlock [OPTIONS] "),
         (("lokc",), "no such command 'lokc'. Did you mean 'lock'?", "lockhouse [OPTIONS] COMMAND [ARGS]... ("),
-        (("state", "versions", "a", "b", "--limit"), "option '--limit' requires an argument", "lockhouse --help"),
+        (
+            ("state", "versions", "a", "b", "--limit"),
+            "option '--limit' requires an argument",
+            "lockhouse state versions --help",
+        ),
     ):
         done = run(*words)
         problem, next_step = done.stderr.splitlines()
