@@ -82,7 +82,7 @@ def misnamed(call: str, *, whole: bool = True) -> str:
     while given and given[0] in getattr(command, "commands", {}):
         command, given = command.commands[given[0]], given[1:]
     path = words[: len(words) - len(given)]
-    if not path:
+    if not path or (given and hasattr(command, "commands")):
         return "it is no command"
     for size in range(len(words), len(path), -1):
         if not refused(words[:size]):

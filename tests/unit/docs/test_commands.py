@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.cli.tree import help_of, names, refused
+from tests.unit.cli.tree import help_of, mentions, misnamed, names, refused
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs" / "guide").glob("*.md"))]
+WRITTEN = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("[rd]e*/*.md"))]
+_INLINE = re.compile(r"`lockhouse ([^`]+)`")
 _FENCE = re.compile(r"^ *```sh\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 _CALL = re.compile(r"(?:^|\$\(|&& |(?<!-t)[\s/])lockhouse ((?:[^|&>)#\n\"']|\"[^\"]*\"|'[^']*')+)")
 _EXAMPLE = re.compile(r"Example: lockhouse (.*?)(?=\n\n|Example:)", re.DOTALL)
@@ -29,6 +31,15 @@ def test_the_commands_of_a_page_are_taken(page: Path, monkeypatch: pytest.Monkey
     assert {call: why for call in calls(page.read_text()) if (why := refused(shlex.split(call)))} == {}
 
 
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.stem)
+def test_the_commands_in_the_sentences_of_a_page_are_there(page: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("LOCKHOUSE_DATABASE_URL", "postgresql://db/lockhouse")
+    found = [" ".join(call.split()) for call in _INLINE.findall(re.sub(r"(?ms)^ *```.*?^ *```", "", page.read_text()))]
+    named = [each for call in found for each in mentions(f"lockhouse {call}")]
+    assert len(named) >= len(found) - 1  # `lockhouse …` and `lockhouse --version` name none
+    assert {call: why for call in named if (why := misnamed(call, whole=False))} == {}
+
+
 def test_the_examples_of_the_help_are_taken():
     found = [
         re.split(r" >>? | < ", " ".join(example.split()))[0]
@@ -43,4 +54,6 @@ def test_a_wrong_option_would_be_noticed():
     assert "lockhouse" not in refused(["state", "list", "acme"])
     assert refused(["state", "list", "acme", "--no-such-option"])
     assert refused(["token", "create", "ci"])
+    assert misnamed("state lst", whole=False)
+    assert misnamed("lock release --stail", whole=False)
     assert list(calls('```sh\neval "$(x/lockhouse env)" && lockhouse a b  # c\n```\n')) == ["env", "a b"]
