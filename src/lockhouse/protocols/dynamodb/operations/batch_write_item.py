@@ -156,9 +156,7 @@ async def _put(call: Call, write: _Write, taken: list[Kept]) -> bool:
         kept = await put_kept(call, write.table, write.item)
     except ConditionRefused:
         what = f"cannot lock {write.item.get(LOCK_ID)!r}: somebody else holds it"
-        raise RequestInvalid(
-            f"One or more parameter values were invalid: {what}", hint="lockhouse lock list"
-        ) from None
+        raise RequestInvalid(f"One or more parameter values were invalid: {what}", hint="lockhouse lock list") from None
     if kept is not None:
         taken.append(kept)
     return kept is not None
