@@ -352,7 +352,7 @@ def _require_planning(caller: Caller, address: Address, operation: str) -> None:
     if operation not in PLANNING:
         raise AccessDenied(
             f"cannot lock {address.lock_id} for {operation[:80]}: {caller.who.name} may plan there and not write",
-            hint=f"an administrator can grant it: lockhouse access grant {caller.who.grantee} --role writer "
+            hint=f"an administrator can grant it: lockhouse access grant {caller.who.grantee} --role applier "
             f"--on {shell_word(address.lock_id)}",
             right=str(Right.LOCK),
         )

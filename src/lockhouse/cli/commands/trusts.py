@@ -42,7 +42,7 @@ def create(
     """Create a CI job, say which runs are it, and what they may do.
 
     Example: lockhouse trust create deploy-app --issuer github --audience https://states.example.com
-    --claim repository_id=123 --claim repository_owner_id=45 --claim ref=refs/heads/main --role writer --on acme/app/
+    --claim repository_id=123 --claim repository_owner_id=45 --claim ref=refs/heads/main --role applier --on acme/app/
     """
     from lockhouse.protocols.api.wire_access import PrincipalAsk, TrustPolicy
 
