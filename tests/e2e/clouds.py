@@ -21,6 +21,7 @@ from pathlib import Path
 import boto3
 import botocore.config
 
+from tests.e2e.commands import COMMANDS
 from tests.e2e.processes import Child, Outcome
 from tests.e2e.toolchain.clients import REPOSITORY
 
@@ -236,15 +237,8 @@ class Lockhouse:
 
     def command(self, *arguments: str) -> Outcome:
         """Run a `lockhouse` command as the administrator."""
-        done = subprocess.run(
-            [str(lockhouse_program()), *arguments],
-            env=client_environment() | {"LOCKHOUSE_ENDPOINT": self.endpoint, "LOCKHOUSE_TOKEN": self.token},
-            capture_output=True,
-            text=True,
-            timeout=_COMMAND_SECONDS,
-            check=False,
-        )
-        return Outcome("lockhouse " + " ".join(arguments), done.returncode, done.stdout, done.stderr)
+        environment = client_environment() | {"LOCKHOUSE_ENDPOINT": self.endpoint, "LOCKHOUSE_TOKEN": self.token}
+        return COMMANDS.run(lockhouse_program(), *arguments, environment=environment, directory=Path.cwd())
 
     def json(self, *arguments: str):
         """What a command prints with `--json`."""

@@ -19,10 +19,10 @@ from botocore.exceptions import ClientError
 
 from lockhouse.cli.tree import app
 from tests.e2e.clouds import Cloud, Credentials, client_environment, lockhouse_program
-from tests.e2e.commands import Commands, many_commands
+from tests.e2e.commands import COMMANDS
 from tests.e2e.processes import Child, Outcome
 from tests.postgres import free_port, running_cluster
-from tests.unit.cli.tree import COMMANDS
+from tests.unit.cli import tree
 
 NAMESPACE, TABLE, KEY = "acme-states", "acme-locks", "app/terraform.tfstate"
 
@@ -44,7 +44,7 @@ def asks_a_server(name: str) -> bool:
 class Machine:
     """Runs commands and reads what they print."""
 
-    commands: Commands
+    home: Path
     environment: dict[str, str]
     away: str
     """An address at which nobody listens."""
@@ -68,7 +68,14 @@ class Machine:
         return found
 
     def _run(self, *words: str, typed: str = "", **environment: str) -> Outcome:
-        return self.commands.run(*words, "--json", environment=self.environment | environment, typed=typed)
+        return COMMANDS.run(
+            lockhouse_program(),
+            *words,
+            "--json",
+            environment=client_environment() | {"HOME": str(self.home)} | self.environment | environment,
+            directory=self.home,
+            typed=typed,
+        )
 
     def _document(self, done: Outcome, code: int):
         """The one document; none where the command failed and said why on standard error."""
@@ -107,21 +114,20 @@ def test_a_machine_reads_what_every_command_prints(tmp_path: Path):
     data, backups, home = (tmp_path / name for name in ("data", "backups", "home"))
     backups.mkdir()
     home.mkdir()
-    with many_commands(home) as commands:
-        with served(data, backups) as cloud:
-            token = json.loads((data / "credentials.json").read_text())["token"]
-            environment = {"LOCKHOUSE_ENDPOINT": cloud.endpoint, "LOCKHOUSE_TOKEN": token}
-            machine = Machine(commands, environment, f"http://127.0.0.1:{free_port()}")
-            machine.played.add("serve")
-            here(machine, data, token)
-            people(machine)
-            states(machine, cloud, home)
-            locks(machine, cloud)
-            operations(machine, home)
-            backup = machine.play("backup create")["path"]
-        offline(machine, data, home, backup)
-        databases(machine, home)
-    assert machine.played == set(COMMANDS), f"play these too: {sorted(set(COMMANDS) - machine.played)}"
+    with served(data, backups) as cloud:
+        token = json.loads((data / "credentials.json").read_text())["token"]
+        environment = {"LOCKHOUSE_ENDPOINT": cloud.endpoint, "LOCKHOUSE_TOKEN": token}
+        machine = Machine(home, environment, f"http://127.0.0.1:{free_port()}")
+        machine.played.add("serve")
+        here(machine, data, token)
+        people(machine)
+        states(machine, cloud, home)
+        locks(machine, cloud)
+        operations(machine, home)
+        backup = machine.play("backup create")["path"]
+    offline(machine, data, home, backup)
+    databases(machine, home)
+    assert machine.played == set(tree.COMMANDS), f"play these too: {sorted(set(tree.COMMANDS) - machine.played)}"
     said = "".join(machine.notes)
     assert "note: nowhere-yet is no namespace yet" in said
     assert "was moved to" in said
