@@ -59,5 +59,5 @@ def test_a_server_that_refuses_is_an_error_that_does_not_show_the_token(lockhous
     token = "lkh_AAAAAAAAAAAAAAAA_" + "x" * 43
     done = lockhouse.command("review", str(repository), "--traffic", "--token", token)
     assert done.code == 2
-    assert "cannot ask the server" in done.stderr
+    assert f"cannot ask {lockhouse.endpoint}: it answered 401" in done.stderr
     assert token not in done.stdout + done.stderr
