@@ -24,7 +24,7 @@ from lockhouse.runtime.entrance import Entrance
 from lockhouse.runtime.outgoing import whole
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Unlock
-from lockhouse.service.objects import Put
+from lockhouse.service.versions import Put
 from tests.wire.rig import MASTER, Rig, User
 
 ADDRESS = Address("acme", "prod")

@@ -34,7 +34,7 @@ from lockhouse.sealing.bodies import Bodies
 from lockhouse.sealing.ring import Ring
 from lockhouse.service import namespaces, objects, retention, trash
 from lockhouse.service.callers import Caller
-from lockhouse.service.objects import Put, Written
+from lockhouse.service.versions import Put, Written
 from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.blobs.sweep import sweep
 from lockhouse.storage.sql.sqlite import SqliteStore

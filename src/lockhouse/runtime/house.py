@@ -41,13 +41,14 @@ from lockhouse.runtime.streams import Piece, Stream
 from lockhouse.runtime.waiting import Waiter, Waiting
 from lockhouse.sealing.bodies import Bodies
 from lockhouse.sealing.ring import Ring
-from lockhouse.service import history, locks, namespaces, objects, staleness, uploads, workspaces
+from lockhouse.service import history, locks, namespaces, objects, parking, staleness, uploads, versions, workspaces
 from lockhouse.service.callers import Caller
 from lockhouse.service.lock_documents import read_document
 from lockhouse.service.locks import TakeLock, Taken, Unlock
 from lockhouse.service.maintenance import maintained, under_maintenance
-from lockhouse.service.objects import Found, Put, Refused, Written
+from lockhouse.service.objects import Found
 from lockhouse.service.staleness import Released
+from lockhouse.service.versions import Put, Refused, Written
 
 T = TypeVar("T")
 RESTORE_BYTES = 256 * 1024 * 1024
@@ -182,7 +183,7 @@ class House:
 
     async def accept_parked(self, caller: Caller, parked_id: str) -> Written:
         """Make a parked write the current version. Errors as `service.history.accept_parked`."""
-        parked = await self.read(lambda tx: history.get_parked(tx, caller, parked_id))
+        parked = await self.read(lambda tx: parking.get_parked(tx, caller, parked_id))
         nonce = self.engine.nonce()
         secret = self.bodies.secret_of(parked.body)
         body = self.bodies.bind(parked.body, secret, place_of_body(parked.address, nonce))
@@ -228,7 +229,7 @@ class House:
     # Reads -----------------------------------------------------------------------------------------------------------
 
     async def head(
-        self, caller: Caller, address: Address, version_id: str = "", conditions: objects.Conditions | None = None
+        self, caller: Caller, address: Address, version_id: str = "", conditions: versions.Conditions | None = None
     ) -> Found:
         """The version without its bytes; ranged reads by the same credential are served from it for a while."""
         if objects.sees_outputs_only(caller, address):
@@ -246,7 +247,7 @@ class House:
         caller: Caller,
         address: Address,
         version_id: str = "",
-        conditions: objects.Conditions | None = None,
+        conditions: versions.Conditions | None = None,
         *,
         ranged: bool = False,
     ) -> Found:
@@ -262,7 +263,7 @@ class House:
         return found
 
     async def _get_outputs(
-        self, caller: Caller, address: Address, version_id: str, seq: int, conditions: objects.Conditions | None
+        self, caller: Caller, address: Address, version_id: str, seq: int, conditions: versions.Conditions | None
     ) -> Found:
         """The version as a document of its outputs, with the digests of that document."""
         right = Right.READ_OUTPUTS

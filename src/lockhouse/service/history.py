@@ -1,4 +1,4 @@
-"""The past of a state: its versions, its parked writes, and going back.
+"""The past of a state: its versions, going back, and accepting what was parked.
 
 Going back never removes anything: a restored version becomes a new version with the highest serial plus one, so that
 every client accepts it as newer. A parked write is accepted as it is (an explicit, logged override) or dropped.
@@ -14,13 +14,13 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Lock
 from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Right, allows, require, require_below
-from lockhouse.core.records import Parked, StateRecord
+from lockhouse.core.principals import Right, require, require_below
+from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Body, Version
-from lockhouse.errors import ParkedNotFound, RequestInvalid, StateNotFound, VersionNotFound, WriteLocked
-from lockhouse.service import audit, maintenance, namespaces, objects
+from lockhouse.errors import RequestInvalid, StateNotFound, VersionNotFound, WriteLocked
+from lockhouse.service import audit, maintenance, namespaces, objects, parking, versions
 from lockhouse.service.callers import Caller
-from lockhouse.service.objects import Put, Refused, Written
+from lockhouse.service.versions import Put, Refused, Written
 
 _LOCKS = 100
 """Held locks that are read at once."""
@@ -102,7 +102,7 @@ def list_versions(
 def find_version(tx: Reader, caller: Caller, address: Address, version_id: str) -> tuple[StateRecord, Version]:
     """The version with this id, without its bytes. Needs `read`. Errors: `state.not_found`, `version.not_found`."""
     state, _ = show_state(tx, caller, address)
-    return state, objects.find_version(tx, state, version_id)
+    return state, versions.find_version(tx, state, version_id)
 
 
 def find_serial(tx: Reader, caller: Caller, address: Address, serial: int) -> str:
@@ -150,36 +150,13 @@ def restore(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     return objects.put(tx, caller, msgspec.structs.replace(command, override=True, unconditional=True, mark="rollback"))
 
 
-def list_parked(
-    tx: Reader, caller: Caller, address: Address | None = None, after: str = "", limit: int = 1000
-) -> Sequence[Parked]:
-    """Parked writes that the caller may read, in id order."""
-    if address is not None:
-        namespaces.address_in(tx, caller, address)
-        require(caller.who, Right.READ, address.namespace, address.key)
-    return [
-        parked
-        for parked in tx.parked_writes(address, after, limit)
-        if allows(caller.who.grants, Right.READ, parked.address.namespace, parked.address.key)
-    ]
-
-
-def get_parked(tx: Reader, caller: Caller, parked_id: str) -> Parked:
-    """One parked write. Needs `read` at its address. Errors: `parked.not_found` (also for one the caller may not see:
-    the id is opaque)."""
-    parked = tx.parked(parked_id)
-    if parked is None or not allows(caller.who.grants, Right.READ, parked.address.namespace, parked.address.key):
-        raise ParkedNotFound(f"cannot find parked write {parked_id!r}", hint="lockhouse state parked list")
-    return parked
-
-
 def accept_parked(tx: Transaction, caller: Caller, parked_id: str, nonce: str, body: Body) -> Written | Refused:
     """Make a parked write the current version, byte for byte, and end its being parked. `body` is that of the parked
     write, bound to the version that it becomes.
 
     Needs `write`. Errors: `write.locked` while anybody holds the lock, `parked.not_found`, `request.invalid` for bytes
     that are not a state."""
-    parked = get_parked(tx, caller, parked_id)
+    parked = parking.get_parked(tx, caller, parked_id)
     state = tx.ensure_state(parked.address)
     refuse_while_locked(tx, state, caller.now)
     if parked.facts is None:
@@ -201,24 +178,9 @@ def accept_parked(tx: Transaction, caller: Caller, parked_id: str, nonce: str, b
         mark="accepted",
     )
     result = objects.put(tx, caller, put)
-    _forget(tx, parked)
+    parking.forget(tx, parked)
     audit.note(tx, caller, "parked.accept", parked.address, subject=parked_id)
     return result
-
-
-def drop_parked(tx: Transaction, caller: Caller, parked_id: str) -> Parked:
-    """Forget a parked write. Needs `write` at its address."""
-    parked = get_parked(tx, caller, parked_id)
-    require(caller.who, Right.WRITE, parked.address.namespace, parked.address.key)
-    _forget(tx, parked)
-    audit.note(tx, caller, "parked.drop", parked.address, subject=parked_id)
-    return parked
-
-
-def _forget(tx: Transaction, parked: Parked) -> None:
-    tx.delete_parked(parked.id)
-    state = tx.ensure_state(parked.address)
-    tx.save_state(msgspec.structs.replace(state, parked=max(0, state.parked - 1)))
 
 
 def refuse_while_locked(tx: Reader, state: StateRecord, now: float) -> None:

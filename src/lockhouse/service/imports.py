@@ -14,9 +14,9 @@ from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, require
 from lockhouse.core.versions import Version
 from lockhouse.errors import ConditionFailed, RequestInvalid
-from lockhouse.service import audit, history, namespaces, objects
+from lockhouse.service import audit, history, namespaces, versions
 from lockhouse.service.callers import Caller
-from lockhouse.service.objects import Put, Written
+from lockhouse.service.versions import Put, Written
 
 MARK = "imported"
 
@@ -98,4 +98,4 @@ def add(tx: Transaction, caller: Caller, command: Import) -> Written:
         return Written(marker, created=True)
     is_state = state.is_state or is_state_key(address.key) or command.put.facts is not None
     state = msgspec.structs.replace(state, is_state=is_state)
-    return Written(objects.add_version(tx, caller, state, command.put, lock_id="", mark=MARK, then=then), created=True)
+    return Written(versions.add_version(tx, caller, state, command.put, lock_id="", mark=MARK, then=then), created=True)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import msgspec
 
 from lockhouse.core.addresses import LAST, LOCKFILE_SUFFIX, Address, behind
 from lockhouse.core.paging import paged
@@ -19,13 +21,39 @@ from lockhouse.core.versions import Version
 from lockhouse.service import namespaces
 from lockhouse.service.callers import Caller
 from lockhouse.service.lock_documents import document_of
-from lockhouse.service.objects import Entry, Listing, VersionListing
 
 _PAGE = 1000
 _SOUGHT = 4
 """Entries that are read after a common prefix; if they are not enough, twice as many come next."""
 _LEADING = 16
 """Common prefixes that are looked for at first."""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of a listing: a live object and its newest version, or a held lock shown as `.tflock` (size known)."""
+
+    key: str
+    version: Version | None
+    lock_size: int = 0
+    lock_at: float = 0.0
+    lock_md5: str = ""
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A page of keys and common prefixes in byte order; `next` is where to go on, empty when that was all."""
+
+    entries: Sequence[Entry | str]
+    """Entries, and common prefixes as plain strings, interleaved in order."""
+    next: str
+
+
+class VersionListing(msgspec.Struct, frozen=True):
+    """A page of versions and delete markers: keys in byte order, newest first within a key."""
+
+    entries: Sequence[tuple[str, Version, bool] | str]
+    """(key, version, is latest), and common prefixes as plain strings."""
+    next_key: str
+    next_version: str
 
 
 def list_objects(

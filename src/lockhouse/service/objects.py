@@ -7,7 +7,6 @@ versioned bytes without those rules. `.tflock` objects and DynamoDB items never 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
@@ -17,10 +16,10 @@ from lockhouse.core.addresses import Address, check_key, is_state_key
 from lockhouse.core.locks import FREE, lasting
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, allows, require, require_writing
-from lockhouse.core.records import Parked, StateRecord
+from lockhouse.core.records import StateRecord
 from lockhouse.core.times import moment
 from lockhouse.core.trash import Discarded
-from lockhouse.core.versions import Body, Facts, Version, parse_version_id
+from lockhouse.core.versions import Facts, Version
 from lockhouse.core.writes import WriteVerdict
 from lockhouse.errors import (
     BodyInvalid,
@@ -33,77 +32,31 @@ from lockhouse.errors import (
     SerialConflict,
     StateDeleted,
     StateNotFound,
-    VersionNotFound,
     WriteFenced,
     WriteLocked,
     WriteMaintenance,
     WriteUnlocked,
 )
-from lockhouse.service import audit, namespaces
+from lockhouse.service import audit, namespaces, parking
 from lockhouse.service.callers import Caller
 from lockhouse.service.maintenance import describe, maintained, refuse_delete
+from lockhouse.service.versions import (
+    UNCONDITIONAL,
+    Conditions,
+    Put,
+    Refused,
+    Written,
+    add_version,
+    find_version,
+    no_version,
+    remove,
+)
 
 _READ = Right.READ
 _MARKERS = 10
 """Delete markers on each other that are looked through."""
 _ASKS_FOR_KEYS = "s3"
 """The protocol that has customers' keys in its requests."""
-PARKED_PER_ADDRESS = 50
-"""Quota of parked writes of one address; one more is refused without being kept, and the message says so."""
-
-
-class Conditions(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Preconditions on the current version (RFC 9110 section 13). ETags without quotes; `*` is any."""
-
-    if_match: tuple[str, ...] = ()
-    if_none_match: tuple[str, ...] = ()
-    if_modified_since: float = 0.0
-    if_unmodified_since: float = 0.0
-
-
-UNCONDITIONAL = Conditions()
-
-
-class Put(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A body that was taken in, durable and verified, and what came with it."""
-
-    address: Address
-    body: Body
-    nonce: str
-    """Random, for the version id."""
-    facts: Facts | None = None
-    etag: str = ""
-    """Empty: the MD5 in hex."""
-    content_type: str = ""
-    headers: dict[str, str] = {}
-    metadata: dict[str, str] = {}
-    encryption: dict[str, str] = {}
-    checksums: dict[str, str] = {}
-    parts: int = 0
-    tags: dict[str, str] = {}
-    conditions: Conditions = UNCONDITIONAL
-    lock_id: str = ""
-    """The lock id that the request names (`?ID=`), where its protocol has one."""
-    override: bool = False
-    unconditional: bool = False
-    mark: str = ""
-    """Replaces the decision's mark in the history (`rollback`, `accepted`)."""
-    only_state: bool = False
-    """Its protocol carries states only: whatever the key is, anything else is refused."""
-
-
-class Written(msgspec.Struct, frozen=True):
-    """The version that is current now: a new one, or the one that had these bytes already."""
-
-    version: Version
-    created: bool
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """The write was refused; its bytes are parked as `parked` (None: nothing to keep, or the quota is full)."""
-
-    problem: Problem
-    parked: str | None
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -111,33 +64,6 @@ class Found(msgspec.Struct, frozen=True):
 
     state: StateRecord
     version: Version
-
-
-class Entry(msgspec.Struct, frozen=True):
-    """One line of a listing: a live object and its newest version, or a held lock shown as `.tflock` (size known)."""
-
-    key: str
-    version: Version | None
-    lock_size: int = 0
-    lock_at: float = 0.0
-    lock_md5: str = ""
-
-
-class Listing(msgspec.Struct, frozen=True):
-    """A page of keys and common prefixes in byte order; `next` is where to go on, empty when that was all."""
-
-    entries: Sequence[Entry | str]
-    """Entries, and common prefixes as plain strings, interleaved in order."""
-    next: str
-
-
-class VersionListing(msgspec.Struct, frozen=True):
-    """A page of versions and delete markers: keys in byte order, newest first within a key."""
-
-    entries: Sequence[tuple[str, Version, bool] | str]
-    """(key, version, is latest), and common prefixes as plain strings."""
-    next_key: str
-    next_version: str
 
 
 class Deleted(msgspec.Struct, frozen=True):
@@ -229,7 +155,7 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
             f"cannot write {address.lock_id}: {describe(closed)}",
             hint=f"drop some: lockhouse state parked list; or wait: lockhouse maintenance list {address.namespace}",
         )
-        return _park(tx, caller, state, command, problem)
+        return parking.park(tx, caller, state, command, problem)
     holder = record.lock
     problem = _refusal(address, verdict, live, command.facts, holder.holder if holder else "")
     if verdict in _OVERRIDABLE and not may_override:
@@ -238,7 +164,7 @@ def put(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     if verdict is WriteVerdict.FENCED and kept is not None and kept.sha256 == command.body.sha256:
         # On a first apply Terraform reads the state once more before it writes, and sends that.
         problem.message += "; it sends the current version, so what it made is in its errored.tfstate alone"
-    return _park(tx, caller, state, command, problem)
+    return parking.park(tx, caller, state, command, problem)
 
 
 def _under_the_same_key(command: Put, caller: Caller, live: Version | None) -> Put:
@@ -286,7 +212,7 @@ def read(
         grace.require_lock(caller.who, grace.Act.READ, tx.lock(state) if state is not None else FREE, caller.now)
     if state is None or not state.current:
         if version_id:
-            raise _no_version(address, version_id)
+            raise no_version(address, version_id)
         raise _no_state(address)
     if version_id:
         version = find_version(tx, state, version_id, packed=packed)
@@ -322,15 +248,6 @@ def sees_outputs_only(caller: Caller, address: Address) -> bool:
     """Whether the caller may read the outputs of this state and nothing else of it."""
     grants, namespace, key = caller.who.grants, address[0], address[1]
     return not allows(grants, _READ, namespace, key) and allows(grants, Right.READ_OUTPUTS, namespace, key)
-
-
-def find_version(tx: Reader, state: StateRecord, version_id: str, *, packed: bool = False) -> Version:
-    """The version with this id, or VersionNotFound (`version.not_found`)."""
-    parsed = parse_version_id(version_id)
-    version = tx.version(state, parsed[0], packed=packed) if parsed is not None else None
-    if version is None or parsed is None or version.nonce != parsed[1]:
-        raise _no_version(state.address, version_id)
-    return version
 
 
 def delete(
@@ -392,7 +309,7 @@ def set_tags(tx: Transaction, caller: Caller, address: Address, version_id: str,
     require(caller.who, Right.WRITE, *address)
     state = tx.state(address)
     if state is None or not state.current:
-        raise _no_version(address, version_id) if version_id else _no_state(address)
+        raise no_version(address, version_id) if version_id else _no_state(address)
     version = find_version(tx, state, version_id) if version_id else tx.current(state, packed=False)
     if version is not None and version.is_delete_marker and version_id:
         raise MethodNotAllowed(
@@ -429,84 +346,6 @@ def check_conditions(address: Address, current: Version | None, conditions: Cond
         raise _unmet(address, "none_match", "If-Modified-Since", current)
 
 
-def save_parked(tx: Transaction, caller: Caller, state: StateRecord, command: Put, problem: Problem) -> str | None:
-    """Keep the bytes of a refused write; None when the address has reached its quota."""
-    if state.parked >= PARKED_PER_ADDRESS:
-        return None
-    parked = Parked(
-        id=command.nonce,
-        address=state.address,
-        at=caller.now,
-        reason=problem.code,
-        message=problem.message,
-        body=command.body,
-        origin=caller.origin(lock_id=command.lock_id),
-        facts=command.facts,
-        content_type=command.content_type,
-    )
-    tx.add_parked(parked)
-    audit.note(tx, caller, "version.park", state.address, subject=parked.id, code=problem.code)
-    tx.save_state(msgspec.structs.replace(state, parked=state.parked + 1, is_state=True))
-    return parked.id
-
-
-def _park(tx: Transaction, caller: Caller, state: StateRecord, command: Put, problem: Problem) -> Refused:
-    parked = save_parked(tx, caller, state, command, problem)
-    if parked is None:
-        problem.message += f" (not parked: {PARKED_PER_ADDRESS} writes wait there already)"
-    else:
-        problem.message += f" (your bytes are parked as {parked})"
-        problem.hint = f"lockhouse state parked show {parked}"
-        problem.details["parked"] = parked
-    return Refused(problem, parked)
-
-
-def add_version(
-    tx: Transaction,
-    caller: Caller,
-    state: StateRecord,
-    command: Put,
-    *,
-    lock_id: str,
-    mark: str,
-    then: Caller | None = None,
-) -> Version:
-    """Make it the newest version, without asking any rule: the caller has. `then`: who wrote it and when, where that
-    is not the caller now."""
-    written = then or caller
-    body = command.body
-    version = Version(
-        seq=state.next_seq,
-        nonce=command.nonce,
-        at=written.now,
-        origin=written.origin(lock_id=lock_id, mark=mark),
-        body=body,
-        etag=command.etag or body.md5.hex(),
-        facts=command.facts,
-        content_type=command.content_type,
-        headers=command.headers,
-        metadata=command.metadata,
-        encryption=command.encryption,
-        checksums=command.checksums,
-        parts=command.parts,
-        tags=command.tags,
-    )
-    tx.add_version(state, version)
-    serial = command.facts.serial if command.facts is not None else 0
-    audit.note(tx, caller, "version.write", state.address, subject=version.id, detail=_told(command, serial, mark))
-    tx.save_state(
-        msgspec.structs.replace(
-            state,
-            current=version.seq,
-            live=True,
-            next_seq=version.seq + 1,
-            versions=state.versions + 1,
-            highest_serial=max(state.highest_serial, min(serial, 2**63 - 1)),
-        )
-    )
-    return version
-
-
 def _tell_shrinking(
     tx: Transaction, caller: Caller, address: Address, live: Version | None, facts: Facts | None
 ) -> None:
@@ -521,32 +360,6 @@ def _tell_shrinking(
             detail=f"from {before} to {after} resources",
             count=100 * (before - after) // before,
         )
-
-
-def _told(command: Put, serial: int, mark: str) -> str:
-    told = f"serial {serial}, {command.body.size} bytes" if command.facts is not None else f"{command.body.size} bytes"
-    return f"{told}, {mark}" if mark else told
-
-
-def remove(tx: Transaction, state: StateRecord, version: Version, discarded: Discarded) -> StateRecord:
-    """Take a version out of the history, into the trash if it has bytes; the state's counters follow."""
-    if version.is_delete_marker:
-        tx.delete_version(state, version.seq)
-    else:
-        tx.discard_version(state.id, discarded)
-    if version.seq != state.current:
-        state = msgspec.structs.replace(state, versions=state.versions - 1)
-    else:
-        rest = tx.versions(state, before=version.seq, limit=1)
-        newest = rest[0] if rest else None
-        state = msgspec.structs.replace(
-            state,
-            current=newest.seq if newest else 0,
-            live=newest is not None and not newest.is_delete_marker,
-            versions=state.versions - 1,
-        )
-    tx.save_state(state)
-    return state
 
 
 def _before_deletion(tx: Reader, state: StateRecord, current: Version | None) -> Facts | None:
@@ -624,10 +437,3 @@ def _unmet(address: Address, when: str, header: str, current: Version | None) ->
 
 def _no_state(address: Address) -> StateNotFound:
     return StateNotFound(f"cannot find {address.lock_id}", hint=f"lockhouse state list {address.namespace}")
-
-
-def _no_version(address: Address, version_id: str) -> VersionNotFound:
-    return VersionNotFound(
-        f"cannot find version {version_id!r} of {address.lock_id}",
-        hint=f"lockhouse state versions {address.words}",
-    )

@@ -18,7 +18,7 @@ from lockhouse.core.records import StateRecord
 from lockhouse.core.retention import Claims, Judge, Rule
 from lockhouse.core.trash import Discarded
 from lockhouse.core.versions import Version
-from lockhouse.service import audit, objects
+from lockhouse.service import audit, versions
 from lockhouse.service.callers import Caller
 from lockhouse.service.policies import Policies
 
@@ -94,7 +94,7 @@ def apply(tx: Transaction, verdict: Verdict, *, now: float, limit: int) -> Verdi
     if any(tx.version(state, version.seq, packed=False) != version for version in now_gone):
         return None
     for version in reversed(now_gone):
-        state = objects.remove(tx, state, version, Discarded(version, now, reason="retention"))
+        state = versions.remove(tx, state, version, Discarded(version, now, reason="retention"))
     if now_gone:
         ids = f"{now_gone[-1].id} to {now_gone[0].id}"
         audit.note_own(tx, now, "retention.delete", address, detail=ids, count=len(now_gone))

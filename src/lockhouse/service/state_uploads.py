@@ -27,7 +27,7 @@ from lockhouse.errors import (
 )
 from lockhouse.service import audit, objects, workspaces
 from lockhouse.service.callers import Caller
-from lockhouse.service.objects import Put, Refused, Written
+from lockhouse.service.versions import Put, Refused, Written
 
 UPLOAD_SECONDS = 900.0
 """How long the signed address is good for."""

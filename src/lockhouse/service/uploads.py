@@ -19,7 +19,7 @@ from lockhouse.errors import RequestInvalid, UploadNotFound, UploadPartInvalid
 from lockhouse.service import audit, namespaces, objects
 from lockhouse.service.callers import Caller
 from lockhouse.service.listings import is_common
-from lockhouse.service.objects import Put, Refused, Written
+from lockhouse.service.versions import Put, Refused, Written
 
 MIN_PART_BYTES = 5 * 1024 * 1024
 MAX_PARTS = 10_000

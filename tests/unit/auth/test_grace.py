@@ -18,7 +18,7 @@ from lockhouse.service import access, locks, namespaces, objects
 from lockhouse.service.access import HOUSE
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Unlock
-from lockhouse.service.objects import Put, Refused
+from lockhouse.service.versions import Put, Refused
 from lockhouse.storage.memory import MemoryStore
 from tests.unit.service.rooms import body, state
 

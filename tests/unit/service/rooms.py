@@ -14,7 +14,7 @@ from lockhouse.core.versions import Body
 from lockhouse.service import locks, namespaces, objects
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Unlock
-from lockhouse.service.objects import Put, Refused, Written
+from lockhouse.service.versions import Put, Refused, Written
 from lockhouse.storage.memory import MemoryStore
 
 STATE = Address("acme", "app/terraform.tfstate")

@@ -6,7 +6,7 @@ import pytest
 
 from lockhouse.core.principals import Grant, Right
 from lockhouse.errors import AccessDenied
-from lockhouse.service import history, objects
+from lockhouse.service import history, objects, parking
 from tests.unit.service.rooms import STATE, Rooms, caller, state
 from tests.unit.service.test_objects import refused, written
 
@@ -46,11 +46,11 @@ def test_an_applier_accepts_no_parked_write_restores_nothing_and_deletes_nothing
     rooms.put(state(5))
     parked = refused(rooms.put(state(5, note="other"), APPLIER)).parked
     assert parked is not None
-    body = rooms.store.read(lambda tx: history.get_parked(tx, APPLIER, parked)).body
+    body = rooms.store.read(lambda tx: parking.get_parked(tx, APPLIER, parked)).body
     with pytest.raises(AccessDenied, match="cannot write"):
         rooms.store.write(lambda tx: history.accept_parked(tx, APPLIER, parked, "a1", body))
     with pytest.raises(AccessDenied, match="cannot write"):
-        rooms.store.write(lambda tx: history.drop_parked(tx, APPLIER, parked))
+        rooms.store.write(lambda tx: parking.drop_parked(tx, APPLIER, parked))
     with pytest.raises(AccessDenied, match="cannot write"):
         rooms.store.write(lambda tx: objects.delete(tx, APPLIER, STATE, "d1"))
     assert rooms.get() == state(5)

@@ -11,7 +11,8 @@ import lockhouse.service
 
 ROOM = Path(lockhouse.service.__file__).parent
 WITHOUT_CALLER = {
-    ("objects", "remove"),  # told with its reason by whoever removes
+    ("versions", "remove"),  # told with its reason by whoever removes
+    ("parking", "forget"),  # a part of accepting and dropping, which are told
     ("audit", "forget"),  # removes entries; what is left still proves itself
     ("audit", "seal"),
     ("state_uploads", "discard_pending"),  # a part of releasing a lock, which is told

@@ -12,9 +12,9 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.bodies import read_facts
 from lockhouse.core.principals import Grant, Right
 from lockhouse.errors import AccessDenied, ConditionFailed, RequestInvalid, WriteLocked
-from lockhouse.service import imports, objects
+from lockhouse.service import imports, versions
 from lockhouse.service.imports import Import
-from lockhouse.service.objects import Put, Written
+from lockhouse.service.versions import Put, Written
 from tests.unit.service.rooms import STATE, Rooms, body, caller, state
 
 ADMIN = caller("root", grants=(Grant("*", "", (Right.ADMIN,)),), now=5000.0)
@@ -86,7 +86,7 @@ def test_an_import_needs_admin_a_time_that_is_past_and_a_key_that_is_no_lock():
 def test_the_first_write_after_an_import_follows_the_serial_rule():
     room = Rooms()
     bring(room, state(4), "a")
-    assert isinstance(room.put(state(3)), objects.Refused)
+    assert isinstance(room.put(state(3)), versions.Refused)
     assert isinstance(room.put(state(5)), Written)
 
 

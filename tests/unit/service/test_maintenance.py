@@ -25,7 +25,7 @@ from lockhouse.errors import (
 from lockhouse.service import history, locks, maintenance, objects, trash, workspaces
 from lockhouse.service.locks import TakeLock, Unlock
 from lockhouse.service.maintenance import OVER, Place
-from lockhouse.service.objects import Put, Refused, Written
+from lockhouse.service.versions import Put, Refused, Written
 from lockhouse.service.workspaces import NewWorkspace
 from tests.unit.service.rooms import STATE, Rooms, body, caller, state
 

@@ -25,8 +25,9 @@ from lockhouse.errors import (
     VersionNotFound,
     WriteLocked,
 )
-from lockhouse.service import history, lock_items, namespaces, objects, uploads
-from lockhouse.service.objects import PARKED_PER_ADDRESS, Conditions, Refused, Written
+from lockhouse.service import history, lock_items, namespaces, objects, parking, uploads
+from lockhouse.service.parking import PARKED_PER_ADDRESS
+from lockhouse.service.versions import Conditions, Refused, Written
 from tests.unit.service.rooms import STATE, Rooms, caller, state
 
 BOB = caller("bob")
@@ -65,7 +66,7 @@ def test_a_write_against_somebody_elses_lock_is_refused_and_parked(rooms):
     rooms.lock(caller("ann"))
     result = refused(rooms.put(state(2, note="bob"), BOB))
     assert (result.problem.code, rooms.get()) == ("write.locked", state(1))
-    (parked,) = rooms.store.read(lambda tx: history.list_parked(tx, caller()))
+    (parked,) = rooms.store.read(lambda tx: parking.list_parked(tx, caller()))
     assert (parked.id, parked.reason, parked.origin.name) == (result.parked, "write.locked", "bob")
     assert result.parked in result.problem.message
 
@@ -236,21 +237,21 @@ def test_a_parked_write_is_accepted_byte_for_byte_once_nobody_holds_the_lock(roo
     rooms.lock(caller("ann"))
     parked = refused(rooms.put(state(2, note="kept"), BOB)).parked
     assert parked is not None
-    body = rooms.store.read(lambda tx: history.get_parked(tx, caller(), parked)).body
+    body = rooms.store.read(lambda tx: parking.get_parked(tx, caller(), parked)).body
     with pytest.raises(WriteLocked):
         rooms.store.write(lambda tx: history.accept_parked(tx, caller(), parked, "a1", body))
     rooms.unlock(caller("ann"))
     result = written(rooms.store.write(lambda tx: history.accept_parked(tx, caller(), parked, "a2", body)))
     assert (rooms.get(), result.version.origin.mark) == (state(2, note="kept"), "accepted")
-    assert rooms.store.read(lambda tx: history.list_parked(tx, caller())) == []
+    assert rooms.store.read(lambda tx: parking.list_parked(tx, caller())) == []
 
 
 def test_a_dropped_parked_write_is_gone(rooms):
     rooms.put(state(1))
     parked = refused(rooms.put(state(1, note="x"))).parked
     assert parked is not None
-    rooms.store.write(lambda tx: history.drop_parked(tx, caller(), parked))
-    assert rooms.store.read(lambda tx: history.list_parked(tx, caller())) == []
+    rooms.store.write(lambda tx: parking.drop_parked(tx, caller(), parked))
+    assert rooms.store.read(lambda tx: parking.list_parked(tx, caller())) == []
 
 
 def test_what_a_run_writes_after_its_lock_was_taken_away_is_parked_though_nobody_came_after_it(rooms):
@@ -474,7 +475,7 @@ def test_what_comes_back_behind_several_deletions_is_an_override_too(rooms):
 def test_a_parked_write_keeps_what_came_with_it_and_says_how_to_look_at_it(rooms):
     rooms.lock(caller("ann"))
     result = refused(rooms.put(state(2), BOB, content_type="application/json", lock_id="lock-bob"))
-    parked = rooms.store.read(lambda tx: history.get_parked(tx, caller(), result.parked))
+    parked = rooms.store.read(lambda tx: parking.get_parked(tx, caller(), result.parked))
     assert (parked.content_type, parked.origin.lock_id, parked.facts.serial) == ("application/json", "lock-bob", 2)
     assert result.problem.hint == f"lockhouse state parked show {result.parked}"
     assert result.problem.details["parked"] == result.parked

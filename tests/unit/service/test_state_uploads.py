@@ -23,10 +23,10 @@ from lockhouse.errors import (
     WriteFenced,
     WriteUnlocked,
 )
-from lockhouse.service import history, locks, objects, state_uploads, workspaces
+from lockhouse.service import locks, objects, parking, state_uploads, workspaces
 from lockhouse.service.locks import TakeLock, Unlock
-from lockhouse.service.objects import Put, Refused, Written
 from lockhouse.service.state_uploads import UPLOAD_SECONDS, Announcement
+from lockhouse.service.versions import Put, Refused, Written
 from tests.unit.service.rooms import STATE, Rooms, body, caller, state
 
 ANN, BOB = caller("ann", protocol="cloud"), caller("bob", protocol="cloud")
@@ -139,7 +139,7 @@ def test_what_comes_after_the_lock_was_taken_away_is_parked_once(cloud):
     with pytest.raises(WriteFenced) as again:
         cloud.send(state(1))
     assert again.value.details == {"parked": "u1"}
-    assert len(cloud.store.read(lambda tx: history.list_parked(tx, ANN))) == 1
+    assert len(cloud.store.read(lambda tx: parking.list_parked(tx, ANN))) == 1
 
 
 def test_nothing_is_announced_without_the_own_lock_of_the_workspace(cloud):

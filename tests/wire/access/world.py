@@ -66,7 +66,7 @@ from lockhouse.service import access, locks, namespaces, objects, tables, upload
 from lockhouse.service.access import HOUSE, NewPrincipal
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Unlock
-from lockhouse.service.objects import Put
+from lockhouse.service.versions import Put
 from lockhouse.service.workspaces import NewWorkspace
 from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.memory import MemoryStore

@@ -32,7 +32,8 @@ from lockhouse.runtime.house import House
 from lockhouse.service import history, objects
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Unlock
-from lockhouse.service.objects import Found, Put
+from lockhouse.service.objects import Found
+from lockhouse.service.versions import Put
 
 T = TypeVar("T")
 PROTOCOL = "http"

@@ -23,8 +23,8 @@ from lockhouse.core.versions import Version, parse_version_id
 from lockhouse.errors import EncryptionKeyInvalid, OperationUnsupported, RangeUnsatisfiable, RequestInvalid
 from lockhouse.protocols.aws.payload import content_coding
 from lockhouse.protocols.web import Headers, Request, unescape
-from lockhouse.service.objects import UNCONDITIONAL, Conditions
 from lockhouse.service.uploads import MAX_PARTS
+from lockhouse.service.versions import UNCONDITIONAL, Conditions
 
 MAX_METADATA_BYTES = 2 * 1024
 MAX_TAGS = 10

@@ -13,7 +13,7 @@ from lockhouse.protocols.aws import xml
 from lockhouse.protocols.s3 import fields
 from lockhouse.protocols.s3.call import Call
 from lockhouse.protocols.web import Response
-from lockhouse.service.objects import Entry
+from lockhouse.service.listings import Entry
 
 OWNER_ID = "6c6f636b686f7573656c6f636b686f7573656c6f636b686f7573656c6f636b68"
 OWNER = xml.element("Owner", xml.field("ID", OWNER_ID), xml.field("DisplayName", "lockhouse"))

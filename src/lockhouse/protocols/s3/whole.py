@@ -15,8 +15,8 @@ from lockhouse.errors import BodyDigestInvalid, BodyDigestMismatch, RequestInval
 from lockhouse.protocols.aws.checksums import CHECKSUM_BYTES, Checksums, decode_digest
 from lockhouse.protocols.web import Headers
 from lockhouse.runtime.streams import Piece
-from lockhouse.service.objects import Put
 from lockhouse.service.uploads import Template
+from lockhouse.service.versions import Put
 
 FULL_OBJECT = "FULL_OBJECT"
 _ONLY_FULL = frozenset({"crc64nvme"})

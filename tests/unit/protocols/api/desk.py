@@ -24,7 +24,7 @@ from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock
-from lockhouse.service.objects import Put
+from lockhouse.service.versions import Put
 from lockhouse.storage.carry import backup
 from lockhouse.storage.carry.place import serving
 from lockhouse.storage.directory import open_directory

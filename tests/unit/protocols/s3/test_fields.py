@@ -9,7 +9,7 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.versions import Origin, Version
 from lockhouse.errors import EncryptionKeyInvalid, RangeUnsatisfiable, RequestInvalid
 from lockhouse.protocols.s3 import fields
-from lockhouse.service.objects import Conditions
+from lockhouse.service.versions import Conditions
 from tests.unit.protocols.s3.requests import request
 
 KEY = bytes(range(32))

@@ -8,7 +8,7 @@ from lockhouse.core.versions import Body
 from lockhouse.protocols.api import views, wire
 from lockhouse.protocols.api.call import Call
 from lockhouse.service import history, imports
-from lockhouse.service.objects import Put
+from lockhouse.service.versions import Put
 
 _NO_BODY = Body(0, b"", b"")
 

@@ -10,7 +10,7 @@ from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.api import views, wire
 from lockhouse.protocols.api.call import Call, Download
 from lockhouse.runtime.outgoing import give_out
-from lockhouse.service import history, objects
+from lockhouse.service import objects, parking
 from lockhouse.service.objects import Found
 
 
@@ -26,7 +26,7 @@ async def list_all(call: Call) -> wire.ParkedList:
     address = Address(namespace, key) if key else None
 
     def query(tx: Reader) -> wire.ParkedList:
-        found = history.list_parked(tx, call.caller, address, after, limit)
+        found = parking.list_parked(tx, call.caller, address, after, limit)
         return wire.ParkedList(
             parked=tuple(views.parked(each, _current(tx, each)) for each in found),
             next=found[-1].id if len(found) == limit else "",
@@ -37,7 +37,7 @@ async def list_all(call: Call) -> wire.ParkedList:
 
 async def show(call: Call) -> wire.ParkedDocument:
     def query(tx: Reader) -> wire.ParkedDocument:
-        found = history.get_parked(tx, call.caller, call.path["id"])
+        found = parking.get_parked(tx, call.caller, call.path["id"])
         return views.parked(found, _current(tx, found))
 
     return await call.house.read(query)
@@ -45,7 +45,7 @@ async def show(call: Call) -> wire.ParkedDocument:
 
 async def download(call: Call) -> Download:
     def query(tx: Reader) -> Parked:
-        found = history.get_parked(tx, call.caller, call.path["id"])
+        found = parking.get_parked(tx, call.caller, call.path["id"])
         state, current = tx.state(found.address), _current(tx, found)
         if state is not None and current is not None:
             objects.require_shared(call.caller, Found(state, current))
@@ -62,7 +62,7 @@ async def accept(call: Call) -> wire.VersionDocument:
 
 
 async def drop(call: Call) -> None:
-    await call.house.write(lambda tx: history.drop_parked(tx, call.caller, call.path["id"]))
+    await call.house.write(lambda tx: parking.drop_parked(tx, call.caller, call.path["id"]))
 
 
 def _current(tx: Reader, parked: Parked) -> Version | None:

@@ -15,7 +15,7 @@ from lockhouse.protocols.s3.copying import digest_text, pieces, read_algorithm
 from lockhouse.protocols.s3.operations.lock_objects import refuse_lock_key
 from lockhouse.protocols.s3.representation import CHECKSUM_TYPE, checksum_xml, written_headers
 from lockhouse.protocols.web import Headers, Response
-from lockhouse.service.objects import Put
+from lockhouse.service.versions import Put
 
 _SOURCE = "x-amz-copy-source-"
 _CHANGING = (

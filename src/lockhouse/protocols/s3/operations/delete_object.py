@@ -13,7 +13,8 @@ from lockhouse.protocols.s3.call import Call
 from lockhouse.protocols.s3.operations.lock_objects import release_lock_object
 from lockhouse.protocols.web import Response
 from lockhouse.service import objects
-from lockhouse.service.objects import Conditions, Deleted
+from lockhouse.service.objects import Deleted
+from lockhouse.service.versions import Conditions
 
 
 async def delete_object(call: Call) -> Response:

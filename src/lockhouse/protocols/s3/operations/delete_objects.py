@@ -14,7 +14,7 @@ from lockhouse.protocols.s3.call import Call
 from lockhouse.protocols.s3.operations.delete_object import delete_key
 from lockhouse.protocols.web import Headers, Response
 from lockhouse.service import namespaces
-from lockhouse.service.objects import Conditions
+from lockhouse.service.versions import Conditions
 
 MAX_KEYS = 1000
 MAX_BYTES = 2 * 1024 * 1024

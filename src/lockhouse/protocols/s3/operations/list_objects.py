@@ -10,7 +10,7 @@ from lockhouse.protocols.s3 import fields, listing
 from lockhouse.protocols.s3.call import Call
 from lockhouse.protocols.web import Response
 from lockhouse.service import listings
-from lockhouse.service.objects import Listing
+from lockhouse.service.listings import Listing
 
 
 async def list_objects_v1(call: Call) -> Response:

@@ -19,7 +19,7 @@ from lockhouse.protocols.web import Response
 from lockhouse.service import locks
 from lockhouse.service.lock_documents import read_document
 from lockhouse.service.locks import TakeLock, Unlock
-from lockhouse.service.objects import Conditions
+from lockhouse.service.versions import Conditions
 
 MAX_DOCUMENT_BYTES = 64 * 1024
 

@@ -13,7 +13,7 @@ from lockhouse.protocols.s3.representation import written_headers
 from lockhouse.protocols.web import Response
 from lockhouse.runtime.intake import THREAD_BYTES
 from lockhouse.service import objects
-from lockhouse.service.objects import Put
+from lockhouse.service.versions import Put
 
 NO_BODY = Body(0, b"", b"")
 """Stands in a command until the body was taken in."""

@@ -31,8 +31,8 @@ from lockhouse.protocols.s3.representation import (
 from lockhouse.protocols.s3.whole import FULL_OBJECT, Whole, check_part, check_template, checksum_type
 from lockhouse.protocols.web import Response
 from lockhouse.service import objects, uploads
-from lockhouse.service.objects import Put
 from lockhouse.service.uploads import ListedPart, Template
+from lockhouse.service.versions import Put
 
 MAX_LIST_BYTES = 4 * 1024 * 1024
 _PAGE = 1000

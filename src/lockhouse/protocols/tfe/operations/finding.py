@@ -8,7 +8,7 @@ from lockhouse.core.workspaces import StateUpload, Workspace
 from lockhouse.errors import UploadNotFound, VersionNotFound, WorkspaceNotFound
 from lockhouse.protocols.tfe import documents
 from lockhouse.protocols.tfe.call import Call
-from lockhouse.service import objects, workspaces
+from lockhouse.service import versions, workspaces
 
 
 def find(tx: Reader, call: Call, text: str) -> tuple[Workspace, Version | StateUpload]:
@@ -19,7 +19,7 @@ def find(tx: Reader, call: Call, text: str) -> tuple[Workspace, Version | StateU
         if parsed is not None and parsed[0]:
             view = workspaces.get_by_id(tx, call.caller, parsed[0])
             if view.state is not None:
-                return view.workspace, objects.find_version(tx, view.state, parsed[1])
+                return view.workspace, versions.find_version(tx, view.state, parsed[1])
         elif parsed is not None:
             return _find_announced(tx, call, parsed[1])
     except (WorkspaceNotFound, UploadNotFound, VersionNotFound):

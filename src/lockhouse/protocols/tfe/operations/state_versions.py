@@ -36,8 +36,9 @@ from lockhouse.protocols.tfe.signing import UploadKind, UploadPass
 from lockhouse.protocols.tfe.wire import Document, Json, page_of
 from lockhouse.protocols.web import Response
 from lockhouse.service import state_uploads, workspaces
-from lockhouse.service.objects import Found, Put, Refused, Written
+from lockhouse.service.objects import Found
 from lockhouse.service.state_uploads import Announcement
+from lockhouse.service.versions import Put, Refused, Written
 from lockhouse.service.workspaces import View
 
 _MD5 = re.compile(r"[0-9a-f]{32}")
