@@ -11,7 +11,7 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.audit import decode
 from lockhouse.core.locks import Evidence, Facet, Verdict
 from lockhouse.core.principals import Grant, Identity, Right
-from lockhouse.errors import AccessDenied, LockHeld, LockMismatch, LockNotFound, NamespaceNotFound
+from lockhouse.errors import AccessDenied, LockHeld, LockMismatch, LockNotFound, NamespaceNotFound, StorageUnavailable
 from lockhouse.service import locks
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Unlock
@@ -218,6 +218,8 @@ def test_a_lock_is_shown_to_who_may_read_lock_or_force_and_to_nobody_else(rooms)
 def test_a_lock_that_never_was_is_not_found(rooms):
     with pytest.raises(LockNotFound):
         rooms.store.read(lambda tx: locks.inspect(tx, ANN, STATE))
+    with pytest.raises(NamespaceNotFound):
+        rooms.store.read(lambda tx: locks.inspect(tx, ANN, Address("nowhere", "x")))
 
 
 def test_held_locks_are_listed_in_pages_of_what_the_caller_may_see(rooms):
@@ -235,3 +237,47 @@ def test_held_locks_are_listed_in_pages_of_what_the_caller_may_see(rooms):
     assert seen == [(f"a/{number}", f"lock {number}", 1234.0) for number in (0, 2, 4, 6)]
     below, _ = rooms.store.read(lambda tx: locks.list_held(tx, ANN, "acme", "b/"))
     assert [each.address.key for each in below] == ["b/1", "b/3", "b/5"]
+
+
+def test_a_lock_that_changed_under_the_request_is_not_granted_and_nothing_of_the_request_is_kept(rooms):
+    document = b'{"ID":"two"}'
+
+    def command(tx):
+        def other_is_faster():
+            locks.take(tx, BOB, TakeLock(STATE, Facet.TABLE, document))
+            return False
+
+        return locks.take(tx, ANN, TakeLock(STATE, Facet.TABLE, b'{"ID":"one"}'), behind=other_is_faster)
+
+    with pytest.raises(StorageUnavailable):
+        rooms.store.write(command)
+    assert rooms.store.read(lambda tx: tx.state(STATE)) is None
+
+
+def test_a_lock_of_another_protocol_is_shown_with_the_path_that_clients_expect(rooms):
+    take(rooms, facet=Facet.HTTP, Path="")
+    lock_id, document = rooms.store.read(lambda tx: locks.show(tx, BOB, STATE, Facet.TABLE))
+    assert (lock_id, json.loads(document)["Path"]) == ("one", STATE.lock_id)
+
+
+def test_a_holder_was_seen_when_any_of_its_credentials_was(rooms):
+    for end in ("source", "destination"):
+        who = Identity("p-1", "ann", f"key of {end}", ALL)
+        by = msgspec.structs.replace(ANN, who=who)
+        take(rooms, by, end, Operation=f"migration {end} state")
+    for credential, at in (("key of source", 1300.0), ("key of destination", 1200.0)):
+        rooms.store.write(lambda tx, credential=credential, at=at: tx.save_use(credential, at))
+    assert rooms.store.read(lambda tx: locks.last_seen(tx, record(rooms).lock)) == 1300.0
+
+
+def test_a_history_names_the_page_of_a_job_where_it_locked_and_nowhere_else(rooms):
+    by = msgspec.structs.replace(ANN, who=Identity("p-1", "ci", "key-1", ALL, link=JOB))
+    take(rooms, by)
+    free(rooms, by)
+    assert [(each.verb, each.link) for each in history(rooms)] == [("released", ""), ("taken", JOB)]
+
+
+def test_who_releases_without_a_word_is_told_of_without_one(rooms):
+    take(rooms)
+    free(rooms)
+    assert told(rooms) == [("lock.taken", "one", ""), ("lock.released", "one", "")]

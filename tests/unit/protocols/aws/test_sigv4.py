@@ -145,6 +145,21 @@ def test_a_session_token_is_covered():
         accept(with_headers(parts, drop=("x-amz-security-token",)))
 
 
+def test_a_field_that_comes_twice_is_covered_as_its_values_in_order():
+    parts = signed(headers={"x-amz-meta-note": "one,two", "x-amz-meta-z": "a b"})
+    rest = [pair for pair in parts.headers.raw if not pair[0].startswith(b"x-amz-meta-")]
+    one, two = (b"x-amz-meta-note", b" one"), (b"x-amz-meta-note", b"two ")
+
+    def sent(*pairs):
+        return Parts(parts.method, parts.raw_path, parts.raw_query, Headers([*pairs, *rest]))
+
+    spaced = (b"x-amz-meta-z", b" a   b\t")
+    assert accept(sent(one, two, spaced)).access_key_id == KEY_ID
+    for other in (sent(two, one, spaced), sent(one, spaced), sent(one, one, two, spaced)):
+        with pytest.raises(SignatureMismatch):
+            accept(other)
+
+
 def test_another_secret_is_refused():
     with pytest.raises(SignatureMismatch):
         accept(signed(), secret=SECRET.lower())
