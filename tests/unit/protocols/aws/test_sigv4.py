@@ -160,6 +160,14 @@ def test_a_field_that_comes_twice_is_covered_as_its_values_in_order():
             accept(other)
 
 
+@pytest.mark.parametrize("sent", [b"a b", b" a b", b"a b ", b"a  b", b"a    b", b"\ta b", b"a b\t", b" \ta   b \t"])
+def test_blanks_around_and_between_the_words_of_a_field_mean_nothing(sent):
+    parts = signed(headers={"x-amz-meta-note": "a b"})
+    accept(with_headers(parts, (b"x-amz-meta-note", sent)))
+    with pytest.raises(SignatureMismatch):
+        accept(with_headers(parts, (b"x-amz-meta-note", sent.replace(b"a", b"a c"))))
+
+
 def test_another_secret_is_refused():
     with pytest.raises(SignatureMismatch):
         accept(signed(), secret=SECRET.lower())
@@ -232,6 +240,29 @@ def test_only_requests_with_an_aws_signature_claim_one():
     assert claims_signature(Headers([]), b"AWSAccessKeyId=x")
     assert not claims_signature(Headers([(b"authorization", b"Bearer x")]), b"a=b")
     assert not claims_signature(Headers([]), b"ID=5f&version=%41")
+
+
+@pytest.mark.parametrize("name", sorted(sigv4._QUERY_FIELDS | sigv4._VERSION_2_FIELDS))
+def test_any_one_field_of_a_signature_in_the_query_claims_one_however_it_is_spelled(name):
+    for spelled in (
+        name,
+        name.upper(),
+        name.title(),
+        f"%{ord(name[0]):02x}{name[1:]}",
+        f"{name[:-1]}%{ord(name[-1]):X}",
+    ):
+        assert claims_signature(Headers([]), f"a=b&{spelled}=1".encode()), spelled
+        assert not claims_signature(Headers([]), f"a=b&z{spelled}=1".encode()), spelled
+
+
+def test_a_time_is_read_as_utc_wherever_the_server_stands(monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        assert timestamp_seconds.__wrapped__("20261130T120000Z") == 1796040000.0
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def meaning(parts, signed_names):
