@@ -155,6 +155,29 @@ def test_a_parked_write_can_be_read_and_made_current(lockhouse, developer, hold)
     assert [entry["id"] for entry in parked(lockhouse, place) if entry["id"] == waiting["id"]] == []
 
 
+def test_what_is_written_after_a_force_unlock_is_parked_though_nobody_came_after_it(lockhouse, developer, hold):
+    cloud = lockhouse.cloud
+    place = cloud.new_place()
+    point = hold("alice")
+    key = lockhouse.new_key(f"alone-{place.bucket}", RIGHTS, place.bucket)
+    alice = developer("alice", cloud=cloud, credentials=key).backend(S3Backend(place, KEY, LockMode.BOTH))
+    alice.init()
+    alice.write("main.tf", resources("from_alice", waiting={"from_alice": point.command}))
+    running = alice.start_apply()
+    point.wait()
+    lockhouse.command("lock", "force-unlock", place.bucket, KEY, "--reason", "nobody answers").ok()
+    point.release()
+    late = alice.finish(running)
+
+    assert late.code == 1, late.report()
+    assert "the lock of this run was taken away" in late.text
+    assert "from_alice" in names(json.loads((alice.directory / "errored.tfstate").read_text()))
+    assert cloud.versions(place, KEY) == []
+    (waiting,) = parked(lockhouse, place)
+    lockhouse.command("state", "parked", "accept", waiting["id"]).ok()
+    assert alice.ok("plan", "-input=false", "-detailed-exitcode").code == 0, "what it made is known"
+
+
 def test_plain_s3_and_dynamodb_lose_the_other_ones_change_after_a_force_unlock(moto, developer, hold):
     place = moto.new_place()
     point = hold("alice")
