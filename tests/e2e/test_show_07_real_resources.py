@@ -37,7 +37,9 @@ def test_real_resources_are_made_changed_and_removed_with_their_state_kept_here(
     assert alice.resources() == ["aws_sns_topic.alarms", "aws_ssm_parameter.port"]
     assert alice.run("plan", "-input=false", "-detailed-exitcode").code == 0
 
-    alice.write("main.tf", provider + parameter(place.bucket, "9090")).apply()
+    alice.ok("taint", "aws_sns_topic.alarms")
+    changed = alice.write("main.tf", provider + parameter(place.bucket, "9090")).apply()
+    assert "1 added, 1 changed, 1 destroyed" in changed.stdout
     assert ssm.get_parameter(Name=f"/{place.bucket}/port")["Parameter"]["Value"] == "9090"
 
     alice.ok("destroy", "-auto-approve")
