@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.clouds import Cloud, Lockhouse, client_environment, lockhouse_program
+from tests.e2e.commands import COMMANDS
 from tests.e2e.processes import Outcome
 
 Start = Callable[..., Lockhouse]
@@ -64,15 +65,7 @@ def run(server: Lockhouse | None, *arguments: str, **more: str) -> Outcome:
     environment = client_environment() | more
     if server is not None:
         environment |= {"LOCKHOUSE_ENDPOINT": server.endpoint, "LOCKHOUSE_TOKEN": server.token}
-    done = subprocess.run(
-        [str(lockhouse_program()), *arguments],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    return Outcome("lockhouse " + " ".join(arguments), done.returncode, done.stdout, done.stderr)
+    return COMMANDS.run(lockhouse_program(), *arguments, environment=environment, directory=Path.cwd())
 
 
 def bring(server: Lockhouse, source: Cloud, bucket: str, *flags: str) -> Outcome:

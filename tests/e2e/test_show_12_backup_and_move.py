@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.e2e.clouds import Lockhouse, client_environment, lockhouse_program
+from tests.e2e.commands import COMMANDS
 from tests.e2e.processes import Child, Outcome
 from tests.eventually import eventually
 from tests.postgres import running_cluster
@@ -33,15 +34,9 @@ KEYS = ("master.key", "encryption.key", "credentials.json")
 
 
 def run(*arguments: str | Path, **more: str) -> Outcome:
-    done = subprocess.run(
-        [str(lockhouse_program()), *map(str, arguments)],
-        env=client_environment() | more,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
+    return COMMANDS.run(
+        lockhouse_program(), *map(str, arguments), environment=client_environment() | more, directory=Path.cwd()
     )
-    return Outcome(" ".join(map(str, arguments)), done.returncode, done.stdout, done.stderr)
 
 
 def state(serial: int, note: str = "") -> bytes:
