@@ -62,7 +62,10 @@ def review_command(
         str, typer.Option("--token", envvar="LOCKHOUSE_TOKEN", help="The token, for --send.", show_envvar=True)
     ] = "",
 ) -> None:
-    """Which cloud services does this repository use, who uses each, what does it cost, and can it go?"""
+    """Which cloud services does this repository use, who uses each, what does it cost, and can it go?
+
+    Example: lockhouse review . --ask dynamodb
+    """
     from lockhouse.review.running import run  # noqa: PLC0415 - the program must start at once
 
     try:

@@ -71,14 +71,20 @@ def create(
 
 @command(access, "list")
 def list_all(run: Run, *, kind: Annotated[str, typer.Option("--kind", help="Only this kind.")] = "") -> None:
-    """List principals, their own grants and when they were last seen."""
+    """List principals, their own grants and when they were last seen.
+
+    Example: lockhouse access list --kind team
+    """
     found = run.client.principals(kind)
     run.show(found, principal_rows(found, "nobody"))
 
 
 @command(access, "show")
 def show(run: Run, name: KeyName) -> None:
-    """Show one principal: its grants, its teams, and what it may do in the end."""
+    """Show one principal: its grants, its teams, and what it may do in the end.
+
+    Example: lockhouse access show platform
+    """
     found = run.client.key(name)
     run.show(found, principal_facts(found))
 
@@ -113,7 +119,10 @@ def ungrant(
     on: On,
     exactly: Exactly = False,
 ) -> None:
-    """Take rights away, on exactly the places where they were granted."""
+    """Take rights away, on exactly the places where they were granted.
+
+    Example: lockhouse access ungrant platform --rights force-unlock --on terraform-state
+    """
     found = run.client.ungrant(name, grants(rights, on, role, exactly=exactly))
     run.show(found, principal_facts(found))
 
@@ -135,6 +144,8 @@ def revoke(run: Run, name: KeyName) -> None:
     """End a principal of any kind with all its credentials and memberships, at once and for good.
 
     A user who was revoked cannot sign in again until somebody creates a user with the same link.
+
+    Example: lockhouse access revoke ann@example.com
     """
     run.client.revoke_key(name)
     run.done(name=name, text=f"revoked {name}")
@@ -142,7 +153,10 @@ def revoke(run: Run, name: KeyName) -> None:
 
 @command(access, "roles", connects=False)
 def roles(run: Run) -> None:
-    """List the roles: named sets of rights for --role."""
+    """List the roles: named sets of rights for --role.
+
+    Example: lockhouse access roles
+    """
     found = {str(role): [str(right) for right in rights] for role, rights in ROLE_RIGHTS.items()}
     run.show(
         found,
@@ -152,7 +166,10 @@ def roles(run: Run) -> None:
 
 @command(teams, "members")
 def members(run: Run, team: Team) -> None:
-    """List who is in a team, and whether a person or a directory put them there."""
+    """List who is in a team, and whether a person or a directory put them there.
+
+    Example: lockhouse team members platform
+    """
     _show_members(run, run.client.members(team))
 
 
@@ -169,7 +186,10 @@ def add(run: Run, team: Team, names: Members_) -> None:
 
 @command(teams, "remove")
 def remove(run: Run, team: Team, names: Members_) -> None:
-    """Take principals out of a team. Whom a directory puts there comes back at the next sign-in."""
+    """Take principals out of a team. Whom a directory puts there comes back at the next sign-in.
+
+    Example: lockhouse team remove platform ann@example.com
+    """
     for name in names:
         found = run.client.remove_member(team, name)
     _show_members(run, found)

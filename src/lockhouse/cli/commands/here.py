@@ -28,12 +28,18 @@ Data = Annotated[
 
 
 def version(run: Run) -> None:
-    """Print the version of this program."""
+    """Print the version of this program.
+
+    Example: lockhouse version --json
+    """
     run.show({"version": lockhouse.__version__}, lockhouse.__version__)
 
 
 def status(run: Run) -> None:
-    """Say which server is meant, whether it answers, and who you are there."""
+    """Say which server is meant, whether it answers, and who you are there.
+
+    Example: lockhouse status
+    """
     found = run.client.status()
     run.show(
         found,
@@ -110,7 +116,10 @@ def login(
 
 
 def logout(run: Run) -> None:
-    """Forget the saved login. The token itself stays valid: `token revoke` ends it."""
+    """Forget the saved login. The token itself stays valid: `token revoke` ends it.
+
+    Example: lockhouse logout
+    """
     from lockhouse.clients import discovery
 
     path = discovery.login_file()

@@ -47,14 +47,20 @@ def create(
 
 @command(keys, "list")
 def list_keys(run: Run) -> None:
-    """List keys, their grants and when they were last used."""
+    """List keys, their grants and when they were last used.
+
+    Example: lockhouse key list
+    """
     found = run.client.keys()
     run.show(found, principal_rows(found, "no keys"))
 
 
 @command(keys, "show")
 def show(run: Run, name: KeyName) -> None:
-    """Show one key or role."""
+    """Show one key or role.
+
+    Example: lockhouse key show ci
+    """
     found = run.client.key(name)
     run.show(found, principal_facts(found))
 
@@ -74,6 +80,8 @@ def rotate(run: Run, name: KeyName) -> None:
     """Make one more access key of the same name; later, end the old one with `lockhouse token revoke ID`.
 
     `lockhouse token rotate ID` does both: the old one ends after a while by itself.
+
+    Example: lockhouse key rotate ci
     """
     made = run.client.create_access_key(name)
     run.show(made, _secret(run, made))
@@ -93,7 +101,10 @@ def grant(run: Run, name: KeyName, *, rights: Rights = [], role: Roles = [], on:
 
 @command(keys, "ungrant")
 def ungrant(run: Run, name: KeyName, *, rights: Rights = [], role: Roles = [], on: On) -> None:  # noqa: B006 - as above
-    """Take rights away, on exactly the places where they were granted."""
+    """Take rights away, on exactly the places where they were granted.
+
+    Example: lockhouse key ungrant ci --rights force-unlock --on terraform-state
+    """
     found = run.client.ungrant(name, grants(rights, on, role))
     run.show(found, principal_facts(found))
 
@@ -120,7 +131,10 @@ def create_role(
 
 @command(roles, "list")
 def list_roles(run: Run) -> None:
-    """List roles and who may assume them."""
+    """List roles and who may assume them.
+
+    Example: lockhouse role list
+    """
     found = run.client.roles()
     rows = [(each.name, shown_grants(each.grants), ", ".join(each.trusted)) for each in found]
     run.show(found, columns(("name", "grants", "assumed by"), rows, "no roles", prose=("grants", "assumed by")))
@@ -138,7 +152,10 @@ def trust(run: Run, name: KeyName, *, by: Names) -> None:
 
 @command(roles, "revoke")
 def revoke_role(run: Run, name: KeyName) -> None:
-    """End a role and all its sessions, at once and for good."""
+    """End a role and all its sessions, at once and for good.
+
+    Example: lockhouse role revoke deploy
+    """
     run.client.revoke_key(name)
     run.done(name=name, text=f"revoked {name}")
 
@@ -204,7 +221,10 @@ def rotate_token(
 def list_tokens(
     run: Run, name: Annotated[str, typer.Argument(metavar="NAME", help="Of which key; without it, your own.")] = ""
 ) -> None:
-    """List the access keys and tokens of a key."""
+    """List the access keys and tokens of a key.
+
+    Example: lockhouse token list ci
+    """
     found = run.client.key(name or run.client.status().name).credentials
     rows = [
         (
@@ -226,7 +246,10 @@ def list_tokens(
 def revoke_token(
     run: Run, credential: Annotated[str, typer.Argument(metavar="ID", help="As `token list` shows it.")]
 ) -> None:
-    """End one token or access key, at once and for good."""
+    """End one token or access key, at once and for good.
+
+    Example: lockhouse token revoke LHKEXAMPLEEXAMPLE234
+    """
     ended = run.client.revoke_credential(credential)
     run.show(ended, f"revoked {ended.id}")
 

@@ -31,7 +31,10 @@ def list_held(
     prefix: Annotated[str, typer.Option("--prefix", help="Only keys that start with this.")] = "",
     stale: Annotated[bool, typer.Option("--stale", help="Only those whose holder is gone, by evidence.")] = False,
 ) -> None:
-    """List held locks: who holds each, from where, when the holder was last seen, and how many wait."""
+    """List held locks: who holds each, from where, when the holder was last seen, and how many wait.
+
+    Example: lockhouse lock list terraform-state
+    """
     found = run.client.locks(namespace, prefix, stale=stale)
     rows = [
         (
@@ -117,7 +120,10 @@ def release(
 
 @command(policy, "show")
 def show_policy(run: Run, namespace: Namespace) -> None:
-    """Show what is done about stale locks."""
+    """Show what is done about stale locks.
+
+    Example: lockhouse lock policy show terraform-state
+    """
     _show_policy(run, run.client.stale_policy(namespace))
 
 
@@ -149,7 +155,10 @@ def set_policy(
 
 @command(policy, "remove")
 def remove_policy(run: Run, namespace: Namespace, *, prefix: Prefix = "") -> None:
-    """Remove the rule of a namespace, or of a prefix in it."""
+    """Remove the rule of a namespace, or of a prefix in it.
+
+    Example: lockhouse lock policy remove terraform-state --prefix prod/
+    """
     _show_policy(run, run.client.remove_stale_rule(namespace, prefix))
 
 

@@ -66,7 +66,10 @@ def start(
 def list_all(
     run: Run, namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="Only of this one.")] = ""
 ) -> None:
-    """List what stands now."""
+    """List what stands now.
+
+    Example: lockhouse maintenance list terraform-state
+    """
     found = run.client.maintenances(namespace)
     run.show(found, table(found) or "no maintenance stands")
 

@@ -47,7 +47,10 @@ def create(
 
 @command(group, "list")
 def list_all(run: Run) -> None:
-    """List the namespaces that you may see."""
+    """List the namespaces that you may see.
+
+    Example: lockhouse namespace list
+    """
     found = run.client.namespaces()
     rows = [(each.name, each.region, short(each.created_at), "yes" if each.require_lock else "") for each in found]
     run.show(
@@ -63,14 +66,20 @@ def require_lock(
     *,
     off: Annotated[bool, typer.Option("--off", help="Let states be written without a lock again.")] = False,
 ) -> None:
-    """Refuse state writes without a lock in a namespace."""
+    """Refuse state writes without a lock in a namespace.
+
+    Example: lockhouse namespace require-lock terraform-state
+    """
     found = run.client.set_namespace_require_lock(name, required=not off)
     run.show(found, facts((("name", found.name), ("lock required", "yes" if found.require_lock else "no"))))
 
 
 @command(group, "delete")
 def delete(run: Run, name: Namespace) -> None:
-    """Delete a namespace that has nothing in it."""
+    """Delete a namespace that has nothing in it.
+
+    Example: lockhouse namespace delete old-terraform-state
+    """
     run.client.delete_namespace(name)
     run.done(name=name, text=f"deleted {name}")
 

@@ -50,13 +50,19 @@ def set_rule(
 
 @command(group, "show")
 def show(run: Run, namespace: Namespace) -> None:
-    """Show the rules of a namespace."""
+    """Show the rules of a namespace.
+
+    Example: lockhouse retention show terraform-state
+    """
     _show(run, run.client.retention(namespace))
 
 
 @command(group, "remove")
 def remove(run: Run, namespace: Namespace, *, prefix: Prefix = "") -> None:
-    """Remove the rule of a namespace, or of a prefix in it. Where no rule is left, everything is kept."""
+    """Remove the rule of a namespace, or of a prefix in it. Where no rule is left, everything is kept.
+
+    Example: lockhouse retention remove terraform-state --prefix prod/
+    """
     _show(run, run.client.remove_retention(namespace, prefix))
 
 

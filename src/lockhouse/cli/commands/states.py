@@ -58,7 +58,10 @@ def list_all(
 
 @command(group, "show")
 def show(run: Run, namespace: Namespace, key: Key) -> None:
-    """Show a state: its current version, its lock, its parked writes."""
+    """Show a state: its current version, its lock, its parked writes.
+
+    Example: lockhouse state show terraform-state app/terraform.tfstate
+    """
     found = run.client.state(namespace, key)
     held = found.lock
     run.show(
@@ -103,6 +106,8 @@ def versions(
     What one run wrote under one lock is shown as one line, its last version, with the number of snapshots before it;
     `--all` and `--json` show each. The mark says how a version came about: `unlocked` (without a lock),
     `override` (past the serial rule), `rollback`, `accepted` (it had been parked).
+
+    Example: lockhouse state versions terraform-state app/terraform.tfstate
     """
     found = run.client.versions(namespace, key, limit)
     rows = [
@@ -172,7 +177,10 @@ def require_lock(
     *,
     off: Annotated[bool, typer.Option("--off", help="Let it be written without a lock again.")] = False,
 ) -> None:
-    """Refuse writes of a state without a lock."""
+    """Refuse writes of a state without a lock.
+
+    Example: lockhouse state require-lock terraform-state app/terraform.tfstate
+    """
     found = run.client.set_state_require_lock(namespace, key, required=not off)
     run.show(found, facts((("state", f"{namespace}/{key}"), ("lock required", "yes" if found.require_lock else "no"))))
 
@@ -188,6 +196,8 @@ def share_customer_key(
     """Let a state with a customer's key (S3's SSE-C) be read over http, cloud and these commands, too.
 
     Only S3 asks for that key; elsewhere everybody with the right to read can read it then.
+
+    Example: lockhouse state share-customer-key terraform-state app/terraform.tfstate
     """
     found = run.client.set_state_share_customer_key(namespace, key, shared=not off)
     shared = "yes" if found.share_customer_key else "no"
@@ -202,7 +212,10 @@ def delete(
     *,
     force: Annotated[bool, typer.Option("--force", help="Even while it describes resources.")] = False,
 ) -> None:
-    """Delete a state. Its versions stay: `state undelete` brings it back."""
+    """Delete a state. Its versions stay: `state undelete` brings it back.
+
+    Example: lockhouse state delete terraform-state old/app.tfstate
+    """
     deleted = run.client.delete_state(namespace, key, force=force)
     back = f"lockhouse state undelete {Address(namespace, key).words}"
     run.show(deleted, f"deleted {namespace}/{key}; to have it back: {back}")
@@ -214,7 +227,10 @@ def parked_list(
     namespace: Annotated[str, typer.Argument(metavar="NAMESPACE", help="Only of this one.")] = "",
     key: Annotated[str, typer.Argument(metavar="KEY", help="Only of this state.")] = "",
 ) -> None:
-    """List parked writes: all, those of a namespace, or those of one state."""
+    """List parked writes: all, those of a namespace, or those of one state.
+
+    Example: lockhouse state parked list terraform-state app/terraform.tfstate
+    """
     found = run.client.parked_writes(namespace, key)
     rows = [
         (
@@ -234,7 +250,10 @@ def parked_list(
 
 @command(parked_group, "show")
 def parked_show(run: Run, parked: ParkedId) -> None:
-    """Show a parked write: why it was refused, and how it compares with the current version."""
+    """Show a parked write: why it was refused, and how it compares with the current version.
+
+    Example: lockhouse state parked show 4f1d0a
+    """
     found = run.client.parked(parked)
     compared = "" if run.as_json else "\n" + comparing.parked_text(run, found)
     run.show(
@@ -261,20 +280,29 @@ def parked_show(run: Run, parked: ParkedId) -> None:
 
 @command(parked_group, "download")
 def parked_download(run: Run, parked: ParkedId, *, output: Output = "") -> None:
-    """Download the bytes of a parked write, to standard output or a file."""
+    """Download the bytes of a parked write, to standard output or a file.
+
+    Example: lockhouse state parked download 4f1d0a --output parked.tfstate
+    """
     _save(run, run.client.download_parked(parked), output)
 
 
 @command(parked_group, "accept")
 def parked_accept(run: Run, parked: ParkedId) -> None:
-    """Make a parked write the current version, byte for byte. The version before it stays."""
+    """Make a parked write the current version, byte for byte. The version before it stays.
+
+    Example: lockhouse state parked accept 4f1d0a
+    """
     made = run.client.accept_parked(parked)
     run.show(made, f"accepted {parked} as version {made.id} with serial {optional(made.serial)}")
 
 
 @command(parked_group, "drop")
 def parked_drop(run: Run, parked: ParkedId, *, yes: Yes = False) -> None:
-    """Forget a parked write. It may be the only copy: download it first."""
+    """Forget a parked write. It may be the only copy: download it first.
+
+    Example: lockhouse state parked drop 4f1d0a
+    """
     confirm(f"Forget the parked write {parked} for good?", yes=yes)
     run.client.drop_parked(parked)
     run.done(id=parked, text=f"dropped {parked}")

@@ -26,7 +26,10 @@ def undelete(run: Run, namespace: Namespace, key: Key, *, version: Trashed = "")
 
 
 def trash(run: Run, namespace: Namespace, key: Key) -> None:
-    """List the versions of a state that were deleted by their id or by retention, and can be had back."""
+    """List the versions of a state that were deleted by their id or by retention, and can be had back.
+
+    Example: lockhouse state trash terraform-state app/terraform.tfstate
+    """
     found = run.client.trash(namespace, key)
     rows = [
         (
@@ -52,7 +55,10 @@ def purge(
     version: Annotated[str, typer.Option("--version", metavar="ID", help="As `state trash` shows it.")],
     yes: Yes = False,
 ) -> None:
-    """End a version that lies in the trash for good: nobody can have its bytes back."""
+    """End a version that lies in the trash for good: nobody can have its bytes back.
+
+    Example: lockhouse state purge terraform-state app/terraform.tfstate --version 41.Zk1x2m3n4o5p6q7r
+    """
     confirm(f"End version {version} of {namespace}/{key} for good?", yes=yes)
     found = run.client.purge(namespace, key, version)
     run.show(found, f"purged version {version} of {namespace}/{key}")

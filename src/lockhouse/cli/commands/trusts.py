@@ -66,7 +66,10 @@ def create(
 
 @command(trusts, "list")
 def list_all(run: Run) -> None:
-    """List the CI jobs that have a trust policy."""
+    """List the CI jobs that have a trust policy.
+
+    Example: lockhouse trust list
+    """
     found = [each for each in run.client.principals(Kind.CI_JOB) if each.trust is not None]
     rows = [
         (
@@ -85,7 +88,10 @@ def list_all(run: Run) -> None:
 
 @command(trusts, "show")
 def show(run: Run, name: KeyName) -> None:
-    """Show a CI job: whose tokens it believes, its role, and the runs that it gave credentials."""
+    """Show a CI job: whose tokens it believes, its role, and the runs that it gave credentials.
+
+    Example: lockhouse trust show deploy-app
+    """
     found = run.client.key(name)
     if found.trust is None:
         raise _missing(name)
@@ -94,7 +100,10 @@ def show(run: Run, name: KeyName) -> None:
 
 @command(trusts, "delete")
 def delete(run: Run, name: KeyName) -> None:
-    """End a CI job with all credentials of its runs, at once. To change a policy, delete it and create it anew."""
+    """End a CI job with all credentials of its runs, at once. To change a policy, delete it and create it anew.
+
+    Example: lockhouse trust delete deploy-app
+    """
     if run.client.key(name).trust is None:
         raise _missing(name)
     run.client.revoke_key(name)

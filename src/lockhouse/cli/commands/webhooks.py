@@ -57,7 +57,10 @@ def create(
 
 @command(group, "list")
 def list_all(run: Run) -> None:
-    """List webhooks and how each is doing."""
+    """List webhooks and how each is doing.
+
+    Example: lockhouse webhook list
+    """
     found = run.client.webhooks()
     rows = [
         (
@@ -79,20 +82,29 @@ def list_all(run: Run) -> None:
 
 @command(group, "show")
 def show(run: Run, name: Name) -> None:
-    """Show a webhook: what it wants, how far it has been told, what went wrong last."""
+    """Show a webhook: what it wants, how far it has been told, what went wrong last.
+
+    Example: lockhouse webhook show oncall
+    """
     found = run.client.webhook(name)
     run.show(found, _text(found))
 
 
 @command(group, "events", connects=False)
 def events(run: Run) -> None:
-    """List the events that a webhook can be told of."""
+    """List the events that a webhook can be told of.
+
+    Example: lockhouse webhook events
+    """
     run.show(ACTIONS, columns(("event", "when"), tuple(ACTIONS.items()), "", prose=("when",)))
 
 
 @command(group, "test")
 def test(run: Run, name: Name) -> None:
-    """Send a made-up event now, and say what came of it."""
+    """Send a made-up event now, and say what came of it.
+
+    Example: lockhouse webhook test oncall
+    """
     done = run.client.test_webhook(name)
     if done.problem:
         raise Refusal("webhook.failed", f"cannot tell {name}: {done.problem}", "look at the receiver's log")
@@ -118,19 +130,28 @@ def replay(
 
 @command(group, "enable")
 def enable(run: Run, name: Name) -> None:
-    """Go on telling a webhook, from where it was stopped."""
+    """Go on telling a webhook, from where it was stopped.
+
+    Example: lockhouse webhook enable oncall
+    """
     run.show(run.client.enable_webhook(name, enabled=True), f"{name} is on")
 
 
 @command(group, "disable")
 def disable(run: Run, name: Name) -> None:
-    """Stop telling a webhook; its place is kept."""
+    """Stop telling a webhook; its place is kept.
+
+    Example: lockhouse webhook disable oncall
+    """
     run.show(run.client.enable_webhook(name, enabled=False), f"{name} is off")
 
 
 @command(group, "delete")
 def delete(run: Run, name: Name) -> None:
-    """Delete a webhook."""
+    """Delete a webhook.
+
+    Example: lockhouse webhook delete oncall
+    """
     run.client.delete_webhook(name)
     run.done(name=name, text=f"deleted {name}")
 

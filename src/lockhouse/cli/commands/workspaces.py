@@ -15,7 +15,10 @@ group = typer.Typer(no_args_is_help=True, help="Workspaces: names of states, for
 
 @command(group, "list")
 def list_all(run: Run, namespace: Namespace) -> None:
-    """List the workspaces of a namespace, with the states behind them."""
+    """List the workspaces of a namespace, with the states behind them.
+
+    Example: lockhouse workspace list terraform-state
+    """
     found = run.client.workspaces(namespace)
     rows = [(each.name, each.key, each.project, " ".join(each.tags)) for each in found]
     run.show(
