@@ -62,7 +62,7 @@ class BackupDocument(Document, frozen=True, kw_only=True):
     """Small files of the data directory that are in it: the keys, if they were asked for."""
 
 
-class NamespaceAsk(Ask, frozen=True, kw_only=True):
+class NamespaceAsk(Ask, frozen=True, kw_only=True, omit_defaults=True):
     name: NamespaceName
     region: Name = ""
     require_lock: bool | None = None
