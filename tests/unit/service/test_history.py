@@ -9,7 +9,7 @@ from lockhouse.core.audit import decode
 from lockhouse.core.bodies import read_facts
 from lockhouse.core.principals import Grant, Right
 from lockhouse.errors import AccessDenied, ParkedNotFound, RequestInvalid, StateNotFound, VersionNotFound, WriteLocked
-from lockhouse.service import history
+from lockhouse.service import history, parking
 from lockhouse.service.objects import Put, Refused, Written
 from tests.unit.service.rooms import STATE, Rooms, body, caller, state
 
@@ -86,16 +86,16 @@ def test_a_parked_write_is_seen_by_who_may_read_and_dropped_by_who_may_write(roo
     park(rooms, address=OTHER)
     for who in (having(Right.READ, prefix="other"), having(Right.WRITE)):
         with pytest.raises(ParkedNotFound):
-            rooms.store.read(lambda tx, who=who: history.get_parked(tx, who, parked))
+            rooms.store.read(lambda tx, who=who: parking.get_parked(tx, who, parked))
     reader = having(Right.READ, prefix="app/")
-    assert rooms.store.read(lambda tx: history.get_parked(tx, reader, parked)).id == parked
-    assert [each.id for each in rooms.store.read(lambda tx: history.list_parked(tx, reader))] == [parked]
-    assert [each.id for each in rooms.store.read(lambda tx: history.list_parked(tx, caller(), STATE))] == [parked]
+    assert rooms.store.read(lambda tx: parking.get_parked(tx, reader, parked)).id == parked
+    assert [each.id for each in rooms.store.read(lambda tx: parking.list_parked(tx, reader))] == [parked]
+    assert [each.id for each in rooms.store.read(lambda tx: parking.list_parked(tx, caller(), STATE))] == [parked]
     with pytest.raises(AccessDenied):
-        rooms.store.read(lambda tx: history.list_parked(tx, reader, OTHER))
+        rooms.store.read(lambda tx: parking.list_parked(tx, reader, OTHER))
     with pytest.raises(AccessDenied):
-        rooms.store.write(lambda tx: history.drop_parked(tx, reader, parked))
-    rooms.store.write(lambda tx: history.drop_parked(tx, caller(), parked))
+        rooms.store.write(lambda tx: parking.drop_parked(tx, reader, parked))
+    rooms.store.write(lambda tx: parking.drop_parked(tx, caller(), parked))
     assert rooms.store.read(lambda tx: tx.state(STATE)).parked == 0
     told = [decode(raw) for _, raw in rooms.store.read(lambda tx: tx.unsealed())][-1]
     assert (told.action, told.subject, told.key) == ("parked.drop", parked, STATE.key)
