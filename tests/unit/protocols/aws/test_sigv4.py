@@ -18,6 +18,7 @@ from lockhouse.errors import (
     SignatureMalformed,
     SignatureMismatch,
     SignatureSkewed,
+    SignatureUnsupported,
 )
 from lockhouse.protocols.aws import sigv4
 from lockhouse.protocols.aws.sigv4 import (
@@ -83,6 +84,56 @@ def test_a_presigned_read_is_accepted_until_it_expires():
     assert accept(parts, late=60).presigned
     with pytest.raises(SignatureExpired):
         accept(parts, late=61)
+
+
+def in_query(parts, name, value=None):
+    """With another value of one parameter; None: without it."""
+    pairs = [piece.partition(b"=") for piece in parts.raw_query.split(b"&")]
+    kept = [
+        f"{key.decode()}={value}".encode() if key.decode() == name else key + b"=" + old
+        for key, _, old in pairs
+        if value is not None or key.decode() != name
+    ]
+    return Parts(parts.method, parts.raw_path, b"&".join(kept), parts.headers)
+
+
+def test_a_presigned_address_needs_every_field_of_a_signature_once():
+    parts = presigned()
+    now = signed_at(parts)
+    for name in ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature"):
+        without = in_query(parts, f"X-Amz-{name}")
+        twice = Parts("GET", parts.raw_path, parts.raw_query + f"&x-amz-{name.lower()}=1".encode(), parts.headers)
+        for bent in (without, twice):
+            with pytest.raises(SignatureMalformed) as refused:
+                read_claim(bent, now)
+            assert refused.value.details["place"] == "query"
+
+
+@pytest.mark.parametrize("expires", ["0", "604801", "-1", "", "x", "1.5", "0x10", "١", "1000000", "+60"])
+def test_a_presigned_address_is_good_for_a_second_to_a_week(expires):
+    parts = presigned()
+    now = signed_at(parts)
+    with pytest.raises(SignatureMalformed):
+        read_claim(in_query(parts, "X-Amz-Expires", quote(expires)), now)
+    for least_and_most in ("1", "604800"):
+        assert read_claim(in_query(parts, "X-Amz-Expires", least_and_most), now).presigned
+
+
+def test_a_presigned_address_from_the_future_or_for_another_service_is_refused():
+    parts = presigned()
+    now = signed_at(parts)
+    assert read_claim(parts, now - 900).presigned
+    with pytest.raises(SignatureSkewed):
+        read_claim(parts, now - 901)
+    for bent in (
+        in_query(parts, "X-Amz-Algorithm", "AWS4-HMAC-SHA1"),
+        Parts("GET", parts.raw_path, parts.raw_query.replace(b"%2Fs3%2F", b"%2Fdynamodb%2F"), parts.headers),
+    ):
+        with pytest.raises(SignatureUnsupported):
+            read_claim(bent, now)
+    with pytest.raises(SignatureMalformed):
+        read_claim(with_headers(parts, (b"x-amz-security-token", b"token")), now)
+    assert read_claim(Parts("HEAD", parts.raw_path, parts.raw_query, parts.headers), now).presigned
 
 
 def test_a_presigned_request_with_a_session_token_carries_it_in_the_claim():
