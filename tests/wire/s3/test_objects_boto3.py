@@ -8,6 +8,7 @@ import json
 import random
 import urllib.error
 import urllib.request
+from functools import partial
 from urllib.parse import quote
 
 import pytest
@@ -131,6 +132,11 @@ def test_conditions_on_reads_and_writes(s3, bucket):
         412,
     )
     assert refused(s3.put_object, Bucket=bucket, Key="new", Body=b"2", IfMatch=etag)[:2] == ("NoSuchKey", 404)
+    # A condition that names nothing is not left out: it is met by nothing.
+    for change in (partial(s3.put_object, Body=b"2"), s3.delete_object):
+        assert refused(change, Bucket=bucket, Key="o", IfMatch='""')[:2] == ("PreconditionFailed", 412)
+    listed = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "o", "ETag": '""'}]})
+    assert [each["Code"] for each in listed["Errors"]] == ["PreconditionFailed"]
     s3.put_object(Bucket=bucket, Key="o", Body=b"2", IfMatch=etag)
     assert refused(s3.get_object, Bucket=bucket, Key="o", IfMatch=etag)[:2] == ("PreconditionFailed", 412)
     now = s3.head_object(Bucket=bucket, Key="o")

@@ -507,7 +507,8 @@ def _etags(text: str | None) -> tuple[str, ...]:
     if text is None:
         return ()
     found = (piece.strip().removeprefix("W/").strip('"') for piece in text.split(","))
-    return tuple(etag for etag in found if etag)
+    # A condition that names nothing is one that nothing meets, and never none: else it would overwrite or delete.
+    return tuple(etag for etag in found if etag) or ("",)
 
 
 def _date(text: str | None) -> float:

@@ -38,10 +38,10 @@ async def delete_objects(call: Call) -> Response:
 async def _delete(call: Call, node: Node, *, quiet: bool) -> str:
     key, version_id = node.value("Key"), node.value("VersionId")
     version = xml.field("VersionId", version_id) if version_id else ""
-    etag = node.value("ETag").strip('"')
+    etag = node.value("ETag")
     try:
         check_key(key)
-        conditions = Conditions(if_match=(etag,)) if etag else Conditions()
+        conditions = Conditions(if_match=(etag.strip('"'),)) if etag else Conditions()
         deleted = await delete_key(call, key, version_id, conditions)
     except Problem as problem:
         answer = answers.answer_to(problem)
