@@ -40,8 +40,6 @@ THREAD_BYTES = 64 * 1024
 """From this size on hashing happens off the event loop."""
 
 _MAX_CHUNK_LINE = 256
-_MAX_TRAILER_BYTES = 8 * 1024
-_MAX_TRAILERS = 16
 _CHUNK_LINE = re.compile(rb"([0-9a-fA-F]{1,16})(?:;chunk-signature=([0-9a-f]{64}))?")
 _TRAILER_SIGNATURE = "x-amz-trailer-signature"
 _NOTHING: frozenset[str] = frozenset()
@@ -364,10 +362,9 @@ class ChunkDecoder:
     def _add_trailer(self, line: bytes) -> None:
         name, colon, value = line.decode("latin-1").partition(":")
         name = name.strip().lower()
-        size = sum(len(known) + len(text) for known, text in self._trailers) + len(line)
         known = {known for known, _ in self._trailers}
         permitted = name in self._announced or (self._seal is not None and name == _TRAILER_SIGNATURE)
-        if not colon or not permitted or name in known or len(known) >= _MAX_TRAILERS or size > _MAX_TRAILER_BYTES:
+        if not colon or not permitted or name in known:
             raise RequestInvalid(
                 "cannot take this body: its trailers are not the announced ones",
                 hint="announce in x-amz-trailer what is sent, as an AWS SDK does",

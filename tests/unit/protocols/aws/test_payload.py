@@ -356,6 +356,69 @@ def test_the_chunks_of_a_signed_body_cannot_change_places():
         take(swapped, verified(PayloadMode.CHUNKED), headers(x_amz_decoded_content_length=20))
 
 
+CRC32 = b"x-amz-checksum-crc32:"
+
+
+@pytest.mark.parametrize(
+    "trailers",
+    [
+        b"",
+        CRC32[:-1] + b"\r\n",
+        b"x-amz-checksum-sha1:" + b64(bytes(20)).encode() + b"\r\n",
+        CRC32 + b"{right}\r\n" + CRC32 + b"{right}\r\n",
+        CRC32 + b"AAAAAA==\r\n" + CRC32 + b"{right}\r\n",
+        CRC32 + b"{right}\r\nx-amz-checksum-sha1:" + b64(bytes(20)).encode() + b"\r\n",
+        CRC32 + b"{right}\r\nx-amz-trailer-signature:" + b"0" * 64 + b"\r\n",
+        CRC32 + b"{right}" + b" " * 300 + b"\r\n",
+    ],
+)
+def test_the_trailers_are_those_that_were_announced_each_once(trailers):
+    wire = b"5\r\nhello\r\n0\r\n"
+    fields = headers(x_amz_decoded_content_length=5, x_amz_trailer="x-amz-checksum-crc32")
+    right = b64(zlib.crc32(b"hello").to_bytes(4, "big")).encode()
+    who = verified(PayloadMode.UNSIGNED_TRAILER)
+    assert take(wire + CRC32 + right + b"\r\n\r\n", who, fields)[1] == {"crc32": right.decode()}
+    with pytest.raises(RequestInvalid):
+        take(wire + trailers.replace(b"{right}", right) + b"\r\n", who, fields)
+
+
+def test_a_signature_of_trailers_comes_last_and_only_where_there_are_any():
+    who = verified(PayloadMode.CHUNKED)
+    bare = sealed_body([STATE])[:-2] + b"x-amz-trailer-signature:" + b"0" * 64 + b"\r\n\r\n"
+    with pytest.raises(RequestInvalid):
+        take(bare, who, headers(x_amz_decoded_content_length=len(STATE)))
+    wire = sealed_body([STATE], trailers=[("x-amz-checksum-crc32", b64(DIGESTS["crc32"]))])
+    one, two = wire.index(CRC32), wire.index(b"x-amz-trailer-signature")
+    turned = wire[:one] + wire[two:-2] + wire[one:two] + b"\r\n"
+    fields = headers(x_amz_decoded_content_length=len(STATE), x_amz_trailer="x-amz-checksum-crc32")
+    with pytest.raises(RequestInvalid):
+        take(turned, verified(PayloadMode.CHUNKED_TRAILER), fields)
+
+
+@pytest.mark.parametrize("names", ["x-amz-checksum-crc32,x-amz-checksum-sha1", "x-amz-checksum-md4", "x-amz-meta-a"])
+def test_one_trailer_is_announced_and_it_is_a_checksum(names):
+    fields = headers(x_amz_decoded_content_length=5, x_amz_trailer=names)
+    for mode in (PayloadMode.UNSIGNED_TRAILER, PayloadMode.CHUNKED_TRAILER):
+        with pytest.raises(BodyDigestInvalid):
+            read_expected(verified(mode), fields)
+    with pytest.raises(RequestInvalid):
+        read_expected(verified(PayloadMode.CHUNKED), fields)
+
+
+def test_what_is_longer_than_announced_is_refused_before_its_end():
+    plain = verified(PayloadMode.UNSIGNED)
+    proof = BodyProof(read_expected(plain, headers(content_length=5)), plain)
+    assert proof.feed(b"hello") == [b"hello"]
+    with pytest.raises(BodyIncomplete):
+        proof.feed(b"!")
+    framed = verified(PayloadMode.UNSIGNED_TRAILER)
+    proof = BodyProof(read_expected(framed, headers(x_amz_decoded_content_length=5)), framed)
+    assert proof.feed(b"3\r\nhel\r\n") == [b"hel"]
+    with pytest.raises(BodyIncomplete) as refused:
+        proof.feed(b"3\r\n")
+    assert refused.value.details == {"announced": 5}
+
+
 def test_a_signed_trailer_cannot_be_changed_or_left_out():
     trailers = [("x-amz-checksum-crc32", b64(DIGESTS["crc32"]))]
     fields = headers(x_amz_decoded_content_length=len(STATE), x_amz_trailer="x-amz-checksum-crc32")
