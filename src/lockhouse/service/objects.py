@@ -396,7 +396,7 @@ def _refusal(
             )
         case WriteVerdict.FENCED:
             return WriteFenced(
-                f"{what}the lock of this run was taken away (force-unlock)",
+                f"{what}the lock of this run was taken away (force-unlock), and its credential has not taken it again",
                 hint=f"plan again from the state as it is: lockhouse state versions {address.words}",
             )
         case WriteVerdict.LOCK_REQUIRED:
