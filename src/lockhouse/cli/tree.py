@@ -95,6 +95,8 @@ def _run() -> int:
         code: int | None = app(standalone_mode=False)
     except typer.Abort as ended:
         if isinstance(ended.__cause__ or ended.__context__, KeyboardInterrupt):
+            if sys.stderr.isatty():
+                sys.stderr.write("\n")  # the question stands on this line
             raise KeyboardInterrupt from None
         say_problem("cancelled: nothing was done", "")
         return Exit.FAILED

@@ -6,6 +6,7 @@ Everything the command needs is imported here and not in `command`, so that the 
 from __future__ import annotations
 
 import datetime as dt
+import os
 import sys
 from pathlib import Path
 
@@ -146,7 +147,12 @@ def _render(
         case Format.MARKDOWN:
             return markdown.render(found, violations, changes)
         case _:
-            return terminal.render(found, violations, changes, color=to_terminal and sys.stdout.isatty())
+            return terminal.render(found, violations, changes, color=to_terminal and _in_color())
+
+
+def _in_color() -> bool:
+    """Whether standard output is a terminal that shows colours and whose user wants them (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def _write(text: str, output: Path | None) -> None:

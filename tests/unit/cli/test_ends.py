@@ -228,3 +228,36 @@ def test_any_key_can_be_pasted_into_a_shell():
         )
         whole = done.stdout.removesuffix("\0").replace("\0", "/", 1)
         assert whole == f"acme/{key}"
+
+
+def on_terminal(*words: str | Path, **environment: str) -> bytes:
+    """What a command writes to a terminal."""
+    ends, terminal = os.openpty()
+    program = [sys.executable, "-c", "from lockhouse.cli.main import main; main()"]
+    variables = {name: value for name, value in os.environ.items() if name != "NO_COLOR"} | environment
+    with subprocess.Popen([*program, *words], stdout=terminal, stderr=subprocess.DEVNULL, env=variables) as child:
+        os.close(terminal)
+        said = b""
+        while True:
+            try:
+                piece = os.read(ends, 65536)
+            except OSError:  # as Linux tells the end
+                piece = b""
+            if not piece:
+                break
+            said += piece
+    os.close(ends)
+    assert child.returncode == 0
+    return said
+
+
+def test_colours_are_for_terminals_whose_user_wants_them(tmp_path: Path):
+    (tmp_path / "main.tf").write_text('resource "aws_s3_bucket" "states" {\n  bucket = "states"\n}\n')
+    for environment, coloured in (
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+        ({"TERM": "xterm", "NO_COLOR": ""}, True),
+        ({"TERM": "dumb"}, False),
+    ):
+        assert (environment, b"\x1b" in on_terminal("review", tmp_path, **environment)) == (environment, coloured)
+    assert "\x1b" not in run("review", tmp_path).stdout
