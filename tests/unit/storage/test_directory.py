@@ -99,7 +99,7 @@ def test_newer_data_is_refused_and_the_directory_given_back(tmp_path: Path):
     connection = apsw.Connection(str(tmp_path / "data" / "lockhouse.db"))
     connection.execute("UPDATE schema_version SET version = 99")
     for _ in range(2):
-        with pytest.raises(StorageUnavailable, match="schema 99"):
+        with pytest.raises(StorageUnavailable, match=f"cannot use {tmp_path}/data/lockhouse.db: it has schema 99"):
             open_directory(tmp_path / "data")
     connection.execute("UPDATE schema_version SET version = ?", (len(SQLITE),))
     connection.close()

@@ -231,17 +231,18 @@ SQLITE: Sequence[Sequence[str]] = (
 )
 
 
-def migrate(execute: Execute, steps: Sequence[Sequence[str]]) -> int:
+def migrate(execute: Execute, steps: Sequence[Sequence[str]], where: str = "this data") -> int:
     """Take the steps that are missing, within the caller's transaction; answers the number of the last one.
 
-    StorageUnavailable (`storage.unavailable`) when the database is newer than this program.
+    StorageUnavailable (`storage.unavailable`) when the database, which people know as `where`, is newer than this
+    program.
     """
     execute("CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)", ())
     rows = execute("SELECT version FROM schema_version", ())
     have = rows[0][0] if rows else 0
     if not isinstance(have, int) or have > len(steps):
         raise StorageUnavailable(
-            f"cannot use this data: it has schema {have} and this Lockhouse knows up to {len(steps)}",
+            f"cannot use {where}: it has schema {have} and this Lockhouse knows up to {len(steps)}",
             hint="it was written by a newer Lockhouse: run that version or a later one",
         )
     for statement in (statement for step in steps[have:] for statement in step):

@@ -196,7 +196,7 @@ class SqliteStore:
         connection.execute("BEGIN IMMEDIATE")
         try:
             execute = _Session(connection).fetch
-            migrations.migrate(execute, migrations.SQLITE)
+            migrations.migrate(execute, migrations.SQLITE, str(self._path))
             sqlite_schema.migrate(execute)
         except BaseException:
             connection.execute("ROLLBACK")
