@@ -100,8 +100,8 @@ before any server is asked. Anything else is an internal error: its request id s
 reason.
 
 Each message names its object, and each hint the next step: a command where there is one, quoted so that it can be
-pasted. S3 and DynamoDB clients read it behind `try:`. What DynamoDB itself says of a request that breaks its rules stands
-in its own words and without a hint, since SDKs and tools compare them.
+pasted. S3 and DynamoDB clients read it behind `try:`. What DynamoDB itself says of a request that breaks its rules
+stands in its own words and without a hint, since SDKs and tools compare them.
 
 | Code | Status | Exit code | Meaning |
 |---|---|---|---|
