@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from botocore import xform_name
+from botocore.session import get_session
 
 import lockhouse
 from lockhouse import errors
@@ -224,3 +226,24 @@ def test_a_wrong_command_would_be_noticed():
         ("lockhouse state show acme 'it", False),
     ):
         assert [misnamed(call) == "" for call in mentions(sentence)] == [right], sentence
+
+
+def test_the_pages_that_are_named_are_there():
+    named = {
+        (found, where)
+        for where, source in SOURCES.items()
+        for found in re.findall(r"docs/[a-z/-]+\.md", source)
+        if "NNNN" not in found
+    }
+    assert len({page for page, _ in named}) > 8
+    assert [(page, where) for page, where in sorted(named) if not (ROOT.parents[1] / page).is_file()] == []
+
+
+def test_the_commands_of_the_aws_cli_are_there():
+    told = {found for text in SOURCES.values() for found in re.findall(r"aws (s3api|dynamodb) ([a-z-]+)", text)}
+    known = {
+        room: {xform_name(each, "-") for each in get_session().get_service_model(service).operation_names}
+        for room, service in (("s3api", "s3"), ("dynamodb", "dynamodb"))
+    }
+    assert len(told) > 15
+    assert [f"{room} {name}" for room, name in sorted(told) if name not in known[room]] == []
