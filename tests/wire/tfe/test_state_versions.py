@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from lockhouse.core.addresses import Address
 from lockhouse.core.principals import Grant, Right
 from tests.wire.rig import EVERYTHING, state
 from tests.wire.tfe.conftest import Client
@@ -398,3 +399,75 @@ def test_the_resources_of_the_current_state_are_listed_with_their_addresses(ann,
     first = page["data"][0]
     assert (first["type"], first["attributes"]["provider"]) == ("resources", "registry.terraform.io/hashicorp/aws")
     assert page["data"][1]["attributes"]["module"] == "net"
+
+
+def test_a_workspace_is_rolled_back_to_a_version_of_its_own_alone(ann, workspace):
+    other = ann.workspace("other")
+    for each in (workspace, other):
+        ann.lock(each)
+        ann.save(each, state(1, lineage=each))
+    pending = ann.announce(workspace, state(2, lineage=workspace)).json()["data"]["id"]
+    foreign = ann.data("GET", f"workspaces/{other}/current-state-version")["id"]
+    for version in (foreign, pending, "sv-nothing", foreign[:-1]):
+        relation = {"rollback-state-version": {"data": {"type": "state-versions", "id": version}}}
+        document = {"data": {"type": "state-versions", "relationships": relation}}
+        assert ann.ask("PATCH", f"workspaces/{workspace}/state-versions", document).status == 404, version
+    assert current(ann, workspace) == state(1, lineage=workspace)
+
+
+def test_a_state_inside_the_document_is_under_the_same_rules(rig, ann, workspace):
+    ann.lock(workspace)
+    assert ann.save_inline(workspace, state(3)).status == 201
+    assert ann.save_inline(workspace, state(2)).status == 409
+    assert ann.save_inline(workspace, state(2, lineage="other"), force=True).status == 201
+    assert current(ann, workspace) == state(2, lineage="other")
+    assert ann.announce(workspace, state(4), state=base64.b64encode(state(4)).decode() + "!").status == 422
+    assert ann.save_inline(workspace, state(4), md5="0" * 32).status in (409, 422)
+    reader = Client(rig, "reader", Grant("acme", "", (Right.READ, Right.LOCK)))
+    assert reader.save_inline(workspace, state(4)).status == 403
+    assert current(ann, workspace) == state(2, lineage="other")
+
+
+def test_versions_are_listed_of_one_named_workspace_in_pages_and_by_status(ann, workspace):
+    ann.lock(workspace)
+    for serial in (1, 2, 3):
+        ann.save(workspace, state(serial))
+
+    def listed(query: str):
+        answer = ann.ask("GET", f"state-versions?{query}")
+        assert answer.status == 200, answer.body
+        return [each["attributes"]["serial"] for each in answer.json()["data"]]
+
+    named = "filter%5Borganization%5D%5Bname%5D=acme&filter%5Bworkspace%5D%5Bname%5D=prod"
+    pages = [listed(f"{named}&page%5Bsize%5D=2&page%5Bnumber%5D={number}") for number in (1, 2, 3)]
+    assert pages == [[3, 2], [1], []]
+    assert listed(f"{named}&filter%5Bstatus%5D=finalized") == [3, 2, 1]
+    assert listed(f"{named}&filter%5Bstatus%5D=pending") == []
+    for half in named.split("&"):
+        assert ann.ask("GET", f"state-versions?{half}").status == 422
+
+
+def test_a_force_unlock_of_the_own_lock_fences_it_too(rig, ann, workspace):
+    ann.lock(workspace)
+    announced = ann.announce(workspace, state(1))
+    assert ann.ask("POST", f"workspaces/{workspace}/actions/force-unlock").status == 200
+    late = ann.upload(announced, state(1))
+    assert (late.status, "parked as" in detail(late)) == (409, True)
+    address = Address("acme", "prod")
+    record, events = rig.store.read(lambda tx: (tx.lock(tx.state(address)), tx.lock_events(tx.state(address))))
+    assert len(record.fences) == 1
+    assert (events[0].verb, events[0].reason) == ("forced", "force-unlock of the workspace")
+
+
+def test_the_json_form_of_a_state_is_dropped_and_no_longer_than_a_body_may_be(rig, ann, workspace):
+    ann.lock(workspace)
+    announced = ann.announce(workspace, state(1))
+    where = "hosted-json-state-upload-url"
+    assert ann.upload(announced, b"{}", where).status == 200
+    limit = rig.house.max_body
+    piece = bytes(1024 * 1024)
+    assert limit % len(piece) == 0
+    whole = [piece] * (limit // len(piece))
+    assert ann.upload(announced, whole, where).status == 200
+    assert ann.upload(announced, [*whole, b"x"], where).status == 422
+    assert ann.ask("GET", f"workspaces/{workspace}/current-state-version").status == 404
