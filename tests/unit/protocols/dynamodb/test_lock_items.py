@@ -386,3 +386,70 @@ def test_a_lock_document_larger_than_an_item_is_refused(desk: Desk):
         )
     fits = {"LockID": {"S": STATE}, "Info": {"S": "x" * (409_600 - len("LockIDInfo") - len(STATE))}}
     assert desk("PutItem", TableName="locks", Item=fits).ok == {}
+
+
+def put(desk: Desk, condition: str, lock_id: str = "L1", who=ANN, **more):
+    item = {"Info": {"S": document(lock_id)}, "LockID": {"S": STATE}}
+    return desk("PutItem", who, ConditionExpression=condition, Item=item, TableName="locks", **more)
+
+
+ALL_OLD = {"ReturnValuesOnConditionCheckFailure": "ALL_OLD"}
+
+
+def test_a_condition_that_does_not_hold_takes_no_lock_and_leaves_one(desk: Desk):
+    wants = "attribute_exists(LockID)"
+    refused = put(desk, wants, **ALL_OLD)
+    assert (refused.fault, refused.body.get("Item")) == ("ConditionalCheckFailedException", None)
+    assert show(desk).ok == {}
+    take(desk, "L1")
+    assert put(desk, wants).ok == {}
+    refused = put(desk, "attribute_exists(Nothing)", **ALL_OLD)
+    assert (refused.fault, refused.body["Item"]) == ("ConditionalCheckFailedException", HOLDER["Item"])
+    assert "Item" not in put(desk, "attribute_exists(Nothing)").body
+    assert put(desk, wants, "L2", BOB).fault == "ConditionalCheckFailedException"
+    assert show(desk).ok == HOLDER
+
+
+def test_a_release_answers_what_was_there_when_asked_for(desk: Desk):
+    take(desk, "L1")
+    wants = {"ConditionExpression": "attribute_exists(Nothing)"}
+    refused = release(desk, **wants, **ALL_OLD)
+    assert (refused.fault, refused.body["Item"]) == ("ConditionalCheckFailedException", HOLDER["Item"])
+    assert "Item" not in release(desk, **wants).body
+    assert release(desk, ReturnValues="ALL_OLD").ok == {"Attributes": HOLDER["Item"]}
+    assert release(desk, ReturnValues="ALL_OLD").ok == {}
+    take(desk, "L1")
+    assert release(desk, ReturnValues="NONE").ok == {}
+    assert show(desk).ok == {}
+
+
+def test_a_condition_on_a_document_releases_that_very_lock_though_another_was_read_before(desk: Desk):
+    take(desk, "L1")
+    show(desk)
+    release(desk)
+    take(desk, "L2", BOB)
+    plain = person("ann", (Grant("acme", "", (Right.READ, Right.LOCK)),))
+    holds = {
+        "ConditionExpression": "Info = :info",
+        "ExpressionAttributeValues": {":info": {"S": document("L2")}},
+    }
+    assert release(desk, plain, **holds).fault == "AccessDeniedException"
+    assert show(desk, BOB).ok["Item"]["Info"] == {"S": document("L2")}
+    assert release(desk, BOB, **holds).ok == {}
+
+
+def test_an_ordinary_item_under_the_name_of_a_state_is_deleted_as_one(desk: Desk):
+    item = {"LockID": {"S": STATE}, "Owner": {"S": "ann"}}
+    assert desk("PutItem", TableName="locks", Item=item).ok == {}
+    take(desk, "L1")
+    assert release(desk, ReturnValues="ALL_OLD").ok["Attributes"] == HOLDER["Item"]
+    assert release(desk, ReturnValues="ALL_OLD").ok == {"Attributes": item}
+    assert release(desk, ReturnValues="ALL_OLD").ok == {}
+
+
+def test_a_digest_under_the_name_of_a_state_is_none(desk: Desk):
+    desk.keep("a/terraform.tfstate")
+    digest = {"LockID": {"S": f"{STATE}-md5"}, "Digest": {"S": hashlib.md5(b'{"version":4}').hexdigest()}}
+    assert release(desk, lock_id=f"{STATE}-md5", ReturnValues="ALL_OLD").ok == {"Attributes": digest}
+    desk.keep("a/terraform.tfstate-md5")
+    assert release(desk, lock_id=f"{STATE}-md5", ReturnValues="ALL_OLD").ok == {}

@@ -393,3 +393,29 @@ def test_a_grant_on_a_table_and_prefix_reaches_just_that(desk: Desk):
     desk("PutItem", TableName="things", Item={"id": {"S": "other"}})
     assert [item["id"]["S"] for item in desk("Scan", robot, TableName="things").ok["Items"]] == ["ci/a"]
     assert desk("DeleteTable", robot, TableName="things").fault == "AccessDeniedException"
+
+
+def test_a_put_and_a_delete_answer_the_old_item_when_asked_for(desk: Desk):
+    name = desk.table()
+    first, second = ({"id": {"S": "k"}, "n": {"N": number}} for number in ("1", "2"))
+    assert desk("PutItem", TableName=name, Item=first, ReturnValues="ALL_OLD").ok == {}
+    assert desk("PutItem", TableName=name, Item=second, ReturnValues="ALL_OLD").ok == {"Attributes": first}
+    assert desk("PutItem", TableName=name, Item=first).ok == {}
+    key = {"id": {"S": "k"}}
+    assert desk("DeleteItem", TableName=name, Key=key, ReturnValues="ALL_OLD").ok == {"Attributes": first}
+    assert desk("DeleteItem", TableName=name, Key=key, ReturnValues="ALL_OLD").ok == {}
+    desk("PutItem", TableName=name, Item=second)
+    for none in ({}, {"ReturnValues": "NONE"}):
+        assert desk("DeleteItem", TableName=name, Key=key, **none).ok == {}
+        assert desk("PutItem", TableName=name, Item=second, **none).ok == {}
+
+
+def test_a_refused_put_or_delete_shows_the_item_only_when_asked_for(desk: Desk):
+    name = desk.table()
+    item = {"id": {"S": "k"}, "n": {"N": "1"}}
+    desk("PutItem", TableName=name, Item=item)
+    fails = {"TableName": name, "ConditionExpression": "attribute_not_exists(id)"}
+    for action, what in (("PutItem", {"Item": item}), ("DeleteItem", {"Key": {"id": {"S": "k"}}})):
+        assert "Item" not in desk(action, **fails, **what).body
+        shown = desk(action, **fails, **what, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+        assert (shown.fault, shown.body["Item"]) == ("ConditionalCheckFailedException", item)
