@@ -6,10 +6,11 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 
-from lockhouse.core.attributes import StringSet
+from lockhouse.core.attributes import BinarySet, Kind, NumberSet, StringSet
 from lockhouse.core.conditions import (
     At,
     BeginsWith,
+    Between,
     Comparator,
     Compare,
     Constant,
@@ -17,8 +18,11 @@ from lockhouse.core.conditions import (
     Either,
     Every,
     Exists,
+    HasType,
     Not,
+    OneOf,
     SizeOf,
+    attributes_of,
     find,
     holds,
     project,
@@ -136,3 +140,145 @@ def test_a_projection_keeps_the_shape():
     item = {"a": {"b": [Decimal(1), Decimal(2), {"c": "x", "d": "y"}]}, "e": "f"}
     assert project([("a", "b", 2, "c"), ("a", "b", 0), ("nope", "x")], item) == {"a": {"b": [Decimal(1), {"c": "x"}]}}
     assert find(("a", "b", 7), item) is not None
+
+
+SETS = {
+    "strings": (StringSet(["x", "y"]), StringSet(["y", "z"]), StringSet(["x", "y", "z"]), StringSet(["x"])),
+    "numbers": (
+        NumberSet([Decimal(1), Decimal(2)]),
+        NumberSet([Decimal(2), Decimal(3)]),
+        NumberSet([Decimal(1), Decimal(2), Decimal(3)]),
+        NumberSet([Decimal(1)]),
+    ),
+    "bytes": (BinarySet([b"x", b"y"]), BinarySet([b"y", b"z"]), BinarySet([b"x", b"y", b"z"]), BinarySet([b"x"])),
+}
+
+
+@pytest.mark.parametrize("kind", SETS)
+def test_members_are_added_to_and_taken_from_a_set_of_their_own_kind_alone(kind):
+    held, members, together, rest = SETS[kind]
+    assert apply([Add(("s",), members)], {"s": held}) == {"s": together}
+    assert apply([Delete(("s",), members)], {"s": held}) == {"s": rest}
+    assert apply([Delete(("s",), held)], {"s": held, "t": Decimal(1)}) == {"t": Decimal(1)}
+    assert apply([Add(("s",), members)], {}) == {"s": members}
+    others = [each[0] for name, each in SETS.items() if name != kind]
+    for other in (*others, Decimal(1), "x", ["x"], None, True):
+        for change in (Add(("s",), members), Delete(("s",), members)):
+            with pytest.raises(RequestInvalid, match="incorrect data type"):
+                apply([change], {"s": other})
+
+
+def test_a_number_is_added_to_a_number_alone():
+    assert apply([Add(("n",), Decimal(2))], {"n": Decimal(1)}) == {"n": Decimal(3)}
+    for other in ("1", StringSet(["1"]), NumberSet([Decimal(1)]), [], None, True):
+        with pytest.raises(RequestInvalid, match="incorrect data type"):
+            apply([Add(("n",), Decimal(2))], {"n": other})
+
+
+def test_what_is_taken_from_or_set_in_a_list_stands_at_its_very_place():
+    item = {"l": [StringSet(["x", "y"]), StringSet(["x"])]}
+    taken = apply([Delete(("l", 0), StringSet(["x"])), Delete(("l", 1), StringSet(["x"]))], item)
+    assert taken == {"l": [StringSet(["y"])]}
+    for beyond in (Remove(("l", 2)), Delete(("l", 2), StringSet(["x"]))):
+        assert apply([beyond], item) == item
+    assert apply([Set(("l", 1), ONE)], item) == {"l": [item["l"][0], Decimal(1)]}
+    assert apply([Set(("l", 2), ONE)], item) == {"l": [*item["l"], Decimal(1)]}
+    assert apply([Set(("l", 5), Constant("a")), Set(("l", 5), Constant("b"))], {"l": []}) == {"l": ["a", "b"]}
+    for wrong in (Set(("l", "name"), ONE), Set(("m", 0), ONE)):
+        with pytest.raises(RequestInvalid, match="document path"):
+            apply([wrong], item | {"m": {}})
+
+
+SAMPLES = {
+    Kind.S: "text",
+    Kind.N: Decimal(4),
+    Kind.B: b"text",
+    Kind.BOOL: True,
+    Kind.NULL: None,
+    Kind.L: ["text"],
+    Kind.M: {"text": "text"},
+    Kind.SS: StringSet(["text"]),
+    Kind.NS: NumberSet([Decimal(4)]),
+    Kind.BS: BinarySet([b"text"]),
+}
+
+
+def test_every_type_is_told_from_every_other():
+    for kind, value in SAMPLES.items():
+        told = {each for each in Kind if holds(HasType(At(("a",)), each), {"a": value})}
+        assert told == {kind}
+        equal = {
+            each
+            for each, other in SAMPLES.items()
+            if holds(Compare(Comparator.EQ, At(("a",)), Constant(other)), {"a": value})
+        }
+        assert equal == {kind}
+    assert not any(holds(HasType(At(("a",)), each), {}) for each in Kind)
+
+
+def test_the_size_is_that_of_texts_bytes_and_containers_alone():
+    sizes = {Kind.S: 4, Kind.B: 4, Kind.L: 1, Kind.M: 1, Kind.SS: 1, Kind.NS: 1, Kind.BS: 1}
+    for kind, value in SAMPLES.items():
+        found = [
+            n for n in range(6) if holds(Compare(Comparator.EQ, SizeOf(At(("a",))), Constant(Decimal(n))), {"a": value})
+        ]
+        assert found == ([sizes[kind]] if kind in sizes else [])
+    assert holds(Compare(Comparator.EQ, SizeOf(Constant("ä")), Constant(Decimal(2))), {})
+    assert not holds(Compare(Comparator.EQ, SizeOf(At(("a",))), Constant(Decimal(0))), {})
+
+
+def test_what_a_value_contains_is_of_its_members_type():
+    members = {
+        Kind.S: {"ex"},
+        Kind.B: {b"ex"},
+        Kind.L: {"text"},
+        Kind.SS: {"text"},
+        Kind.NS: {Decimal(4)},
+        Kind.BS: {b"text"},
+    }
+    for kind, value in SAMPLES.items():
+        for member in ("ex", "text", b"ex", b"text", Decimal(4), True, None):
+            wanted = (
+                member in members.get(kind, ())
+                or (member == "text" and kind is Kind.S)
+                or (member == b"text" and kind is Kind.B)
+            )
+            assert holds(Contains(At(("a",)), Constant(member)), {"a": value}) == wanted, (kind, member)
+    assert not holds(Contains(At(("a",)), At(("b",))), {"a": "text"})
+    assert not holds(Contains(At(("b",)), Constant("x")), {"a": "text"})
+
+
+@pytest.mark.parametrize("value", ["b", b"b", Decimal(5)])
+def test_a_value_lies_between_its_bounds_and_is_one_of_its_choices(value):
+    below, above = {"b": ("a", "c"), b"b": (b"a", b"c")}.get(value, (Decimal("4.9"), Decimal("5.1")))
+    place = At(("a",))
+
+    def between(low, high, item):
+        return holds(Between(place, Constant(low), Constant(high)), item)
+
+    item = {"a": value}
+    assert between(below, above, item)
+    assert between(value, value, item)
+    assert not between(above, above, item)
+    assert not between(below, below, item)
+    assert not between(below, above, {})
+    assert holds(OneOf(place, (Constant(below), Constant(value))), item)
+    assert not holds(OneOf(place, (Constant(below), Constant(above))), item)
+    assert not holds(OneOf(place, (Constant(value), place)), {})
+
+
+def test_a_condition_names_every_attribute_that_it_looks_at():
+    condition = Every(
+        (
+            Not(Exists(("a", 0, "x"))),
+            Either((BeginsWith(At(("b",)), Constant("y")), Compare(Comparator.LT, SizeOf(At(("c", "z"))), At(("d",))))),
+            OneOf(At(("e",)), (Constant("f"), At(("g",)))),
+        )
+    )
+    assert attributes_of(condition) == {"a", "b", "c", "d", "e", "g"}
+
+
+def test_a_projection_of_a_whole_and_of_its_part_is_the_whole():
+    item = {"a": {"b": Decimal(1), "c": Decimal(2)}}
+    assert project([("a",), ("a", "b")], item) == item
+    assert project([("a", "b")], item) == {"a": {"b": Decimal(1)}}
