@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from lockhouse.core.policies import Policy
-from lockhouse.core.retention import DAY_SECONDS, Claims, Judge, Rule, check_rule
+from lockhouse.core.retention import DAY_SECONDS, MAX_TAGS, Claims, Judge, Rule, check_rule
 from lockhouse.core.versions import Body, Origin, Version
 from lockhouse.errors import RequestInvalid
 
@@ -77,6 +77,25 @@ def test_what_a_held_lock_began_with_and_all_since_stays():
 def test_what_was_current_at_a_moment_or_is_named_by_a_fence_stays():
     claims = Claims(moments=(NOW - 4.5 * DAY_SECONDS, NOW - 4.4 * DAY_SECONDS), numbers=frozenset({2}))
     assert gone(TEN, Rule(keep_versions=1), claims=claims) == [9, 8, 7, 6, 4, 3, 1]
+
+
+def test_what_was_written_in_the_moment_in_which_the_lock_was_taken_stays_with_what_was_current_before_it():
+    versions = [version(4, 0), version(3, 4), version(2, 4), version(1, 5)]
+    assert gone(versions, Rule(keep_versions=1), claims=Claims(since=NOW - 4 * DAY_SECONDS)) == [1]
+    assert gone(versions, Rule(keep_versions=1), claims=Claims(since=NOW - 4.5 * DAY_SECONDS)) == []
+    assert gone(versions, Rule(keep_versions=1), claims=Claims(moments=(NOW - 4 * DAY_SECONDS,))) == [2, 1]
+
+
+def test_a_rule_says_how_many_or_how_long_and_names_up_to_ten_tags():
+    for rule in (Rule(keep_versions=1), Rule(keep_days=0.5), Rule(keep_days=1, keep_tagged=("t=",) * MAX_TAGS)):
+        assert check_rule(rule) is rule
+    for rule in (
+        Rule(),
+        Rule(keep_versions=-1, keep_days=-1.0),
+        Rule(keep_days=1, keep_tagged=("t",) * (MAX_TAGS + 1)),
+    ):
+        with pytest.raises(RequestInvalid):
+            check_rule(rule)
 
 
 def test_a_rule_must_say_how_many_or_how_long():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from lockhouse.core.audit import decode
 from lockhouse.core.principals import Grant, Right
 from lockhouse.core.retention import DAY_SECONDS, Rule
 from lockhouse.errors import (
@@ -202,3 +203,42 @@ def test_rules_are_set_by_administrators_only(rooms):
     with pytest.raises(AccessDenied):
         rooms.store.write(lambda tx: retention.POLICIES.set_rule(tx, WRITER, "acme", Rule(keep_versions=1)))
     assert rooms.store.read(lambda tx: retention.POLICIES.show(tx, WRITER, "acme")).rules == ()
+
+
+def test_a_guessed_id_with_the_right_number_finds_nothing_in_the_trash(rooms):
+    first = rooms.put(state(1)).version
+    rooms.put(state(2))
+    delete(rooms, first.id)
+    for guessed in (f"{first.seq:x}.guess", "no id", "2.n2"):
+        with pytest.raises(VersionNotFound):
+            undelete(rooms, guessed)
+        with pytest.raises(VersionNotFound):
+            rooms.store.write(lambda tx, guessed=guessed: trash.purge(tx, caller(), STATE, guessed))
+    assert [each.version.id for each in rooms.store.read(lambda tx: trash.list_trash(tx, WRITER, STATE))[1]] == [
+        first.id
+    ]
+
+
+def test_what_leaves_the_trash_is_told(rooms):
+    ids = [rooms.put(state(serial)).version.id for serial in (1, 2, 3, 4)]
+    for version_id in ids[:3]:
+        delete(rooms, version_id)
+    undelete(rooms, ids[0])
+    rooms.store.write(lambda tx: trash.purge(tx, caller(), STATE, ids[1]))
+    rooms.store.write(lambda tx: trash.empty(tx, now=caller().now + 200.0, window=100.0, limit=10))
+    rooms.store.write(lambda tx: trash.empty(tx, now=caller().now + 200.0, window=100.0, limit=10))
+    told = [decode(raw) for _, raw in rooms.store.read(lambda tx: tx.unsealed())]
+    assert [(each.action, each.subject, each.count) for each in told][-3:] == [
+        ("version.undelete", ids[0], 0),
+        ("version.purge", ids[1], 0),
+        ("trash.empty", "", 1),
+    ]
+
+
+def test_nothing_comes_back_where_nothing_was_or_by_who_may_not_write(rooms):
+    with pytest.raises(StateNotFound):
+        undelete(rooms)
+    rooms.put(state(1))
+    delete(rooms)
+    with pytest.raises(AccessDenied):
+        undelete(rooms, by=caller("eve", grants=(Grant("acme", "", (Right.READ, Right.LOCK)),)))
