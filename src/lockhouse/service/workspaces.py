@@ -332,7 +332,7 @@ def add_bindings(tx: Transaction, caller: Caller, workspace_id: str, bindings: d
 
 
 def set_consumers(tx: Transaction, caller: Caller, workspace_id: str, ids: Sequence[str]) -> View:
-    """Replace the stored list of remote-state consumers. Needs `admin` there. Errors: `workspace.not_found`."""
+    """Replace the stored list of remote-state consumers. Needs `write` there. Errors: `workspace.not_found`."""
     workspace = _writable(tx, caller, workspace_id)
     for each in ids:
         get_by_id(tx, caller, each)
