@@ -143,7 +143,9 @@ class Answers:
 
 def internal_error(request: Request) -> Response:
     """That something went wrong here."""
-    return Response(500, [PLAIN], f"internal error; request id {request.request_id}\n".encode())
+    return Response(
+        500, [PLAIN], f"internal error; request id {request.request_id}: the log of the server says why\n".encode()
+    )
 
 
 def log_failure(error: BaseException, request: Request) -> None:

@@ -38,6 +38,9 @@ LEAVE_SECONDS = 1.0
 LEAST_TAKEN = 48 * 1024
 """Bytes of an answer that a client must take in each period of its deadline."""
 _log = logging.getLogger("lockhouse.edge")
+_FULL = (
+    b"cannot serve this request: as many connections are open as may be\nhint: try again; the setting max_connections\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,7 +322,7 @@ class Connection(HttpToolsProtocol):
             limit = self.limit_concurrency
             if limit is not None and (len(self.connections) >= limit or len(self.tasks) > limit):
                 exchange.keep_alive = False
-                response = Response(503, [PLAIN], b"Service Unavailable")
+                response = Response(503, [PLAIN], _FULL)
             else:
                 try:
                     response = await self._handler(request)
@@ -453,7 +456,7 @@ class Connection(HttpToolsProtocol):
             self._drop()
             return
         self._request = None
-        text = f"cannot accept this request: {why.reason}\n".encode()
+        text = f"cannot accept this request: {why.reason}\nhint: {why.hint}\n".encode()
         phrase = STATUS_LINE.get(why.status) or f"HTTP/1.1 {why.status} {HTTPStatus(why.status).phrase}\r\n".encode()
         fields = [PLAIN, (b"connection", b"close")]
         head = b"".join(

@@ -18,6 +18,16 @@ MAX_KEPT_TARGET = 1024
 """Bytes of the longest request target, with its Host, that is kept as it was read."""
 
 
+_STEPS = {
+    400: "is it the right port, http or https as the server speaks it, and does no proxy rewrite requests?",
+    408: "send it again; the setting header_deadline says how long it may take",
+    417: "leave the Expect field out",
+    431: "send fewer or shorter header fields and parameters",
+    501: "send Transfer-Encoding: chunked, or a Content-Length",
+    503: "close some, or raise the setting max_connections_per_address",
+}
+
+
 class BadHead(Exception):
     """A head that is refused; only within the edge."""
 
@@ -25,6 +35,7 @@ class BadHead(Exception):
         super().__init__(reason)
         self.status = status
         self.reason = reason
+        self.hint = _STEPS[status]
 
 
 @lru_cache(maxsize=1024)

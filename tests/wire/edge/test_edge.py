@@ -122,6 +122,8 @@ def test_heads_that_could_mean_two_things_or_too_much_are_refused(serve, raw, co
     answer = serve(handler).talk(raw)
     assert status(answer) == code
     assert b"connection: close" in answer.lower()
+    refusal, hint, rest = answer.partition(b"\r\n\r\n")[2].split(b"\n")
+    assert (refusal[:28], hint[:6], len(hint) > 20, rest) == (b"cannot accept this request: ", b"hint: ", True, b"")
     assert reached == []
 
 
