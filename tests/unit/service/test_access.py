@@ -5,8 +5,9 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from lockhouse.core.audit import decode
 from lockhouse.core.grants import closed
-from lockhouse.core.principals import Credential, Grant, Identity, Principal, Right, require
+from lockhouse.core.principals import Credential, Grant, Identity, Kind, Principal, Right, require
 from lockhouse.errors import (
     AccessDenied,
     PrincipalExists,
@@ -216,3 +217,34 @@ def test_the_default_grants_are_everything_but_administration():
     assert closed(grant.rights) == set(Right) - {Right.ADMIN}
     assert isinstance(grant, Grant)
     assert Principal("i", "n", (grant,), 1.0).kind == "key"
+
+
+def test_who_may_assume_a_wider_role_is_administered_by_who_administers_that_too(desk: Desk):
+    desk.add("app", READ_TEAM)
+    desk.add("deploy", READ_ALL, kind=Kind.ROLE, credentials=())
+    new = Credential("t-1", "", "token", 1.0)
+    desk.do(access.add_credential, desk.lead, "app", new)
+    desk.do(access.trust, desk.root, "deploy", ["app"])
+    for act in (
+        lambda: desk.do(access.add_credential, desk.lead, "app", msgspec.structs.replace(new, id="t-2")),
+        lambda: desk.do(access.revoke, desk.lead, "app"),
+    ):
+        with pytest.raises(AccessDenied):
+            act()
+    with pytest.raises(PrincipalNotFound):
+        desk.do(access.revoke_credential, desk.lead, "t-1")
+    seen = desk.store.read(lambda tx: access.list_members(tx, desk.lead))
+    assert [each.principal.name for each in seen] == ["lead"]
+    desk.do(access.trust, desk.root, "deploy", [])
+    desk.do(access.revoke, desk.lead, "app")
+
+
+def test_a_change_of_grants_is_told_with_its_name(desk: Desk):
+    desk.add("app", READ_TEAM)
+    desk.do(access.grant, desk.root, "app", READ_ALL)
+    desk.do(access.ungrant, desk.root, "app", READ_ALL)
+    told = [decode(raw) for _, raw in desk.store.read(lambda tx: tx.unsealed())]
+    assert [(each.action, each.subject) for each in told][-2:] == [
+        ("principal.grant", "app"),
+        ("principal.ungrant", "app"),
+    ]

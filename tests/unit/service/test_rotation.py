@@ -106,3 +106,15 @@ def test_credentials_that_are_over_do_not_count_against_the_limit(desk: Desk):
     for number in range(access.MAX_CREDENTIALS + 5):
         desk.do(access.add_credential, desk.root, "lead", token(f"t-{number}", expires_at=1.5))
     assert kept(desk, f"t-{access.MAX_CREDENTIALS + 4}").principal == "id-lead"
+
+
+def test_a_credential_that_is_over_has_no_successor_and_one_of_another_kind_is_none(desk: Desk):
+    for name, ends in (("t-over", desk.lead.now), ("t-nearly", desk.lead.now + 0.5)):
+        desk.do(access.add_credential, desk.root, "lead", token(name, expires_at=ends))
+    with pytest.raises(RequestInvalid):
+        desk.do(access.rotate, desk.root, "t-over", token("t-2"), 60.0)
+    with pytest.raises(ValueError, match="access_key cannot replace token"):
+        desk.do(access.rotate, desk.root, "t-nearly", Credential("key-2", "", "access_key", 1.0), 60.0)
+    made = desk.do(access.rotate, desk.root, "t-nearly", token("t-3"), 60.0)
+    assert (made.by, made.at) == ("id-root", desk.root.now)
+    assert kept(desk, "t-nearly").expires_at == desk.lead.now + 0.5
