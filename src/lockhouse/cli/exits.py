@@ -153,6 +153,19 @@ def run(act: Callable[[], None]) -> Exit:
     return Exit.OK
 
 
+def say_mistake(mistake: Exception) -> None:
+    """What nobody thought of, in the form of every other problem, with the places that whoever mends it needs."""
+    import traceback
+    from pathlib import Path
+
+    frames = [each for each in traceback.extract_tb(mistake.__traceback__) if "lockhouse" in each.filename]
+    places = ", ".join(f"{Path(each.filename).name}:{each.lineno}" for each in frames[-3:])
+    say_problem(
+        f"this is a mistake of Lockhouse itself: {type(mistake).__name__}: {mistake} ({places})",
+        "report it with this line and with what lockhouse version prints",
+    )
+
+
 def say_problem(message: str, hint: str) -> None:
     """`error:` and `hint:` on standard error."""
     sys.stderr.write(f"error: {_shown(message)}\n")

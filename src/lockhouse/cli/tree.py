@@ -87,7 +87,11 @@ def run() -> int:
         code = _run()
         sys.stdout.flush()  # here it can be told that there is no room
 
-    return exits.run(act) or code
+    try:
+        return exits.run(act) or code
+    except Exception as mistake:  # noqa: BLE001 - the edge: whatever went wrong, it is told in a line
+        exits.say_mistake(mistake)
+        return Exit.FAILED
 
 
 def _run() -> int:

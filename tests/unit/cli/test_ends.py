@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from lockhouse.bootstrap import backends, first_start
-from lockhouse.cli import exits
+from lockhouse.cli import exits, tree
 from lockhouse.core.addresses import Address
 from lockhouse.storage.carry.carrying import ARRIVING
 from lockhouse.storage.carry.moving import move
@@ -261,3 +261,17 @@ def test_colours_are_for_terminals_whose_user_wants_them(tmp_path: Path):
     ):
         assert (environment, b"\x1b" in on_terminal("review", tmp_path, **environment)) == (environment, coloured)
     assert "\x1b" not in run("review", tmp_path).stdout
+
+
+def test_a_mistake_of_the_program_is_told_like_every_other_problem(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def failing(**_: object) -> int:
+        raise ZeroDivisionError("nobody thought of this\nhint: really")
+
+    monkeypatch.setattr(tree, "app", failing)
+    assert tree.run() == 1
+    told, hint = capsys.readouterr().err.splitlines()
+    assert told.startswith("error: this is a mistake of Lockhouse itself: ZeroDivisionError: nobody thought of this?")
+    assert "tree.py:" in told
+    assert hint.startswith("hint: report it with this line")

@@ -31,6 +31,7 @@ def names() -> list[str]:
     return sorted(COMMANDS)
 
 
+@lru_cache
 def help_of(name: str) -> str:
     done = _runner.invoke(app, [*name.split(), "--help"])
     assert done.exit_code == 0, done.output
