@@ -177,6 +177,64 @@ def test_ranges(s3, bucket):
     assert body_of(s3, bucket, "empty") == b""
 
 
+def test_a_range_goes_on_only_with_the_body_that_was_begun(s3, wire, bucket):
+    first = s3.put_object(Bucket=bucket, Key="o", Body=b"0123456789")["ETag"]
+    # Not by a HEAD: the ranges that follow one stay with its version.
+    begun = wire.ask("GET", f"/{bucket}/o").headers["last-modified"]
+
+    def rest(since):
+        answer = wire.ask("GET", f"/{bucket}/o", headers={"Range": "bytes=5-", "If-Range": since})
+        return answer.status, answer.body
+
+    for since in (first, begun):
+        assert rest(since) == (206, b"56789")
+    for since in ('"other"', f"W/{first}", "Sun, 22 Nov 2020 10:00:00 GMT", "nonsense"):
+        assert rest(since) == (200, b"0123456789")
+    s3.put_object(Bucket=bucket, Key="o", Body=b"abcdefghij")
+    assert rest(first) == (200, b"abcdefghij")
+    alone = wire.ask("GET", f"/{bucket}/o", headers={"If-Range": first})
+    assert (alone.status, alone.body) == (200, b"abcdefghij")
+
+
+def test_a_reader_may_ask_for_other_fields_in_the_answer_and_for_the_checksum(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="o", Body=b"1", ContentType="text/plain", CacheControl="no-store")
+    asked = {"ContentType": "text/csv", "CacheControl": "max-age=1", "ContentDisposition": 'attachment; filename="a"'}
+    asked |= {"ContentEncoding": "x-own", "ContentLanguage": "de"}
+    got = s3.get_object(Bucket=bucket, Key="o", **{f"Response{name}": value for name, value in asked.items()})
+    assert {name: got[name] for name in asked} == asked
+    expires = "Sun, 22 Nov 2026 10:00:00 GMT"
+    got = s3.get_object(Bucket=bucket, Key="o", ResponseExpires=expires, PartNumber=1)
+    assert got["ResponseMetadata"]["HTTPHeaders"]["expires"] == expires
+    plain = s3.get_object(Bucket=bucket, Key="o")
+    assert (plain["ContentType"], plain["CacheControl"]) == ("text/plain", "no-store")
+    shown = [
+        "x-amz-checksum-crc32" in s3.head_object(Bucket=bucket, Key="o", **mode)["ResponseMetadata"]["HTTPHeaders"]
+        for mode in ({}, {"ChecksumMode": "ENABLED"}, {"ChecksumMode": "ENABLED", "Range": "bytes=0-0"})
+    ]
+    assert shown == [False, True, False]
+
+
+def test_a_copy_is_under_the_conditions_of_a_write_and_says_what_it_is_of(s3, bucket):
+    written = s3.put_object(Bucket=bucket, Key="from", Body=b"1", CacheControl="no-store", ContentLanguage="de")
+    there = s3.put_object(Bucket=bucket, Key="to", Body=b"2")["ETag"]
+    source = {"Bucket": bucket, "Key": "from"}
+
+    def copy(key="to", **more):
+        return s3.copy_object(Bucket=bucket, Key=key, CopySource=source, **more)
+
+    for condition in ({"IfNoneMatch": "*"}, {"IfMatch": '"other"'}, {"IfMatch": '""'}):
+        assert refused(copy, **condition)[:2] == ("PreconditionFailed", 412)
+    assert s3.get_object(Bucket=bucket, Key="to")["Body"].read() == b"2"
+    made = copy(IfMatch=there, ServerSideEncryption="aws:kms")
+    assert made["CopySourceVersionId"] == written["VersionId"]
+    shown = s3.head_object(Bucket=bucket, Key="to")
+    assert (made["VersionId"], made["ServerSideEncryption"]) == (shown["VersionId"], "aws:kms")
+    assert (shown["CacheControl"], shown["ContentLanguage"]) == ("no-store", "de")
+    copy("new", IfNoneMatch="*", MetadataDirective="REPLACE", CacheControl="max-age=1")
+    shown = s3.head_object(Bucket=bucket, Key="new")
+    assert (shown["CacheControl"], shown.get("ContentLanguage")) == ("max-age=1", None)
+
+
 def test_ranges_after_a_head_never_mix_two_versions(s3, bucket):
     first, second = b"a" * 6_000_000, b"b" * 6_000_000
     s3.put_object(Bucket=bucket, Key="o", Body=first)
