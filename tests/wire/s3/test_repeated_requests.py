@@ -105,3 +105,46 @@ def test_a_repeated_unlock_never_frees_the_next_lock_even_of_who_has_read_it(loc
     lock.release()
     lock.call = "take-3"
     lock.take("three")
+
+
+def test_an_object_and_an_item_with_one_lock_id_are_one_lock_that_is_free_when_both_are_gone(connect, bucket):
+    lockfile, table = Lockfile(connect, bucket), Table(connect, bucket)
+    lockfile.take("one")
+    table.take("one")
+    for each in (lockfile, table):
+        with pytest.raises(ClientError):
+            each.take("two")
+        assert each.read() == "one"
+    lockfile.release()
+    with pytest.raises(ClientError):
+        lockfile.take("two")
+    assert table.read() == "one"
+    table.release()
+    lockfile.take("two")
+
+
+def test_a_lock_object_is_read_and_released_as_any_object_is(connect, wire, bucket):
+    lockfile, path = Lockfile(connect, bucket), f"/{bucket}/{KEY}.tflock"
+    nobody = wire.ask("DELETE", path, headers={"If-Match": '"x"'})
+    assert (nobody.status, nobody.code) == (404, "NoSuchKey")
+    lockfile.take("one")
+    whole = wire.ask("GET", path)
+    assert (whole.status, whole.body.decode()) == (200, document("one"))
+    part = wire.ask("GET", path, headers={"Range": "bytes=1-4"})
+    assert (part.status, part.body) == (206, b'"ID"')
+    assert part.headers["content-range"] == f"bytes 1-4/{len(whole.body)}"
+    head = wire.ask("HEAD", path)
+    assert (head.status, head.body, head.headers["content-length"]) == (200, b"", str(len(whole.body)))
+    etag = head.headers["etag"]
+    for headers, status in (
+        ({"If-None-Match": etag}, 304),
+        ({"If-None-Match": "*"}, 304),
+        ({"If-None-Match": '"x"'}, 200),
+        ({"If-Match": etag}, 200),
+        ({"If-Match": '"x"'}, 412),
+    ):
+        assert wire.ask("GET", path, headers=headers).status == status
+    other = wire.ask("DELETE", path, headers={"If-Match": '"x"'})
+    assert (other.status, other.code, lockfile.read()) == (412, "PreconditionFailed", "one")
+    assert wire.ask("DELETE", path, headers={"If-Match": etag}).status == 204
+    assert wire.ask("GET", path).status == 404
