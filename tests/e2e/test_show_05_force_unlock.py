@@ -179,14 +179,19 @@ def test_what_is_written_after_a_force_unlock_is_parked_though_nobody_came_after
 
 
 def test_plain_s3_and_dynamodb_lose_the_other_ones_change_after_a_force_unlock(moto, developer, hold):
-    place = moto.new_place()
     point = hold("alice")
     mode = lock_modes(NEWEST)[0]
-    alice = developer("alice", cloud=moto).backend(S3Backend(place, KEY, mode))
+    for attempt in range(3):
+        place = moto.new_place()
+        alice = developer(f"alice-{attempt}", cloud=moto).backend(S3Backend(place, KEY, mode))
+        alice.init()
+        first = alice.write("main.tf", resources("shared")).run("apply", "-input=false", "-auto-approve")
+        # Where an answer of the peer gets lost, the client's SDK asks again and its own lock refuses it, for ever.
+        if "Error acquiring the state lock" not in first.text:
+            break
+    assert first.code == 0, first.report()
     bob = developer("bob", cloud=moto).backend(S3Backend(place, KEY, mode))
-    alice.init()
     bob.init()
-    alice.write("main.tf", resources("shared")).apply()
     alice.write("main.tf", resources("shared", "from_alice", waiting={"from_alice": point.command}))
     bob.write("main.tf", resources("shared", "from_bob"))
 

@@ -396,8 +396,7 @@ class House:
 
     async def withdraw_lock(self, caller: Caller, address: Address, taken: Taken, why: str) -> None:
         """Give back a lock that was granted, and the client will not be told so."""
-        epoch = taken.lock.epoch
-        await self.write(lambda tx: locks.withdraw(tx, caller, address, epoch, why))
+        await self.write(lambda tx: locks.withdraw(tx, caller, address, taken, why))
         self.waiting.wake(address)
 
     async def _holder(self, command: TakeLock, told: LockHeld | None = None) -> LockHeld:

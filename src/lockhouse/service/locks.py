@@ -67,6 +67,8 @@ class Taken(msgspec.Struct, frozen=True, gc=False):
 
     verdict: Verdict
     lock: Lock
+    fences: tuple[rule.Fence, ...] = ()
+    """Those that stood before: a grant ends that of its own credential."""
 
 
 class LockView(msgspec.Struct, frozen=True):
@@ -139,7 +141,7 @@ def take(
         verb = "taken" if outcome.verdict is _GRANTED else "joined"
         told = event(caller, lock, lock.holds[-1], verb, version=_version(document, caller))
         change(tx, caller, state, record, outcome.record, told, outcome.lock)
-    return Taken(outcome.verdict, lock)
+    return Taken(outcome.verdict, lock, record.fences)
 
 
 def release_held(tx: Transaction, caller: Caller, command: Unlock) -> Verdict | None:
@@ -225,16 +227,17 @@ def release(
     return outcome.verdict
 
 
-def withdraw(tx: Transaction, caller: Caller, address: Address, epoch: int, why: str) -> None:
-    """Give back a lock that the client does not know to be granted: only that very grant, without a tombstone."""
+def withdraw(tx: Transaction, caller: Caller, address: Address, taken: Taken, why: str) -> None:
+    """Give back a lock that the client does not know to be granted: only that very grant, without a tombstone, and with
+    the fence that it had ended."""
     state = tx.state(address)
     if state is None:
         return
     record = tx.lock(state)
     lock = record.lock
-    if lock is None or lock.epoch != epoch or lock.credential != caller.who.credential or len(lock.holds) != 1:
+    if lock is None or lock.epoch != taken.lock.epoch or lock.credential != caller.who.credential or len(lock.holds) != 1:
         return
-    free = msgspec.structs.replace(record, lock=None)
+    free = msgspec.structs.replace(record, lock=None, fences=taken.fences)
     if tx.save_lock(state, free, record.epoch):
         _tell(tx, caller, state, event(caller, lock, lock.holds[0], "withdrawn", why))
 

@@ -178,11 +178,13 @@ def test_a_release_where_nothing_is_held_does_nothing(rooms):
 
 def test_only_the_very_grant_is_given_back_that_a_client_does_not_know_of(rooms):
     def withdraw(by=ANN, epoch=1):
-        rooms.store.write(lambda tx: locks.withdraw(tx, by, STATE, epoch, "the client had gone"))
+        granted = locks.Taken(Verdict.GRANTED, msgspec.structs.replace(taken.lock, epoch=epoch))
+        rooms.store.write(lambda tx: locks.withdraw(tx, by, STATE, granted, "the client had gone"))
         return record(rooms).lock is None
 
-    rooms.store.write(lambda tx: locks.withdraw(tx, ANN, STATE, 1, "the client had gone"))
-    take(rooms)
+    taken = take(rooms)
+    nowhere = Address("acme", "nowhere")
+    rooms.store.write(lambda tx: locks.withdraw(tx, ANN, nowhere, taken, "the client had gone"))
     assert not withdraw(BOB)
     assert not withdraw(epoch=0)
     take(rooms, facet=Facet.LOCKFILE)
@@ -194,6 +196,17 @@ def test_only_the_very_grant_is_given_back_that_a_client_does_not_know_of(rooms)
     assert (history(rooms)[0].verb, history(rooms)[0].reason) == ("withdrawn", "the client had gone")
     assert withdraw()
     assert [each.verb for each in history(rooms)].count("withdrawn") == 1
+
+
+def test_a_lock_that_is_given_back_leaves_its_credential_as_fenced_as_before(rooms):
+    take(rooms)
+    rooms.unlock(BOB, force=True, reason="test")
+    fenced = record(rooms)
+    again = take(rooms)
+    assert record(rooms).fences == ()
+    rooms.store.write(lambda tx: locks.withdraw(tx, ANN, STATE, again, "the client had gone"))
+    assert (record(rooms).lock, record(rooms).fences) == (None, fenced.fences)
+    assert [each.credential for each in fenced.fences] == [ANN.who.credential]
 
 
 def test_a_lock_is_shown_to_who_may_read_lock_or_force_and_to_nobody_else(rooms):
