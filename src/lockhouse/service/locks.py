@@ -235,7 +235,9 @@ def withdraw(tx: Transaction, caller: Caller, address: Address, taken: Taken, wh
         return
     record = tx.lock(state)
     lock = record.lock
-    if lock is None or lock.epoch != taken.lock.epoch or lock.credential != caller.who.credential or len(lock.holds) != 1:
+    if lock is None or lock.epoch != taken.lock.epoch or len(lock.holds) != 1:
+        return
+    if taken.verdict is not _GRANTED or lock.credential != caller.who.credential:
         return
     free = msgspec.structs.replace(record, lock=None, fences=taken.fences)
     if tx.save_lock(state, free, record.epoch):

@@ -11,7 +11,6 @@ import msgspec
 
 from lockhouse.core.attributes import Item, item_size
 from lockhouse.core.items import Table, key_of, write_units
-from lockhouse.core.locks import Verdict
 from lockhouse.core.ports import Transaction
 from lockhouse.errors import AwsRefusal, RequestInvalid
 from lockhouse.protocols.dynamodb import inputs, wire
@@ -142,7 +141,7 @@ async def _write_all(call: Call, writes: list[_Write]) -> None:
             await call.house.write(write_ordinary)
     except BaseException:
         for kept in taken:
-            if kept.taken is not None and kept.taken.verdict is Verdict.GRANTED:
+            if kept.taken is not None:
                 await call.house.withdraw_lock(
                     call.caller, kept.address, kept.taken, "another of its batch was refused"
                 )
