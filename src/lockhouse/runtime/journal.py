@@ -84,6 +84,9 @@ class Journal:
         self._known: set[tuple[str, str, str]] = set()
         """Who is known to have read what, so that the database is not asked each time."""
         self._flushing: asyncio.Task[None] | None = None
+        """There while anything waits: two that append at once would each write the first entries, and then take out
+        twice as many."""
+        self._ending = False
         self._sealing = Rounds("seal the audit log", self._seal_all, seconds=SEAL_SECONDS, log=_log)
 
     @property
@@ -97,6 +100,7 @@ class Journal:
 
     async def stop(self) -> None:
         """Append what was collected, and end."""
+        self._ending = True
         await self._sealing.stop()
         if self._flushing is not None:
             await asyncio.wait([self._flushing])
@@ -173,7 +177,7 @@ class Journal:
             return
         self._waiting.append(entry)
         if self._flushing is None:
-            self._flushing = asyncio.create_task(self._append_soon())
+            self._flushing = asyncio.create_task(self._append_all())
 
     def _may_tell_of_stranger(self) -> bool:
         second = int(self._engine.now())
@@ -182,12 +186,13 @@ class Journal:
         self._strangers += 1
         return self._strangers <= STRANGERS_PER_SECOND
 
-    async def _append_soon(self) -> None:
+    async def _append_all(self) -> None:
         try:
-            await asyncio.sleep(DELAY_SECONDS)
+            while self._waiting and not self._ending:
+                await asyncio.sleep(DELAY_SECONDS)
+                await self._append()
         finally:
             self._flushing = None
-        await self._append()
 
     async def _append(self) -> None:
         if self._dropped:
