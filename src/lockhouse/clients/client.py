@@ -290,9 +290,8 @@ class Client(Connection):
     # Parked writes ----------------------------------------------------------------------------------------------------
 
     def parked_writes(self, namespace: str = "", key: str = "") -> list[wire.ParkedDocument]:
-        where = {"namespace": namespace, "key": key} if key else {}
-        pages = self._pages("/parked", wire.ParkedList, "after", {**where, "limit": PAGE})
-        return [each for page in pages for each in page.parked if namespace in ("", each.namespace)]
+        query: Query = {"namespace": namespace, "key": key, "limit": PAGE}
+        return [each for page in self._pages("/parked", wire.ParkedList, "after", query) for each in page.parked]
 
     def parked(self, parked: str) -> wire.ParkedDocument:
         return self._ask("GET", f"/parked/{_segment(parked)}", wire.ParkedDocument)

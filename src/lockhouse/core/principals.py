@@ -9,6 +9,7 @@ each credential, and travels in `Identity.grants`.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import NamedTuple
 
 import msgspec
 
@@ -72,6 +73,13 @@ class Grant(msgspec.Struct, frozen=True):
     rights: tuple[Right, ...]
     exact: bool = False
     """`prefix` is one whole key, and no other key that starts with it is meant."""
+
+
+class Part(NamedTuple):
+    """Keys of a namespace: those that start with a prefix, or one whole key."""
+
+    prefix: str
+    exact: bool = False
 
 
 class Link(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -188,6 +196,25 @@ def allows_below(grants: tuple[Grant, ...], right: Right, namespace: str, prefix
     return allows(tuple(each for each in grants if not each.exact), right, namespace, prefix)
 
 
+def covered(grants: tuple[Grant, ...], right: Right, namespace: str, prefix: str = "") -> tuple[Part, ...]:
+    """The parts of the keys with this prefix on which the grants include this right: the fewest that say it, in the
+    order of the keys, none with a key of another."""
+    given_by = GIVEN_BY[right]
+    found: set[Part] = set()
+    for grant in grants:
+        if grant.namespace in ("*", namespace) and not given_by.isdisjoint(grant.rights):
+            if grant.prefix.startswith(prefix):
+                found.add(Part(grant.prefix, grant.exact))
+            elif not grant.exact and prefix.startswith(grant.prefix):
+                return (Part(prefix),)
+    below = [each.prefix for each in found if not each.exact]
+    return tuple(
+        each
+        for each in sorted(found, key=lambda part: part.prefix.encode("utf-8", "surrogatepass"))
+        if not any(each.prefix.startswith(other) and (each.exact or each.prefix != other) for other in below)
+    )
+
+
 def sees_namespace(grants: tuple[Grant, ...], namespace: str) -> bool:
     """Whether any grant names this namespace, at whatever prefix: enough to learn that it exists."""
     for grant in grants:  # noqa: SIM110 - on the path of every lock request
@@ -221,6 +248,29 @@ def require_below(who: Identity, right: Right, namespace: str, prefix: str = "")
     """AccessDenied (`access.denied`) unless `who` has the right on every key with this prefix."""
     if not allows_below(who.grants, right, namespace, prefix):
         raise _refusal(who, right, namespace, prefix)
+
+
+def require_listing(who: Identity, rights: tuple[Right, ...], namespace: str, prefix: str = "") -> None:
+    """AccessDenied (`access.denied`) unless `who` has one of the rights on every key with this prefix: for lists from
+    which nothing may be missing. The refusal names what may be listed instead."""
+    if any(allows_below(who.grants, right, namespace, prefix) for right in rights):
+        return
+    parts = (part for right in rights for part in covered(who.grants, right, namespace, prefix) if not part.exact)
+    prefixes = tuple(dict.fromkeys(part.prefix for part in parts))
+    refusal = _refusal(who, rights[0], namespace, prefix)
+    if prefixes:
+        refusal.hint = f"ask for less: {_named(prefixes)}; or {refusal.hint}"
+    raise refusal
+
+
+_MAX_NAMED = 3
+
+
+def _named(prefixes: tuple[str, ...]) -> str:
+    """Some prefixes, as options that can be pasted."""
+    named = " or ".join(f"--prefix {shell_word(each)}" for each in prefixes[:_MAX_NAMED])
+    more = len(prefixes) - _MAX_NAMED
+    return f"{named} ({more} more: lockhouse status)" if more > 0 else named
 
 
 def way_in(who: Identity, right: Right, where: str) -> str:

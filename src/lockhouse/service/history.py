@@ -6,7 +6,8 @@ every client accepts it as newer. A parked write is accepted as it is (an explic
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import msgspec
 
@@ -14,7 +15,7 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Lock
 from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Right, require, require_below
+from lockhouse.core.principals import Part, Right, covered, require, require_below
 from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Body, Version
 from lockhouse.errors import RequestInvalid, StateNotFound, VersionNotFound, WriteLocked
@@ -36,22 +37,33 @@ def list_states(
     *,
     deleted: bool = False,
 ) -> Sequence[tuple[StateRecord, Version]]:
-    """Live states (no plain objects) in key order; with `deleted` those whose newest version is a delete marker. Needs
-    `read` on the prefix."""
+    """Live states (no plain objects) in key order; with `deleted` those whose newest version is a delete marker. Only
+    those that the caller may read. Errors: `access.denied` where its grants cover nothing with this prefix."""
     namespaces.get(tx, caller, namespace)
-    require_below(caller.who, Right.READ, namespace, prefix)
+    parts = covered(caller.who.grants, Right.READ, namespace, prefix)
+    if not parts:
+        require_below(caller.who, Right.READ, namespace, prefix)
     found: list[tuple[StateRecord, Version]] = []
-    while len(found) < limit:
-        page = tx.states(namespace, prefix, after, limit, live_only=not deleted)
-        found.extend(
-            (state, version)
-            for state, version in page
-            if state.is_state and version is not None and version.is_delete_marker == deleted
-        )
-        if len(page) < limit:
+    for part in parts:
+        found.extend(islice(_states(tx, namespace, part, after, limit, deleted=deleted), limit - len(found)))
+        if len(found) == limit:
             break
+    return found
+
+
+def _states(
+    tx: Reader, namespace: str, part: Part, after: str, limit: int, *, deleted: bool
+) -> Iterator[tuple[StateRecord, Version]]:
+    wanted = 1 if part.exact else limit
+    while True:
+        page = tx.states(namespace, part.prefix, after, wanted, live_only=not deleted)
+        for state, version in page:
+            is_meant = state.is_state and (not part.exact or state.address.key == part.prefix)
+            if is_meant and version is not None and version.is_delete_marker == deleted:
+                yield state, version
+        if part.exact or len(page) < limit:
+            return
         after = page[-1][0].address.key
-    return found[:limit]
 
 
 def locks_between(tx: Reader, namespace: str, prefix: str, after: str, last: str) -> dict[Address, Lock]:

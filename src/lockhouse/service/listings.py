@@ -15,7 +15,7 @@ import msgspec
 from lockhouse.core.addresses import LAST, LOCKFILE_SUFFIX, Address, behind
 from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader
-from lockhouse.core.principals import Right, allows_below, require_below
+from lockhouse.core.principals import Right, require_listing
 from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Version
 from lockhouse.service import namespaces
@@ -272,5 +272,4 @@ def _first(one: Entry | None, other: Entry | None) -> Entry | None:
 
 def _require_list(caller: Caller, namespace: str, prefix: str) -> None:
     """Names may be listed by who may read, lock or read outputs there: S3 clients list workspaces before they read."""
-    if not any(allows_below(caller.who.grants, right, namespace, prefix) for right in (Right.LOCK, Right.READ_OUTPUTS)):
-        require_below(caller.who, Right.READ, namespace, prefix)
+    require_listing(caller.who, (Right.READ, Right.LOCK, Right.READ_OUTPUTS), namespace, prefix)

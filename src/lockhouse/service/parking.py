@@ -6,10 +6,12 @@ The only copy of somebody's state is never thrown away, within a quota for each 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 import msgspec
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right, allows, require
 from lockhouse.core.records import Parked, StateRecord
@@ -55,17 +57,23 @@ def save_parked(tx: Transaction, caller: Caller, state: StateRecord, command: Pu
 
 
 def list_parked(
-    tx: Reader, caller: Caller, address: Address | None = None, after: str = "", limit: int = 1000
+    tx: Reader, caller: Caller, namespace: str = "", key: str = "", after: str = "", limit: int = 1000
 ) -> Sequence[Parked]:
-    """Parked writes that the caller may read, in id order."""
+    """Parked writes that the caller may read, in id order: all, of a namespace, or of one address. Errors:
+    `namespace.not_found`, `access.denied` without any grant in the namespace, or without `read` on the address."""
+    address = Address(namespace, key) if key else None
     if address is not None:
         namespaces.address_in(tx, caller, address)
-        require(caller.who, Right.READ, address.namespace, address.key)
-    return [
-        parked
-        for parked in tx.parked_writes(address, after, limit)
-        if allows(caller.who.grants, Right.READ, parked.address.namespace, parked.address.key)
-    ]
+        require(caller.who, Right.READ, namespace, key)
+    elif namespace:
+        namespaces.get(tx, caller, namespace)
+    everything = paged(lambda place: tx.parked_writes(address, place, limit), after, lambda each: each.id)
+    seen = (
+        each
+        for each in everything
+        if namespace in ("", each.address.namespace) and allows(caller.who.grants, Right.READ, *each.address)
+    )
+    return list(islice(seen, limit))
 
 
 def get_parked(tx: Reader, caller: Caller, parked_id: str) -> Parked:

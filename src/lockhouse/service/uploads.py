@@ -13,7 +13,7 @@ import msgspec
 from lockhouse.core.addresses import LAST, Address, check_key
 from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Right, require_below, require_writing
+from lockhouse.core.principals import Right, require_listing, require_writing
 from lockhouse.core.records import Part, Upload
 from lockhouse.errors import RequestInvalid, UploadNotFound, UploadPartInvalid
 from lockhouse.service import audit, namespaces, objects
@@ -123,7 +123,7 @@ def list_uploads(
     """Unfinished uploads in (key, id) order, and with a delimiter common prefixes as plain strings among them. `after`
     is exclusive: a key and an id, or a common prefix, which is stepped over as a whole. Needs `read` on the prefix."""
     namespaces.get(tx, caller, namespace)
-    require_below(caller.who, Right.READ, namespace, prefix)
+    require_listing(caller.who, (Right.READ,), namespace, prefix)
     if not delimiter:
         return tx.uploads(namespace, prefix, after, limit)
     if is_common(after[0], prefix, delimiter):

@@ -9,7 +9,7 @@ from lockhouse.core.audit import decode
 from lockhouse.core.bodies import read_facts
 from lockhouse.core.principals import Grant, Right
 from lockhouse.errors import AccessDenied, ParkedNotFound, RequestInvalid, StateNotFound, VersionNotFound, WriteLocked
-from lockhouse.service import history, parking
+from lockhouse.service import history, listings, parking, uploads
 from lockhouse.service.objects import Put, Refused, Written
 from tests.unit.service.rooms import STATE, Rooms, body, caller, state
 
@@ -90,9 +90,9 @@ def test_a_parked_write_is_seen_by_who_may_read_and_dropped_by_who_may_write(roo
     reader = having(Right.READ, prefix="app/")
     assert rooms.store.read(lambda tx: parking.get_parked(tx, reader, parked)).id == parked
     assert [each.id for each in rooms.store.read(lambda tx: parking.list_parked(tx, reader))] == [parked]
-    assert [each.id for each in rooms.store.read(lambda tx: parking.list_parked(tx, caller(), STATE))] == [parked]
+    assert [each.id for each in rooms.store.read(lambda tx: parking.list_parked(tx, caller(), *STATE))] == [parked]
     with pytest.raises(AccessDenied):
-        rooms.store.read(lambda tx: parking.list_parked(tx, reader, OTHER))
+        rooms.store.read(lambda tx: parking.list_parked(tx, reader, *OTHER))
     with pytest.raises(AccessDenied):
         rooms.store.write(lambda tx: parking.drop_parked(tx, reader, parked))
     rooms.store.write(lambda tx: parking.drop_parked(tx, caller(), parked))
@@ -147,5 +147,64 @@ def test_the_lists_tell_states_plain_objects_and_deleted_ones_apart(rooms):
     assert keys(history.list_states, deleted=True, limit=1) == ["b.tfstate"]
     assert keys(history.list_everything) == ["a.tfstate", "b.tfstate", "c", "d"]
     assert keys(history.list_everything, prefix="b", limit=9) == ["b.tfstate"]
+
+
+def test_a_list_of_states_shows_what_the_grants_cover_in_key_order_however_it_is_paged(rooms):
+    for key in ("a", "apps/one", "apps/two", "net", "net/x", "z"):
+        rooms.put(state(1), address=Address("acme", key))
     with pytest.raises(AccessDenied):
-        rooms.store.read(lambda tx: history.list_states(tx, having(Right.READ, prefix="a"), "acme"))
+        rooms.store.read(lambda tx: history.list_everything(tx, having(Right.READ, prefix="a"), "acme"))
+    grants = (
+        Grant("acme", "net/", (Right.READ,)),
+        Grant("*", "apps/", (Right.PLAN,)),
+        Grant("acme", "apps/two", (Right.READ,)),
+        Grant("acme", "z", (Right.LOCK,)),
+        Grant("acme", "net", (Right.READ,), exact=True),
+    )
+
+    def keys(prefix="", after="", limit=1000):
+        found = rooms.store.read(
+            lambda tx: history.list_states(tx, caller("eve", grants=grants), "acme", prefix, after, limit)
+        )
+        return [each.address.key for each, _ in found]
+
+    everything = ["apps/one", "apps/two", "net", "net/x"]
+    assert keys() == everything
+    for limit in (1, 2, 3):
+        walked, after = [], ""
+        while page := keys(after=after, limit=limit):
+            walked, after = walked + page, page[-1]
+        assert walked == everything
+    assert (keys("apps/t"), keys("net"), keys("apps/three")) == (["apps/two"], ["net", "net/x"], [])
+    with pytest.raises(AccessDenied) as refused:
+        keys("z")
+    assert "--rights read --on acme/z" in refused.value.hint
+
+
+def test_a_list_that_must_be_whole_is_refused_with_the_prefixes_that_may_be_asked_for(rooms):
+    grants = tuple(Grant("acme", each, (Right.READ,)) for each in ("net/", "apps/b'c/", "d", "e", "apps/"))
+    eve = caller("eve", grants=(*grants, Grant("acme", "only", (Right.READ,), exact=True)))
+    for listing in (listings.list_objects, listings.list_versions, uploads.list_uploads):
+        with pytest.raises(AccessDenied) as refused:
+            rooms.store.read(lambda tx, listing=listing: listing(tx, eve, "acme"))
+        assert refused.value.hint == (
+            "ask for less: --prefix apps/ or --prefix d or --prefix e (1 more: lockhouse status); or an administrator "
+            "can grant it: lockhouse access grant eve --rights read --on acme"
+        )
+        with pytest.raises(AccessDenied) as refused:
+            rooms.store.read(lambda tx, listing=listing: listing(tx, eve, "acme", prefix="only"))
+        assert refused.value.hint.startswith("an administrator can grant it")
+        rooms.store.read(lambda tx, listing=listing: listing(tx, eve, "acme", prefix="apps/b"))
+
+
+def test_parked_writes_are_all_listed_behind_whole_pages_of_those_that_may_not_be_seen(rooms):
+    for address in (STATE, OTHER):
+        rooms.put(state(1), address=address)
+    for address in (*([OTHER] * 5), STATE):
+        park(rooms, state(0, note=str(rooms.count)), address=address)
+    reader = having(Right.READ, prefix="app/")
+    for namespace in ("", "acme"):
+        found = rooms.store.read(lambda tx, namespace=namespace: parking.list_parked(tx, reader, namespace, limit=1))
+        assert [each.address for each in found] == [STATE]
+    with pytest.raises(AccessDenied):
+        rooms.store.read(lambda tx: parking.list_parked(tx, reader, "nope"))

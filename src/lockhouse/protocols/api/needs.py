@@ -13,6 +13,7 @@ _TEAM = (need("a team", Right.ADMIN, note="over its grants"),)
 _GRANTS = (need("the grants", Right.ADMIN, note="over all that is granted"),)
 _KEEP_OUT = (need("a prefix", Right.ADMIN, note="on the namespace, the prefix or the one key"),)
 _LIST = (need("a prefix", Right.READ),)
+_PART = (need("some keys with a prefix", Right.READ, note="shows what the caller's grants cover"),)
 _HOOK = (need("a webhook", Right.ADMIN, note="on its namespace and prefix, or on `*`"),)
 _BOTH = (need("a state", Right.WRITE, also=(Right.READ,)),)
 _PARKED = (need("a parked write", Right.READ),)
@@ -54,7 +55,7 @@ NEEDS: dict[str, tuple[Need, ...]] = {
     "POST /access-keys": _OVER,
     "POST /credentials/{id}/rotate": _OVER,
     "DELETE /credentials/{id}": _OVER,
-    f"GET {_N}/states": _LIST,
+    f"GET {_N}/states": _PART,
     f"GET {_S}": _READ,
     f"PATCH {_S}": (need("a state", Right.ADMIN),),
     f"DELETE {_S}": _BOTH,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from lockhouse.core.addresses import Address
 from lockhouse.core.ports import Reader
 from lockhouse.core.records import Parked
 from lockhouse.core.versions import Version
@@ -17,16 +16,15 @@ from lockhouse.service.objects import Found
 async def list_all(call: Call) -> wire.ParkedList:
     limit, after = call.limit(), call.query.get("after", "")
     namespace, key = call.query.get("namespace", ""), call.query.get("key", "")
-    if bool(namespace) != bool(key):
+    if key and not namespace:
         raise RequestInvalid(
-            "cannot list the parked writes of half an address: give namespace and key",
-            hint="add &namespace=NAMESPACE&key=KEY to the address, or leave both out",
+            "cannot list the parked writes of a key without its namespace",
+            hint="add &namespace=NAMESPACE to the address, or leave out the key",
             argument="key",
         )
-    address = Address(namespace, key) if key else None
 
     def query(tx: Reader) -> wire.ParkedList:
-        found = parking.list_parked(tx, call.caller, address, after, limit)
+        found = parking.list_parked(tx, call.caller, namespace, key, after, limit)
         return wire.ParkedList(
             parked=tuple(views.parked(each, _current(tx, each)) for each in found),
             next=found[-1].id if len(found) == limit else "",
