@@ -148,22 +148,44 @@ def run(act: Callable[[], None]) -> Exit:
         named = f"cannot use {error.filename}" if error.filename else "cannot go on"
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         hint = "make room, or write elsewhere" if full else "is it there, and may this user read and write it?"
-        say_problem(f"{named}: {error.strerror or error}", hint)
+        say_problem(f"{named}: {error.strerror or type(error).__name__}", hint)
         return Exit.FAILED
     return Exit.OK
 
 
 def say_mistake(mistake: Exception) -> None:
-    """What nobody thought of, in the form of every other problem, with the places that whoever mends it needs."""
+    """What nobody thought of, in the form of every other problem, with the places that whoever mends it needs.
+
+    People paste such lines. An exception's own text may hold what it failed on, such as a URL with its password or a
+    piece of a state, and nobody has looked what: it is told only where its class is ours."""
     import traceback
     from pathlib import Path
 
-    frames = [each for each in traceback.extract_tb(mistake.__traceback__) if "lockhouse" in each.filename]
-    places = ", ".join(f"{Path(each.filename).name}:{each.lineno}" for each in frames[-3:])
+    names: list[str] = []
+    told: BaseException | None = mistake
+    while told is not None and len(names) < _MAX_CAUSES:
+        names.append(_named(told))
+        told = told.__cause__ or (None if told.__suppress_context__ else told.__context__)
+    source = Path(__file__).parents[1]
+    frames = traceback.extract_tb(mistake.__traceback__)
+    ours = [each for each in frames if source in Path(each.filename).parents]
+    shown = [*ours[-_MAX_PLACES:], *(frames[-1:] if frames[-1:] != ours[-1:] else ())]
+    places = ", ".join(f"{Path(each.filename).name}:{each.lineno}" for each in shown)
     say_problem(
-        f"this is a mistake of Lockhouse itself: {type(mistake).__name__}: {mistake} ({places})",
+        f"this is a mistake of Lockhouse itself: {' after '.join(names)} ({places})",
         "report it with this line and with what lockhouse version prints",
     )
+
+
+_MAX_CAUSES = 3
+_MAX_PLACES = 3
+
+
+def _named(mistake: BaseException) -> str:
+    kind = type(mistake)
+    if kind.__module__.partition(".")[0] == "lockhouse":
+        return f"{kind.__name__}: {mistake}"
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
 def say_problem(message: str, hint: str) -> None:

@@ -33,6 +33,11 @@ def main() -> None:
         from lockhouse.cli.tree import run
 
         sys.exit(run())
+    except Exception as mistake:  # noqa: BLE001 - the edge: whatever went wrong, it is told in a line
+        from lockhouse.cli.exits import Exit, say_mistake
+
+        say_mistake(mistake)
+        sys.exit(Exit.FAILED)
     except KeyboardInterrupt:
         # Before the command began: modules are still being read.
         from lockhouse.cli.exits import Exit, say_problem

@@ -157,7 +157,13 @@ class Connection:
 
 
 def _read_endpoint(endpoint: str) -> tuple[bool, str]:
-    """Whether it is https, and the host. Errors: `server.unreachable`."""
+    """Whether it is https, and the host. Errors: `server.unreachable`, also for one with a password: it would go in the
+    place of the token, and into every message that names the server."""
+    if "@" in endpoint:
+        raise ServerUnreachable(
+            "cannot use an endpoint with a user name or a password in it",
+            hint="leave out what stands before the @, and give a token: LOCKHOUSE_TOKEN, or lockhouse login",
+        )
     try:
         parts = urlsplit(endpoint)
         good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from lockhouse.bootstrap import backends, first_start
@@ -263,15 +265,66 @@ def test_colours_are_for_terminals_whose_user_wants_them(tmp_path: Path):
     assert "\x1b" not in run("review", tmp_path).stdout
 
 
-def test_a_mistake_of_the_program_is_told_like_every_other_problem(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    def failing(**_: object) -> int:
-        raise ZeroDivisionError("nobody thought of this\nhint: really")
+class OursError(Exception):
+    """As one of our own classes that is no problem of a user."""
 
-    monkeypatch.setattr(tree, "app", failing)
+
+OursError.__module__ = "lockhouse.somewhere"
+
+
+def mistaken(kind: str) -> None:
+    secret = "postgresql://u:geheim@db/x"
+    match kind:
+        case "theirs":
+            httpx.URL("https://u:geheim@db:geheim")
+        case "a key":
+            {}[secret]
+        case "behind another":
+            try:
+                int(secret)
+            except ValueError as wrong:
+                raise KeyError(secret) from wrong
+        case "an OSError":
+            raise OSError(secret)
+        case "ours":
+            raise OursError("nobody thought of this\nhint: really")
+
+
+@pytest.mark.parametrize(
+    ("kind", "named"),
+    [
+        ("theirs", "this is a mistake of Lockhouse itself: httpx.InvalidURL ("),
+        ("a key", "this is a mistake of Lockhouse itself: KeyError ("),
+        ("behind another", "this is a mistake of Lockhouse itself: KeyError after ValueError ("),
+        ("an OSError", "cannot go on: OSError"),
+        ("ours", "mistake of Lockhouse itself: OursError: nobody thought of this?hint: really ("),
+    ],
+)
+def test_a_mistake_of_the_program_is_told_by_its_kind_and_places_and_never_by_what_another_library_says(
+    kind: str, named: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(tree, "app", lambda **_: mistaken(kind))
     assert tree.run() == 1
     told, hint = capsys.readouterr().err.splitlines()
-    assert told.startswith("error: this is a mistake of Lockhouse itself: ZeroDivisionError: nobody thought of this?")
-    assert "tree.py:" in told
-    assert hint.startswith("hint: report it with this line")
+    assert named in told
+    assert "geheim" not in told + hint
+    if kind != "an OSError":
+        places = re.findall(r"([a-z_]+\.py):\d+", told)
+        assert places[:-1] == ["exits.py", "tree.py", "tree.py"]
+        assert places[-1] == ("_urlparse.py" if kind == "theirs" else "test_ends.py")
+        assert hint.startswith("hint: report it with this line")
+
+
+def test_a_mistake_in_a_server_that_is_started_plainly_is_told_in_two_lines_too(tmp_path: Path):
+    failing = "import lockhouse.cli.serving as it; it.serve = lambda *_, **__: {}['geheim']; "
+    program = [sys.executable, "-c", failing + "from lockhouse.cli.main import main; main()"]
+    done = subprocess.run([*program, "serve", "--data", tmp_path], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.count("\n"), "geheim" in done.stderr) == (1, 2, False)
+    assert "KeyError (main.py:" in done.stderr
+
+
+def test_an_endpoint_with_a_password_is_refused_without_repeating_it():
+    for endpoint in ("http://u:geheim@127.0.0.1:9", "u:geheim@[x", "ftp://u:geheim@127.0.0.1:99999"):
+        done = run("status", "--endpoint", endpoint, "--token", "t")
+        assert (done.returncode, "geheim" in done.stderr) == (1, False)
+        assert told(done)[1] == "error: cannot use an endpoint with a user name or a password in it"
