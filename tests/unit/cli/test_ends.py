@@ -293,7 +293,7 @@ def mistaken(kind: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "named"),
     [
-        ("theirs", "this is a mistake of Lockhouse itself: httpx.InvalidURL ("),
+        ("theirs", "this is a mistake of Lockhouse itself: httpx.InvalidURL after ValueError ("),
         ("a key", "this is a mistake of Lockhouse itself: KeyError ("),
         ("behind another", "this is a mistake of Lockhouse itself: KeyError after ValueError ("),
         ("an OSError", "cannot go on: OSError"),
