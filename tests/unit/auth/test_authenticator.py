@@ -141,7 +141,7 @@ def test_a_session_needs_its_own_token_and_key_id(desk: Desk):
         swapped = "A" if one.session_token[place] != "A" else "B"
         changed = one.session_token[:place] + swapped + one.session_token[place + 1 :]
         assert desk.authenticator.access_key(one.access_key_id, changed) is None
-    for text in ("!", "A" * 5000, "ä", "====", one.session_token + "\n"):
+    for text in ("!", "A" * 5000, "ä", "====", one.session_token + "\n", "!!!!" + one.session_token):
         assert desk.authenticator.access_key(one.access_key_id, text) is None
 
 

@@ -64,3 +64,9 @@ def test_a_second_blob_in_a_directory_is_synced_with_its_entry(tmp_path: Path, s
         (root / "ab").stat().st_ino,
     ]
     assert synced[-1][1] == ("ab" + "0" * 30, "ab" + "1" * 30)
+
+
+def test_the_directory_of_blobs_is_durable_before_anything_is_in_it(tmp_path: Path, synced):
+    root = tmp_path / "blobs"
+    FileBlobs(root)
+    assert synced == [(root.stat().st_ino, ("incoming",)), (tmp_path.stat().st_ino, ("blobs",))]

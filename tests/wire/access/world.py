@@ -60,8 +60,8 @@ from lockhouse.runtime.entrance import Entrance
 from lockhouse.runtime.federation import Federation
 from lockhouse.runtime.house import House
 from lockhouse.runtime.journal import Journal
-from lockhouse.runtime.memory import LastReads, Pins
 from lockhouse.runtime.packing import compress
+from lockhouse.runtime.recollections import InMemory
 from lockhouse.service import access, locks, namespaces, objects, tables, uploads, workspaces
 from lockhouse.service.access import HOUSE, NewPrincipal
 from lockhouse.service.callers import Caller
@@ -318,7 +318,8 @@ class World:
         """One request in the world as it was made."""
         self._put_back()
         self.authenticator.changed()
-        self.house.last_reads, self.house.pins = LastReads(), Pins()
+        if isinstance(self.house.recollections, InMemory):
+            self.house.recollections = InMemory()
         if ask.holding:
             self._lock(who if ask.holding == "caller" else self.people[Right.ADMIN], ask)
         return asyncio.run_coroutine_threadsafe(self._ask(who, ask), self._loop).result(30)

@@ -50,6 +50,7 @@ class FileBlobs:
         for left in self._incoming.iterdir():
             left.unlink()
         sync_directory(root)
+        sync_directory(root.parent)
 
     def create(self) -> FileBlobWriter:
         return FileBlobWriter(self)

@@ -219,12 +219,16 @@ async def complete_upload(call: Call) -> Response:
         )
     etag = _whole_etag(listed)
     try:
-        upload = await _upload(call)
-    except UploadNotFound:
+        return await _complete(call, upload_id, listed, etag)
+    except UploadNotFound:  # also where the first completion ends while this one reads the parts
         again = await _completed(call, etag)
         if again is None:
             raise
         return again
+
+
+async def _complete(call: Call, upload_id: str, listed: list[ListedPart], etag: str) -> Response:
+    upload = await _upload(call)
     template = uploads.template_of(upload)
     whole = Whole(call.request.headers, template)
     command = Put(
