@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +46,24 @@ def test_traffic_in_all_protocols_through_the_balancer_keeps_every_promise(trio:
     with traffic(chains(3, "balanced"), trio.new_users(6, [balancer.endpoint])) as book:
         wait_for(book, 60)
     assert check.problems(book, [replica.cloud for replica in trio.replicas]) == []
+
+
+def test_copies_in_both_directions_at_once_share_bytes_and_do_not_stop_each_other(trio: Fleet):
+    keys = ("copied/one.bin", "copied/two.bin")
+    clients = [replica.cloud.sdk("s3") for replica in trio.replicas[:2]]
+    bodies = [secrets.token_bytes(3_000_000) for _ in keys]
+    for key, body in zip(keys, bodies, strict=True):
+        clients[0].put_object(Bucket=NAMESPACE, Key=key, Body=body)
+
+    def copy(client: Any, source: str, target: str) -> None:
+        for _ in range(20):
+            client.copy_object(Bucket=NAMESPACE, Key=target, CopySource=f"{NAMESPACE}/{source}")
+
+    with ThreadPoolExecutor(2) as pool:
+        for each in [pool.submit(copy, clients[0], *keys), pool.submit(copy, clients[1], *reversed(keys))]:
+            each.result(120)
+    for key in keys:
+        assert clients[1].get_object(Bucket=NAMESPACE, Key=key)["Body"].read() in bodies
 
 
 @pytest.mark.parametrize("protocol", Protocol)

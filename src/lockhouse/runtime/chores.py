@@ -118,7 +118,7 @@ class Chores:
         def forget(upload_id: str) -> Callable[[Transaction], None]:
             return lambda tx: tx.delete_upload(upload_id)
 
-        found = await self._engine.read(find)
+        found = await asyncio.to_thread(self._engine.store.read, find)
         for upload_id in found:
             await self._engine.write(forget(upload_id))
         return len(found)

@@ -25,7 +25,7 @@ from lockhouse.core.principals import Right
 from lockhouse.core.queues import Queue
 from lockhouse.core.records import Part
 from lockhouse.core.sessions import Sessions
-from lockhouse.core.versions import Body, Facts, Version
+from lockhouse.core.versions import Body, Version
 from lockhouse.core.workspaces import ADOPTED_FIRST, next_portion
 from lockhouse.deltas.chains import is_packed
 from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid, StorageUnavailable, UnderMaintenance
@@ -41,8 +41,20 @@ from lockhouse.runtime.streams import Piece, Stream
 from lockhouse.runtime.waiting import Waiter, Waiting
 from lockhouse.sealing.bodies import Bodies
 from lockhouse.sealing.ring import Ring
-from lockhouse.service import history, locks, namespaces, objects, parking, staleness, uploads, versions, workspaces
+from lockhouse.service import (
+    copies,
+    history,
+    locks,
+    namespaces,
+    objects,
+    parking,
+    staleness,
+    uploads,
+    versions,
+    workspaces,
+)
 from lockhouse.service.callers import Caller
+from lockhouse.service.copies import Source
 from lockhouse.service.lock_documents import read_document
 from lockhouse.service.locks import TakeLock, Taken, Unlock
 from lockhouse.service.maintenance import maintained, under_maintenance
@@ -128,6 +140,12 @@ class House:
         command = self.with_body(command, intake)
         return _accepted(await self.write(lambda tx: objects.put(tx, caller, command)))
 
+    async def put_copy(self, caller: Caller, command: Put, source: Source) -> Written:
+        """Write a version with the body of another; `command.body` and `command.facts` are those. Errors as `copied`
+        and `service.copies.put`."""
+        command = self.with_body(command, await self.copied(source))
+        return _accepted(await self.write(lambda tx: copies.put(tx, caller, command, source)))
+
     def with_body(self, command: Put, intake: Intake) -> Put:
         """The command with what was taken in, bound to the version that it makes."""
         place = place_of_body(command.address, command.nonce)
@@ -135,9 +153,11 @@ class House:
             command, body=self.bodies.bind(intake.body, intake.secret, place), facts=intake.facts
         )
 
-    async def copied(self, body: Body, facts: Facts | None = None) -> Intake:
-        """A stored body, to be referred to once more: a packed one is taken in anew, since what it is packed against
-        belongs to its own address. Errors: `storage.unavailable`, `storage.full`."""
+    async def copied(self, source: Source) -> Intake:
+        """A stored body, to be referred to once more (`service.copies`): a packed one is taken in anew, since what it
+        is packed against belongs to its own address. Errors: `storage.unavailable`, `storage.full`."""
+        body, facts = source.version.body, source.version.facts
+        assert body is not None
         if is_packed(body):
             given = await give_out(body, self.bodies)
             chunks = _pieces(given) if isinstance(given, bytes) else given.chunks()

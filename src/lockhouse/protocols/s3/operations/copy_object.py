@@ -15,6 +15,7 @@ from lockhouse.protocols.s3.copying import digest_text, pieces, read_algorithm
 from lockhouse.protocols.s3.operations.lock_objects import refuse_lock_key
 from lockhouse.protocols.s3.representation import CHECKSUM_TYPE, checksum_xml, written_headers
 from lockhouse.protocols.web import Headers, Response
+from lockhouse.service.copies import Source
 from lockhouse.service.versions import Put
 
 _SOURCE = "x-amz-copy-source-"
@@ -33,7 +34,8 @@ async def copy_object(call: Call) -> Response:
     fields.check_storage_class(headers)
     refuse_lock_key(call.key)
     algorithm = read_algorithm(headers)
-    source = await read_source(call)
+    origin = await read_source(call)
+    source = origin.version
     replaced = _directive(headers, "x-amz-metadata-directive")
     retagged = _directive(headers, "x-amz-tagging-directive")
     _refuse_no_change(call, replaced=replaced)
@@ -50,8 +52,7 @@ async def copy_object(call: Call) -> Response:
         tags=fields.read_tags(headers.get("x-amz-tagging")) if retagged else source.tags,
         conditions=fields.read_write_conditions(headers),
     )
-    copied = await call.house.copied(source.body, source.facts)
-    written = await call.house.put_intake(call.caller, command, copied)
+    written = await call.house.put_copy(call.caller, command, origin)
     version = written.version
     response = listing.xml_response(
         "CopyObjectResult",
@@ -64,7 +65,7 @@ async def copy_object(call: Call) -> Response:
     return response
 
 
-async def read_source(call: Call) -> Version:
+async def read_source(call: Call) -> Source:
     """The version to copy from. Errors: as reading it; ConditionFailed for the conditions on the source."""
     headers = call.request.headers
     address, version_id = fields.read_copy_source(headers.get("x-amz-copy-source") or "")
@@ -83,7 +84,7 @@ async def read_source(call: Call) -> Version:
             argument="combination",
         )
     fields.check_customer_key(version, fields.read_customer_key(headers, _SOURCE))
-    return version
+    return Source(address, version)
 
 
 def _refuse_no_change(call: Call, *, replaced: bool) -> None:

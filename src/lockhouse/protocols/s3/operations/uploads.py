@@ -30,7 +30,7 @@ from lockhouse.protocols.s3.representation import (
 )
 from lockhouse.protocols.s3.whole import FULL_OBJECT, Whole, check_part, check_template, checksum_type
 from lockhouse.protocols.web import Response
-from lockhouse.service import objects, uploads
+from lockhouse.service import copies, objects, uploads
 from lockhouse.service.uploads import ListedPart, Template
 from lockhouse.service.versions import Put
 
@@ -89,8 +89,8 @@ async def upload_part(call: Call) -> Response:
 async def upload_part_copy(call: Call) -> Response:
     number = _part_number(call)
     upload = await _upload(call)
-    source = await read_source(call)
-    assert source.body is not None
+    origin = await read_source(call)
+    source = origin.version
     wanted = call.request.headers.get("x-amz-copy-source-range")
     part = fields.read_range(wanted, source.size)
     if wanted is not None and (part is None or not wanted.endswith(f"-{part[1] - 1}")):
@@ -101,14 +101,14 @@ async def upload_part_copy(call: Call) -> Response:
         )
     algorithm = uploads.template_of(upload).checksum_algorithm
     if part is None and not algorithm:
-        intake, checksums = await call.house.copied(source.body), {}
+        intake, checksums = await call.house.copied(origin), {}
     else:
         running = Checksums(frozenset({algorithm} if algorithm else ()))
         given = await call.house.give_out(source, *(part or (0, None)))
         intake = await call.house.take_in_part(watched(pieces(given), running))
         checksums = digest_text(algorithm, running, intake.body)
     made = call.house.part(upload.id, number, intake, call.caller.now, checksums)
-    await call.house.write(lambda tx: uploads.put_part(tx, call.caller, call.address, upload.id, made))
+    await call.house.write(lambda tx: copies.put_part(tx, call.caller, call.address, upload.id, made, origin))
     return listing.xml_response(
         "CopyPartResult",
         xml.field("ETag", fields.quoted(intake.body.md5.hex())),
