@@ -90,6 +90,9 @@ class Lock(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     link: str = ""
     """Where the holder's CI job can be seen."""
     stale: Evidence | None = None
+    retold: bool = False
+    """Its holder asked again since it was granted, and was told that it has it. So it is no longer to be given back when
+    the answer to the first request cannot be."""
 
     @property
     def id(self) -> str:
@@ -324,6 +327,9 @@ def take(record: LockRecord, request: Take) -> Outcome:
     if lock.principal == request.principal:
         for held in lock.holds:
             if held.facet == request.facet and _is_same(held, request):
+                if not lock.retold:
+                    lock = msgspec.structs.replace(lock, retold=True)
+                    record = msgspec.structs.replace(record, lock=lock)
                 return Outcome(Verdict.AGAIN, record, lock)
         if request.credential != lock.credential:
             hold = msgspec.structs.replace(hold, credential=request.credential)

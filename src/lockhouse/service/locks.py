@@ -30,7 +30,7 @@ PLANNING = frozenset({"", "OperationTypePlan", "OperationTypeInvalid", "migratio
 what Terraform calls `console`, `graph` and `import`; a workspace lock names none. All others write."""
 _USES = 1000
 _LOCK, _FORCE_UNLOCK = Right.LOCK, Right.FORCE_UNLOCK
-_HELD, _GRANTED = Verdict.HELD, Verdict.GRANTED
+_HELD, _GRANTED, _AGAIN = Verdict.HELD, Verdict.GRANTED, Verdict.AGAIN
 """Names of their own: to look a member up in its enumeration costs as much as a call (Python 3.11)."""
 _VERBS = {Verdict.FORCED: "forced", Verdict.RELEASED: "released", Verdict.FACET_RELEASED: "facet-released"}
 _ABOUT_HOLDER = frozenset({"forced", "stale", "seen-again"})
@@ -137,7 +137,10 @@ def take(
         raise held(address, lock, last_seen=last_seen(tx, lock) if lock.stale is not None else 0.0)
     if not state.is_state:
         tx.save_state(msgspec.structs.replace(state, is_state=True))
-    if outcome.record is not record:
+    if outcome.verdict is _AGAIN:
+        if outcome.record is not record and not tx.save_lock(state, outcome.record, record.epoch):
+            raise _changed_meanwhile(state)
+    else:
         verb = "taken" if outcome.verdict is _GRANTED else "joined"
         told = event(caller, lock, lock.holds[-1], verb, version=_version(document, caller))
         change(tx, caller, state, record, outcome.record, told, outcome.lock)
@@ -229,13 +232,13 @@ def release(
 
 def withdraw(tx: Transaction, caller: Caller, address: Address, taken: Taken, why: str) -> None:
     """Give back a lock that the client does not know to be granted: only that very grant, without a tombstone, and with
-    the fence that it had ended."""
+    the fence that it had ended. A client that has asked again meanwhile, and was told, knows of it."""
     state = tx.state(address)
     if state is None:
         return
     record = tx.lock(state)
     lock = record.lock
-    if lock is None or lock.epoch != taken.lock.epoch or len(lock.holds) != 1:
+    if lock is None or lock.epoch != taken.lock.epoch or len(lock.holds) != 1 or lock.retold:
         return
     if taken.verdict is not _GRANTED or lock.credential != caller.who.credential:
         return

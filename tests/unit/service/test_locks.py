@@ -187,9 +187,6 @@ def test_only_the_very_grant_is_given_back_that_a_client_does_not_know_of(rooms)
     rooms.store.write(lambda tx: locks.withdraw(tx, ANN, nowhere, taken, "the client had gone"))
     assert not withdraw(BOB)
     assert not withdraw(epoch=0)
-    again = take(rooms)
-    rooms.store.write(lambda tx: locks.withdraw(tx, ANN, STATE, again, "the client had gone"))
-    assert (again.verdict, record(rooms).lock) == (Verdict.AGAIN, taken.lock)
     take(rooms, facet=Facet.LOCKFILE)
     assert not withdraw()
     free(rooms, facet=Facet.LOCKFILE)
@@ -199,6 +196,16 @@ def test_only_the_very_grant_is_given_back_that_a_client_does_not_know_of(rooms)
     assert (history(rooms)[0].verb, history(rooms)[0].reason) == ("withdrawn", "the client had gone")
     assert withdraw()
     assert [each.verb for each in history(rooms)].count("withdrawn") == 1
+
+
+def test_a_lock_that_its_client_asked_for_again_is_not_given_back(rooms):
+    taken = take(rooms)
+    assert record(rooms).lock == taken.lock
+    again = take(rooms)
+    for each in (taken, again):
+        rooms.store.write(lambda tx, each=each: locks.withdraw(tx, ANN, STATE, each, "the client had gone"))
+    assert (again.verdict, record(rooms).lock) == (Verdict.AGAIN, again.lock)
+    assert take(rooms).lock == again.lock
 
 
 def test_a_lock_that_is_given_back_leaves_its_credential_as_fenced_as_before(rooms):

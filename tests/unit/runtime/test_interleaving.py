@@ -1,0 +1,129 @@
+"""What another task does between two steps of a request: each test plays one order of steps that went wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from lockhouse.core.addresses import Address
+from lockhouse.core.locks import Facet, Verdict
+from lockhouse.core.ports import Transaction
+from lockhouse.core.principals import Grant, Identity, Right
+from lockhouse.errors import BodyIncomplete
+from lockhouse.runtime.engine import Engine
+from lockhouse.runtime.house import House
+from lockhouse.service import namespaces
+from lockhouse.service.callers import Caller
+from lockhouse.service.locks import Taken, TakeLock, Unlock
+from lockhouse.storage.directory import open_directory
+
+T = TypeVar("T")
+ALL = (Grant("*", "", (Right.ADMIN,)),)
+STATE = Address("acme", "app/terraform.tfstate")
+
+
+class Late(Engine):
+    """Some of its answers come late: what was commanded is done by then."""
+
+    gate: asyncio.Event
+    is_late: Callable[[object], bool] = staticmethod(lambda _: False)
+
+    async def write(self, command: Callable[[Transaction], T]) -> T:
+        result = await super().write(command)
+        if self.is_late(result):
+            await self.gate.wait()
+        return result
+
+
+def caller(name: str) -> Caller:
+    return Caller(Identity(name, name, f"key-{name}", ALL), 1000.0, "dynamodb")
+
+
+def wants(name: str) -> TakeLock:
+    return TakeLock(STATE, Facet.TABLE, b'{"ID":"%s"}' % name.encode())
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[Late]:
+    with contextlib.closing(open_directory(tmp_path)) as directory:
+        directory.store.write(lambda tx: namespaces.create(tx, caller("root"), "acme"))
+        yield Late(directory.store, directory.blobs)
+
+
+def house(engine: Engine) -> House:
+    engine.start()
+    return House(engine, lock_wait=20.0, max_body=1 << 20)
+
+
+async def until(true: Callable[[], object]) -> None:
+    async with asyncio.timeout(30):
+        while not true():
+            await asyncio.sleep(0)
+
+
+async def never() -> None:
+    await asyncio.Event().wait()
+
+
+def held(engine: Engine) -> str:
+    """By whom."""
+    state = engine.store.read(lambda tx: tx.state(STATE))
+    lock = engine.store.read(lambda tx: tx.lock(state)).lock if state is not None else None
+    return lock.name if lock is not None else ""
+
+
+def test_a_lock_that_a_client_was_told_of_when_it_asked_again_is_not_given_back(engine: Late):
+    """Its connection breaks while it is granted the lock, and its retry is faster than the withdrawal of the grant."""
+
+    async def play() -> None:
+        rooms, left = house(engine), asyncio.Event()
+        engine.gate = asyncio.Event()
+        engine.is_late = lambda result: isinstance(result, Taken) and result.lock.name == "bob"
+
+        async def gone() -> None:
+            await left.wait()
+
+        await rooms.take_lock(caller("ann"), wants("ann"), never)
+        cut_off = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), gone))
+        await until(lambda: rooms.waiting.count)
+        await rooms.release_lock(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
+        await until(lambda: held(engine) == "bob")
+        left.set()
+        engine.is_late = lambda _: False
+        again = await rooms.take_lock(caller("bob"), wants("bob"), never)
+        assert again is not None
+        assert again.verdict is Verdict.AGAIN
+        engine.gate.set()
+        with pytest.raises(BodyIncomplete):
+            await cut_off
+        assert held(engine) == "bob"
+
+    asyncio.run(play())
+
+
+def test_a_lock_is_given_back_whose_client_left_and_did_not_ask_again(engine: Late):
+    async def play() -> None:
+        rooms, left = house(engine), asyncio.Event()
+        engine.gate = asyncio.Event()
+        engine.is_late = lambda result: isinstance(result, Taken) and result.lock.name == "bob"
+
+        async def gone() -> None:
+            await left.wait()
+
+        await rooms.take_lock(caller("ann"), wants("ann"), never)
+        cut_off = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), gone))
+        await until(lambda: rooms.waiting.count)
+        await rooms.release_lock(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
+        await until(lambda: held(engine) == "bob")
+        left.set()
+        engine.gate.set()
+        with pytest.raises(BodyIncomplete):
+            await cut_off
+        assert held(engine) == ""
+
+    asyncio.run(play())
