@@ -136,3 +136,12 @@ def test_key_records_are_listed_oldest_first(store: Store):
     store.write(lambda tx: tx.delete_key_record("b"))
     store.write(lambda tx: tx.delete_key_record("b"))
     assert [each.id for each in store.read(lambda r: r.key_records())] == ["c", "a"]
+
+
+def test_whether_a_key_wraps_anything_is_known(store: Store):
+    assert not store.read(lambda r: r.is_wrapping("kek-1"))
+    state = store.write(lambda tx: write_version(tx, HOME, sealed(1, "a")))
+    assert store.read(lambda r: (r.is_wrapping("kek-1"), r.is_wrapping("kek-2"))) == (True, False)
+    assert store.write(lambda tx: tx.is_wrapping("kek-1"))
+    store.write(lambda tx: tx.delete_version(state, 1))
+    assert not store.read(lambda r: r.is_wrapping("kek-1"))

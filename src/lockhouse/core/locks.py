@@ -91,8 +91,8 @@ class Lock(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where the holder's CI job can be seen."""
     stale: Evidence | None = None
     retold: bool = False
-    """Its holder asked again since it was granted, and was told that it has it. So it is no longer to be given back when
-    the answer to the first request cannot be."""
+    """Its holder asked again since it was granted, and was told that it has it. So it is no longer given back when the
+    answer to the first request cannot be."""
 
     @property
     def id(self) -> str:

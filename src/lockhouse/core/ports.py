@@ -215,6 +215,10 @@ class Reader(TrashReader, QueueReader, Protocol):
         """Wrapped data keys in id order, without places."""
         ...
 
+    def is_wrapping(self, kek: str) -> bool:
+        """Whether any data key is wrapped with this key. Looks at all of them."""
+        ...
+
     def key_records(self) -> Sequence[KeyRecord]:
         """The key-encryption keys that any data key may need, oldest first."""
         ...

@@ -3,6 +3,9 @@
 Rotation makes a key, enters it, wraps with it from then on, and wraps what there is anew in small batches beside the
 requests; no body is touched. A rotation that is interrupted goes on when a server starts. A key that nothing is wrapped
 with any more is retired by hand: earlier backups still need it.
+
+Of several servers on one database each looks every `LOOK_SECONDS` for a key that another one has made, and wraps with
+that from then on. One rotation or retirement goes on at a time.
 """
 
 from __future__ import annotations
@@ -19,14 +22,18 @@ from lockhouse.core.data_keys import DataKey, KeyRecord
 from lockhouse.core.ports import Transaction
 from lockhouse.errors import DataInvalid, OperationUnsupported, RequestInvalid, SettingInvalid, StorageUnavailable
 from lockhouse.runtime.engine import Engine
-from lockhouse.sealing.ring import Ring
-from lockhouse.sealing.sources import Opened, enter_key
+from lockhouse.runtime.rounds import Rounds
+from lockhouse.sealing.ring import Ring, key_id
+from lockhouse.sealing.sources import Opened, Source, enter_key
 from lockhouse.service import audit
 from lockhouse.service.callers import Caller
 
 BATCH = 200
 """Data keys that one command wraps anew: a few milliseconds of the store's time."""
 PAUSE_SECONDS = 0.01
+LOOK_SECONDS = 15.0
+LEARNT_SECONDS = 4 * LOOK_SECONDS
+"""After that every server of a database knows a key that one of them has made, and wraps with no older one."""
 _log = logging.getLogger("lockhouse.encryption")
 T = TypeVar("T")
 
@@ -47,6 +54,9 @@ class Encryption:
         self._engine = engine
         self._opened = opened
         self._task: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+        """Two that read the keys, and each add one, would write the file of the keys without that of the other."""
+        self._looking = Rounds("look for new keys", self.look, seconds=LOOK_SECONDS, log=_log)
         self.left = 0
         """Data keys that the last round could not wrap."""
 
@@ -54,8 +64,11 @@ class Encryption:
         """Finish what an earlier process began; call from the event loop."""
         if self._opened is not None:
             self._begin()
+            if not self._engine.store.reads_are_local:
+                self._looking.start()
 
     async def stop(self) -> None:
+        await self._looking.stop()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -94,10 +107,13 @@ class Encryption:
                 "cannot rotate keys: this server seals nothing (encryption_key is off)",
                 hint="lockhouse serve --encryption-key auto; docs/guide/encryption.md",
             )
-        ring, source = self._ring(), self._opened.source
-        known = await self._engine.read(lambda tx: tx.key_records())
+        async with self._turn:
+            return await self._rotate(caller, self._opened.source)
+
+    async def _rotate(self, caller: Caller, source: Source) -> str:
+        ring = self._ring()
         before = ring.keys
-        ring.replace(await asyncio.to_thread(_told, lambda: source.load(known)))  # what others have added
+        await self.look()
         if source.kind == "env":
             raise OperationUnsupported(
                 f"cannot add a key to {source.where()}: its keys are made by you",
@@ -117,22 +133,39 @@ class Encryption:
 
     async def retire(self, caller: Caller, kek: str) -> None:
         """Forget a key that wraps nothing any more, so that servers start without it. Errors: `request.invalid`."""
-        for use in await self.uses():
-            if use.record.id != kek:
-                continue
+        async with self._turn:
+            use = next((each for each in await self.uses() if each.record.id == kek), None)
+            if use is None:
+                raise RequestInvalid(f"cannot retire {kek}: there is no such key", hint="lockhouse encryption status")
             if use.newest or use.wraps:
-                why = "it is the newest key" if use.newest else f"{use.wraps} bodies need it"
-                raise RequestInvalid(
-                    f"cannot retire {kek}: {why}",
-                    hint="lockhouse encryption rotate",
-                )
+                raise _needed(kek, "it is the newest key" if use.newest else f"{use.wraps} bodies need it")
 
             def command(tx: Transaction) -> None:
+                if tx.is_wrapping(kek):  # what was on its way while they were counted
+                    raise _needed(kek, "bodies need it")
+                made = max(each.at for each in tx.key_records())
+                if not self._engine.store.reads_are_local and self._engine.now() - made < LEARNT_SECONDS:
+                    raise RequestInvalid(
+                        f"cannot retire {kek}: the newest key was made a moment ago, and another server may still seal "
+                        "with an older one",
+                        hint=f"wait {LEARNT_SECONDS:.0f} seconds and see: lockhouse encryption status",
+                    )
                 tx.delete_key_record(kek)
                 audit.note(tx, caller, "encryption.retire", subject=kek)
 
-            return await self._engine.write(command)
-        raise RequestInvalid(f"cannot retire {kek}: there is no such key", hint="lockhouse encryption status")
+            await self._engine.write(command)
+
+    async def look(self) -> None:
+        """Take up keys that another server has made."""
+        assert self._opened is not None
+        ring, source = self._ring(), self._opened.source
+        known = await self._engine.read(lambda tx: tx.key_records())
+        entered, before = {each.id for each in known}, ring.newest
+        if not entered <= ring.ids:
+            found = await asyncio.to_thread(_told, lambda: source.load(known))
+            ring.replace(kek for kek in found if key_id(kek) in entered)
+            if ring.newest != before:
+                self._begin()
 
     async def wrap_anew(self) -> int:
         """Wrap all data keys with the newest key that are wrapped with an older one; how many."""
@@ -170,6 +203,10 @@ class Encryption:
                 return
             if count or self.left:
                 _log.info("Wrapped data keys anew key=%s count=%d failed=%d", newest, count, self.left)
+
+
+def _needed(kek: str, why: str) -> RequestInvalid:
+    return RequestInvalid(f"cannot retire {kek}: {why}", hint="lockhouse encryption rotate")
 
 
 def _wrapped(ring: Ring, old: Sequence[DataKey]) -> tuple[list[tuple[DataKey, str]], int]:

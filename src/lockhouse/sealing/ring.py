@@ -82,14 +82,15 @@ class Ring:
         self.replace(keys)
 
     def replace(self, keys: Iterable[bytes]) -> None:
-        """Use these keys from now on, oldest first; those that are known already stay."""
+        """Use these keys from now on, oldest first; those that are known already stay. The newest is the last one that
+        was not known: what was read while another key came does not make an older one the newest again."""
         with self._changing:
             ciphers = dict(self._ciphers)
             newest = self.newest
             for kek in keys:
-                newest = key_id(kek)
-                ciphers[newest] = AESGCM(kek)
-                self._keys[newest] = kek
+                name = key_id(kek)
+                if name not in ciphers:
+                    newest, ciphers[name], self._keys[name] = name, AESGCM(kek), kek
             self._ciphers, self.newest = ciphers, newest
 
     @property

@@ -13,11 +13,13 @@ serves nothing. No key is ever made in place of one that is missing.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import secrets
 import shlex
 import stat
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -83,8 +85,9 @@ class KeyFile:
 
     def make(self, now: float, known: Sequence[bytes] = ()) -> tuple[bytes, KeyRecord]:
         kek = secrets.token_bytes(KEK_BYTES)
-        there = self.load(())
-        self.keep([*(each for each in known if each not in there), *there, kek])
+        with _alone(self.path.parent):  # whoever adds one at the same time would write the file without this one
+            there = self.load(())
+            self.keep([*(each for each in known if each not in there), *there, kek])
         return kek, KeyRecord(key_id(kek), now, self.kind)
 
     def keep(self, keys: Sequence[bytes]) -> None:
@@ -128,6 +131,17 @@ class KeyVariable:
 
     def where(self) -> str:
         return f"variable {self.name}"
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Nobody else on this machine is in here for this directory; nor on another one, where its file system can say."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # what is wrong with the directory is told when the file is written
+            descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+            stack.callback(os.close, descriptor)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
 
 
 def choose_source(setting: str, directory: Path, environment: Mapping[str, str]) -> Source | None:

@@ -29,6 +29,9 @@ class DataKeyReads:
     def data_keys(self, after: bytes = b"", limit: int = 1000) -> Sequence[DataKey]:
         return [self._maps.data_keys[each] for each in sorted(self._maps.data_keys) if each > after][:limit]
 
+    def is_wrapping(self, kek: str) -> bool:
+        return any(each.kek == kek for each in self._maps.data_keys.values())
+
     def key_records(self) -> Sequence[KeyRecord]:
         return sorted(self._maps.key_records.values(), key=lambda each: (each.at, each.id.encode()))
 

@@ -19,7 +19,7 @@ from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
 from lockhouse.service import namespaces
 from lockhouse.service.callers import Caller
-from lockhouse.service.locks import Taken, TakeLock, Unlock
+from lockhouse.service.locks import TakeLock, Taken, Unlock
 from lockhouse.storage.directory import open_directory
 
 T = TypeVar("T")

@@ -82,6 +82,21 @@ def test_a_key_that_somebody_added_is_found_at_its_source_but_not_looked_for_all
     assert (len(looked), ring.newest) == (2, key_id(NEW))
 
 
+def test_a_key_that_came_while_the_source_was_read_stays_the_newest():
+    """What was read there is from before a rotation."""
+    missing = Ring([b"m" * 32]).wrap(SECRET, b"i" * 16, PLACE)
+
+    def look_again() -> list[bytes]:
+        ring.replace([NEW])
+        return [OLD]
+
+    ring = Ring([OLD], look_again)
+    with pytest.raises(StorageUnavailable):
+        ring.unwrap(missing)
+    assert ring.newest == key_id(NEW)
+    assert ring.wrap(SECRET, b"j" * 16, PLACE).kek == key_id(NEW)
+
+
 def test_keys_are_read_from_text_with_remarks():
     text = f"# remark\n{key_text(OLD)}  # first\n\n {key_text(NEW)},{key_text(OLD)}\n"
     assert read_keys(text) == [OLD, NEW]

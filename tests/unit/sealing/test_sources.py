@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from lockhouse.core.data_keys import KeyRecord
 from lockhouse.errors import DataInvalid, SettingInvalid
 from lockhouse.sealing.ring import key_id, key_text
 from lockhouse.sealing.sources import KEY_FILE, KeyFile, Opened, choose_source, open_ring
@@ -93,3 +98,29 @@ def test_of_two_servers_that_make_the_first_key_at_once_one_does_not_start(tmp_p
     with pytest.raises(DataInvalid):
         open_ring(Late(tmp_path / "mine.key"), store, 5.0)
     assert len(store.read(lambda tx: tx.key_records())) == 1
+
+
+def test_two_that_add_a_key_to_one_file_at_once_both_find_it_there(tmp_path: Path):
+    """The second one comes between the reading of the file and its writing."""
+    file = tmp_path / KEY_FILE
+    made: list[bytes] = []
+    second = threading.Thread(target=lambda: made.append(KeyFile(file).make(1.0)[0]))
+
+    class Slow(KeyFile):
+        def load(self, records: Sequence[KeyRecord]) -> list[bytes]:
+            found = super().load(records)
+            second.start()
+            directory = os.open(tmp_path, os.O_RDONLY)
+            try:
+                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return found  # the other one has to wait until this one is done
+            finally:
+                os.close(directory)
+            second.join()
+            return found
+
+    made.append(Slow(file).make(1.0)[0])
+    second.join()
+    assert sorted(KeyFile(file).load(())) == sorted(made)
+    assert len(made) == 2

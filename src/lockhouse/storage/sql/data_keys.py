@@ -23,6 +23,9 @@ class DataKeyReads:
         rows = self._fetch("SELECT id, kek, wrapped FROM data_keys WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
         return [DataKey(*row) for row in rows]
 
+    def is_wrapping(self, kek: str) -> bool:
+        return bool(self._fetch("SELECT 1 FROM data_keys WHERE kek = ? LIMIT 1", (kek,)))
+
     def key_records(self) -> Sequence[KeyRecord]:
         return [_record(row[0]) for row in self._fetch("SELECT record FROM key_records ORDER BY at, id")]
 
