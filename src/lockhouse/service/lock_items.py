@@ -3,11 +3,17 @@
 A LockID is an address when the text before its first `/` is a namespace here; `ADDRESS` with `Info` is its lock,
 `ADDRESS-md5` with `Digest` is the MD5 of its current version. Neither is stored as an item: both are computed, so they
 cannot disagree with the lock or the state (DESIGN, "The lock: theory"). Every lock table shows the same ones.
+
+One key has one item. While a lock is held (or there is a digest), it is what stands at its LockID, and an ordinary item
+that somebody put there is covered: no read shows it, no write changes it, and it is there again when the lock is gone.
+Whoever may not see the lock sees and writes the ordinary item. Only asking for `Digest` by name shows a digest where a
+state of a name that ends in `-md5` is locked.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from heapq import heappop, heappush
 
 import msgspec
 
@@ -101,58 +107,90 @@ def show_either(tx: Reader, caller: Caller, address: Address) -> Shown:
     return shown
 
 
-def show_seen(tx: Reader, caller: Caller, address: Address) -> Item | None:
-    """As `show_either`, and nothing for who may not see it."""
+def cover(tx: Reader, caller: Caller, address: Address) -> Item | None:
+    """What stands at a LockID for this caller, in every read and write that asks for neither kind: the lock if it is
+    held, else the digest, as far as the caller may see them. It covers an ordinary item of that key."""
+    if locks.sees(caller, address):
+        shown = show_lock(tx, caller, address).item
+        if shown is not None:
+            return shown
     target = digest_address(address)
-    if not locks.sees(caller, address) or (target is not None and not _sees(caller, target)):
+    state = tx.state(target) if target is not None else None
+    return _digest(tx, state) if state is not None and _shows_digest(caller, state) else None
+
+
+def covers(tx: Reader, caller: Caller, table: Table) -> Callable[[Item], Item | None] | None:
+    """`cover` for the keys of a table; None where nothing is kept in it."""
+    if not table.schema.is_lock_table:
         return None
-    return show_either(tx, caller, address).item
+
+    def covering(key: Item) -> Item | None:
+        address = address_of(tx, table, key[LOCK_ID])
+        return None if address is None else cover(tx, caller, address)
+
+    return covering
 
 
 def every(tx: Reader, caller: Caller, after: str = "") -> Iterator[Item]:
-    """Every lock and digest item that the caller may see, those of one address together, after a LockID."""
-    start = parse_lock_id(after) if after else None
-    resumed = _resumed(tx, start)
-    namespace = "" if resumed is None else resumed[0].namespace
-    if resumed is not None:
-        address, with_digest = resumed
-        state = tx.state(address) if with_digest else None
-        if state is not None and _sees(caller, address):
-            yield from _items_of(tx, caller, state, lock=False)
-        yield from _in_namespace(tx, caller, namespace, address.key)
-    for each in paged(lambda name: tx.namespaces(name, _BATCH), namespace, lambda each: each.name):
-        yield from _in_namespace(tx, caller, each.name, "")
-
-
-def _resumed(tx: Reader, start: Address | None) -> tuple[Address, bool] | None:
-    """The address after which to go on, and whether its digest is still to be shown."""
-    if start is None:
-        return None
-    target = digest_address(start)
-    if target is not None and tx.state(start) is None:
-        return target, False
-    return start, True
+    """Every lock and digest item that the caller may see, one for each LockID, in the order of the LockIDs (by bytes),
+    after a key of the table. So a page can go on after any key, whatever stands there by then."""
+    names = (each.name for each in paged(lambda name: tx.namespaces(name, _BATCH), "", lambda each: each.name))
+    for name in sorted(names, key=lambda each: f"{each}/"):  # "a-b/" stands before "a/"
+        place = f"{name}/"
+        if after.startswith(place) or place > after:
+            yield from _in_namespace(tx, caller, name, after[len(place) :] if after.startswith(place) else "")
 
 
 def _in_namespace(tx: Reader, caller: Caller, namespace: str, after: str) -> Iterator[Item]:
+    """A digest's LockID comes later than its state's, behind those of other states: it waits until the walk gets there.
+    Where a page begins, those wait whose states are before it."""
+    waiting: list[tuple[bytes, StateRecord]] = []
+    for end in range(1, len(after) + 1):
+        if end == len(after) or after[end] <= DIGEST_SUFFIX[0]:
+            state = tx.state(Address(namespace, after[:end]))
+            if state is not None and _digest_order(state) > _order(after):
+                _wait(caller, waiting, state)
     states = paged(
         lambda key: tx.states(namespace, after=key, limit=_BATCH, live_only=False),
         after,
         lambda each: each[0].address.key,
     )
     for state, _ in states:
-        if state.is_state and _sees(caller, state.address):
-            yield from _items_of(tx, caller, state, lock=True)
+        if not state.is_state or not _sees(caller, state.address):
+            continue
+        here = _order(state.address.key)
+        yield from _digests(tx, waiting, here)
+        lock = show_lock(tx, caller, state.address).item if locks.sees(caller, state.address) else None
+        if lock is not None:
+            yield lock
+            if waiting and waiting[0][0] == here:
+                heappop(waiting)
+        _wait(caller, waiting, state)
+    yield from _digests(tx, waiting, None)
 
 
-def _items_of(tx: Reader, caller: Caller, state: StateRecord, *, lock: bool) -> Iterator[Item]:
-    if lock and locks.sees(caller, state.address):
-        shown = show_lock(tx, caller, state.address).item
-        if shown is not None:
-            yield shown
-    digest = None if sees_outputs_only(caller, state.address) else _digest(tx, state)
-    if digest is not None:
-        yield digest
+def _wait(caller: Caller, waiting: list[tuple[bytes, StateRecord]], state: StateRecord) -> None:
+    if _shows_digest(caller, state):
+        heappush(waiting, (_digest_order(state), state))
+
+
+def _digests(tx: Reader, waiting: list[tuple[bytes, StateRecord]], until: bytes | None) -> Iterator[Item]:
+    while waiting and (until is None or waiting[0][0] < until):
+        digest = _digest(tx, heappop(waiting)[1])
+        if digest is not None:
+            yield digest
+
+
+def _order(key: str) -> bytes:
+    return key.encode("utf-8", "surrogatepass")
+
+
+def _digest_order(state: StateRecord) -> bytes:
+    return _order(state.address.key + DIGEST_SUFFIX)
+
+
+def _shows_digest(caller: Caller, state: StateRecord) -> bool:
+    return state.is_state and _sees(caller, state.address) and not sees_outputs_only(caller, state.address)
 
 
 def _digest(tx: Reader, state: StateRecord) -> Item | None:

@@ -10,7 +10,7 @@ Conditions that do not hold are results, not problems, so that the caller can be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from zlib import crc32
 
 import msgspec
@@ -38,6 +38,8 @@ from lockhouse.service import audit, namespaces
 from lockhouse.service.callers import Caller
 
 _BATCH = 256
+MAX_COMPUTED = 500
+"""Items of one page where some are computed: others wait meanwhile."""
 _READ = (Right.READ, Right.LOCK, Right.WRITE)
 _WRITE = (Right.LOCK, Right.WRITE)
 
@@ -60,6 +62,18 @@ class Page(msgspec.Struct, frozen=True):
     """Bytes of the items looked at."""
     last: Item | None = None
     """The key to go on after; None when this was the last page."""
+
+
+Cover = Callable[[Item], "Item | None"]
+"""What stands in the place of the stored item of a key (`service.lock_items.cover`)."""
+
+
+class Others(msgspec.Struct, frozen=True):
+    """Items of a table that are computed and not stored."""
+
+    walk: Callable[[], Iterator[tuple[bytes, Item]]]
+    """All of them from where the page begins, each with its hash key, in the order of those."""
+    cover: Cover
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -184,11 +198,21 @@ def get_item(tx: Reader, caller: Caller, table: Table, key: Item) -> Item | None
     return _load(tx, table, place)
 
 
-def put_item(tx: Transaction, caller: Caller, table: Table, item: Item, condition: Condition | None = None) -> Written:
-    """Store a whole item if the condition holds on what is there. Errors as `get_item`, and its size."""
+def put_item(
+    tx: Transaction,
+    caller: Caller,
+    table: Table,
+    item: Item,
+    condition: Condition | None = None,
+    cover: Cover | None = None,
+) -> Written:
+    """Store a whole item if the condition holds on what is there. Errors as `get_item`, and its size; with a `cover`
+    that stands in its place `request.invalid`, whatever the condition, unless that does not hold."""
     place = key_of_item(table.schema, item)
     check_size(item)
     _require_item(caller, _WRITE, table, item)
+    if cover is not None and (covering := cover(item)) is not None:
+        return _covered(covering, condition)
     old = _load(tx, table, place)
     if condition is not None and not holds(condition, old or {}):
         return Written(applied=False, old=old)
@@ -203,12 +227,15 @@ def update_item(
     key: Item,
     changes: Sequence[Change] = (),
     condition: Condition | None = None,
+    cover: Cover | None = None,
 ) -> Written:
     """Apply changes to the item, or to a new one with only its key; one that is not there is not made by taking away.
 
     Errors as `put_item`, and those of the changes."""
     place = key_of(table.schema, key)
     _require_item(caller, _WRITE, table, key)
+    if cover is not None and (covering := cover(key)) is not None:
+        return _covered(covering, condition)
     old = _load(tx, table, place)
     if condition is not None and not holds(condition, old or {}):
         return Written(applied=False, old=old)
@@ -245,14 +272,12 @@ def query(
     if after is not None and after[0] != first:
         raise AwsRefusal("The provided starting key is outside query boundaries based on provided conditions")
 
-    def matches(item: Item) -> bool:
-        return range_condition is None or holds(range_condition, item)
-
-    return _page(table, _walk(tx, table, first, after, descending=window.descending), matches, window)
+    items = (decode_item(record.body) for record in _walk(tx, table, first, after, descending=window.descending))
+    return _page(table, (item for item in items if range_condition is None or holds(range_condition, item)), window)
 
 
-def scan(tx: Reader, caller: Caller, table: Table, window: Window) -> Page:
-    """All items that the caller may read, in the order of their keys."""
+def scan(tx: Reader, caller: Caller, table: Table, window: Window, others: Others | None = None) -> Page:
+    """All items that the caller may read, in the order of their keys, and the others of the table."""
     after = _place_after(table, window)
     if after is not None and crc32(after[0]) % window.segments != window.segment:
         raise AwsRefusal(
@@ -260,13 +285,29 @@ def scan(tx: Reader, caller: Caller, table: Table, window: Window) -> Page:
             f"correct Segment. TotalSegments: {window.segments} Segment: {window.segment}"
         )
 
-    def matches(item: Item) -> bool:
-        return _may(caller, _READ, table, item)
+    def is_meant(hash_key: bytes) -> bool:
+        return window.segments == 1 or crc32(hash_key) % window.segments == window.segment
 
-    records = _walk(tx, table, None, after, descending=False)
-    if window.segments > 1:
-        records = (record for record in records if crc32(record.hash_key) % window.segments == window.segment)
-    return _page(table, records, matches, window)
+    own = (
+        (record.hash_key, item)
+        for record in _walk(tx, table, None, after, descending=False)
+        if is_meant(record.hash_key) and _may(caller, _READ, table, item := decode_item(record.body))
+    )
+    if others is None:
+        return _page(table, (item for _, item in own), window)
+    computed = ((hash_key, item) for hash_key, item in others.walk() if is_meant(hash_key))
+    return _page(table, _merged(own, computed, others.cover), window, MAX_COMPUTED)
+
+
+def _covered(covering: Item, condition: Condition | None) -> Written:
+    if condition is not None and not holds(condition, covering):
+        return Written(applied=False, old=covering)
+    lock_id = str(covering["LockID"])
+    raise RequestInvalid(
+        f"One or more parameter values were invalid: {lock_id!r} is kept here and its item is computed, no other can "
+        "be written there now",
+        hint="choose another key; where it is a lock: lockhouse lock list",
+    )
 
 
 def may_read(caller: Caller, table: Table, key: Item) -> bool:
@@ -279,18 +320,39 @@ def key_attributes(table: Table, item: Item) -> Item:
     return {key.name: item[key.name] for key in table.schema.keys}
 
 
-def _page(table: Table, records: Iterator[ItemRecord], matches: Callable[[Item], bool], window: Window) -> Page:
+def page_of(table: Table, items: Iterable[Item], window: Window) -> Page:
+    """The page that these items make, all of them from where the window begins."""
+    return _page(table, iter(items), window)
+
+
+def _merged(
+    own: Iterator[tuple[bytes, Item]],
+    others: Iterator[tuple[bytes, Item]],
+    cover: Cover,
+) -> Iterator[Item]:
+    """Both in the order of their keys; of two with one key that of the others."""
+    mine, other = next(own, None), next(others, None)
+    while mine is not None or other is not None:
+        if other is None or (mine is not None and mine[0] < other[0]):
+            assert mine is not None
+            yield cover(mine[1]) or mine[1]
+            mine = next(own, None)
+            continue
+        yield other[1]
+        if mine is not None and mine[0] == other[0]:
+            mine = next(own, None)
+        other = next(others, None)
+
+
+def _page(table: Table, items: Iterator[Item], window: Window, most: int = 0) -> Page:
     kept: list[Item] = []
     scanned = size = 0
-    for record in records:
-        item = decode_item(record.body)
-        if not matches(item):
-            continue
+    for item in items:
         scanned += 1
         size += item_size(item)
         if window.keep is None or holds(window.keep, item):
             kept.append(item)
-        if scanned == window.limit or size >= MAX_PAGE_BYTES:
+        if scanned in (window.limit, most) or size >= MAX_PAGE_BYTES:
             return Page(tuple(kept), scanned, size, key_attributes(table, item))
     return Page(tuple(kept), scanned, size)
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import boto3
 import pytest
 from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import ClientError
 
 from tests.e2e.clouds import Lockhouse
 
@@ -45,6 +47,50 @@ def test_a_lock_is_taken_refused_shown_and_released(server: Lockhouse, dynamodb,
     assert shown["Item"] == item
     dynamodb.delete_item(**key)
     assert "Item" not in dynamodb.get_item(ConsistentRead=True, ProjectionExpression="LockID, Info", **key)
+
+
+def test_a_lock_taken_over_s3_covers_an_item_of_its_key_in_every_read_and_write(server, dynamodb, new_table):
+    table, bucket, key = new_table(LockID="S"), "covered-items", "app.tfstate"
+    s3 = server.cloud.sdk("s3")
+    s3.create_bucket(Bucket=bucket)
+    lock_id = f"{bucket}/{key}"
+    own = {"LockID": {"S": lock_id}, "lease": {"N": "20"}}
+    others = [{"LockID": {"S": f"{bucket}/{each}"}} for each in ("aaa", "zzz")]
+    for item in (own, *others):
+        dynamodb.put_item(TableName=table, Item=item)
+    info = (
+        '{"ID":"L1","Operation":"","Info":"","Who":"ann@host","Version":"","Created":"2026-11-22T10:00:00Z","Path":""}'
+    )
+    s3.put_object(Bucket=bucket, Key=f"{key}.tflock", Body=info.encode(), IfNoneMatch="*")
+
+    def pages(operation: str, **more: Any) -> list[dict[str, Any]]:
+        answers = list(dynamodb.get_paginator(operation).paginate(TableName=table, **more))
+        assert all(each["Count"] == each["ScannedCount"] == len(each["Items"]) for each in answers)
+        return [item for each in answers for item in each["Items"] if item["LockID"]["S"].startswith(bucket)]
+
+    def read() -> list[dict[str, Any]]:
+        by_key = {"KeyConditionExpression": "LockID = :l", "ExpressionAttributeValues": {":l": {"S": lock_id}}}
+        batch = dynamodb.batch_get_item(RequestItems={table: {"Keys": [{"LockID": {"S": lock_id}}]}})
+        found = [
+            *[dynamodb.get_item(TableName=table, Key={"LockID": {"S": lock_id}})["Item"]],
+            *batch["Responses"][table],
+            *pages("query", **by_key),
+        ]
+        for more in ({}, {"PaginationConfig": {"PageSize": 1}}):
+            whole = pages("scan", **more)
+            assert [each["LockID"]["S"] for each in whole] == [f"{bucket}/aaa", lock_id, f"{bucket}/zzz"]
+            found.append(whole[1])
+        return found
+
+    held = {"LockID": {"S": lock_id}, "Info": {"S": info}}
+    assert read() == [held] * 5
+    free = {"ConditionExpression": "attribute_not_exists(LockID) OR lease < :n"}
+    with pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException):
+        dynamodb.put_item(TableName=table, Item=own, ExpressionAttributeValues={":n": {"N": "1"}}, **free)
+    with pytest.raises(ClientError, match=r"ValidationException.*is kept here and its item is computed"):
+        dynamodb.put_item(TableName=table, Item=own)
+    s3.delete_object(Bucket=bucket, Key=f"{key}.tflock")
+    assert read() == [own] * 5
 
 
 def test_answers_carry_a_checksum_of_their_bytes_and_a_request_id(dynamodb):

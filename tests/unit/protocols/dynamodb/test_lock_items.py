@@ -8,7 +8,12 @@ import json
 import pytest
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.locks import Facet
 from lockhouse.core.principals import Grant, Right
+from lockhouse.core.records import Namespace
+from lockhouse.service import locks
+from lockhouse.service.callers import Caller
+from lockhouse.service.locks import TakeLock
 from tests.unit.protocols.dynamodb.desk import Desk, document, person
 
 STATE = "acme/a/terraform.tfstate"
@@ -26,7 +31,7 @@ def take(desk: Desk, lock_id: str, who=ANN, **more):
     )
 
 
-def show(desk: Desk, who=ANN, projection: str = "LockID, Info", lock_id: str = STATE):
+def show(desk: Desk, who=ANN, projection: str = "LockID, Info", lock_id: str = STATE, **more):
     return desk(
         "GetItem",
         who,
@@ -34,6 +39,7 @@ def show(desk: Desk, who=ANN, projection: str = "LockID, Info", lock_id: str = S
         Key={"LockID": {"S": lock_id}},
         ProjectionExpression=projection,
         TableName="locks",
+        **more,
     )
 
 
@@ -445,6 +451,142 @@ def test_an_ordinary_item_under_the_name_of_a_state_is_deleted_as_one(desk: Desk
     assert release(desk, ReturnValues="ALL_OLD").ok["Attributes"] == HOLDER["Item"]
     assert release(desk, ReturnValues="ALL_OLD").ok == {"Attributes": item}
     assert release(desk, ReturnValues="ALL_OLD").ok == {}
+
+
+NOTE = {"LockID": {"S": STATE}, "Owner": {"S": "ann"}}
+KEY = {"LockID": {"S": STATE}}
+
+
+def put_note(desk: Desk, item=NOTE, who=ANN, **more):
+    return desk("PutItem", who, TableName="locks", Item=item, **more)
+
+
+def lock_over_http(desk: Desk, key: str) -> None:
+    caller = Caller(ANN, desk.now, "http")
+    command = TakeLock(Address("acme", key), Facet.HTTP, document("H1", "").encode())
+    desk.store.write(lambda tx: locks.take(tx, caller, command))
+
+
+def walk(desk: Desk, who=ANN, limit: int = 1, **more) -> list[dict]:
+    """All items of a table, page by page; counts agree with what is shown."""
+    found: list[dict] = []
+    start: dict = {}
+    for _ in range(99):
+        page = desk("Scan", who, TableName="locks", Limit=limit, **start, **more).ok
+        assert page["Count"] == page["ScannedCount"] == len(page["Items"]) <= limit
+        found += page["Items"]
+        if "LastEvaluatedKey" not in page:
+            return found
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    raise AssertionError("the pages do not end")
+
+
+def reads(desk: Desk, key: str, who=ANN) -> list[list[dict]]:
+    """What each kind of read answers for a key, without a projection and with one of the key alone."""
+    named = {"LockID": {"S": key}}
+    by_key = {"KeyConditionExpression": "LockID = :l", "ExpressionAttributeValues": {":l": {"S": key}}}
+    found = []
+    for more in ({}, {"ProjectionExpression": "LockID"}):
+        found.append(
+            [each for each in [desk("GetItem", who, TableName="locks", Key=named, **more).ok.get("Item")] if each]
+        )
+        asked = {"locks": {"Keys": [named], **more}}
+        found.append(desk("BatchGetItem", who, RequestItems=asked).ok["Responses"]["locks"])
+        for search in (by_key, {}):
+            page = desk("Query" if search else "Scan", who, TableName="locks", **search, **more).ok
+            items = [each for each in page["Items"] if each["LockID"] == {"S": key}]
+            assert page["Count"] == page["ScannedCount"] == len(page["Items"])
+            found.append(items)
+        found.append([each for each in walk(desk, who, **more) if each["LockID"] == {"S": key}])
+    return found
+
+
+def test_one_key_shows_one_item_in_every_read_the_lock_while_it_is_held(desk: Desk):
+    put_note(desk)
+    assert reads(desk, STATE) == [[NOTE]] * 5 + [[KEY]] * 5
+    lock_over_http(desk, "a/terraform.tfstate")
+    held = show(desk, projection="LockID, Info").ok["Item"]
+    assert reads(desk, STATE) == [[held]] * 5 + [[KEY]] * 5
+    assert show(desk, projection="#o", ExpressionAttributeNames={"#o": "Owner"}).ok == {"Item": {}}
+    release(desk)
+    assert reads(desk, STATE) == [[NOTE]] * 5 + [[KEY]] * 5
+
+
+def test_a_digest_covers_an_ordinary_item_too_and_a_lock_of_that_name_covers_the_digest(desk: Desk):
+    key = f"{STATE}-md5"
+    note = {"LockID": {"S": key}, "Owner": {"S": "ann"}}
+    put_note(desk, note)
+    desk.keep("a/terraform.tfstate", b"{1}")
+    digest = {"LockID": {"S": key}, "Digest": {"S": hashlib.md5(b"{1}").hexdigest()}}
+    assert reads(desk, key)[:5] == [[digest]] * 5
+    assert put_note(desk, note).fault == "ValidationException"
+    assert release(desk, lock_id=key, ReturnValues="ALL_OLD").ok == {"Attributes": digest}
+    lock_over_http(desk, "a/terraform.tfstate-md5")
+    assert [list(each[0]) for each in reads(desk, key)[:5]] == [["LockID", "Info"]] * 5
+    assert show(desk, lock_id=key, projection="LockID, Digest").ok == {"Item": digest}
+
+
+def test_nothing_is_written_over_a_held_lock_and_conditions_are_about_the_lock(desk: Desk):
+    take(desk, "L1")
+    refused = put_note(
+        desk, ConditionExpression="attribute_not_exists(LockID)", ReturnValuesOnConditionCheckFailure="ALL_OLD"
+    )
+    assert (refused.fault, refused.body["Item"]) == ("ConditionalCheckFailedException", HOLDER["Item"])
+    change = {"UpdateExpression": "SET #o = :b", "ExpressionAttributeNames": {"#o": "Owner"}}
+    values = {"ExpressionAttributeValues": {":b": {"S": "bob"}}}
+    unheld = {**change, **values, "ConditionExpression": "attribute_not_exists(Info)"}
+    assert desk("UpdateItem", TableName="locks", Key=KEY, **unheld).fault == "ConditionalCheckFailedException"
+    for refused in (
+        put_note(desk),
+        put_note(desk, ConditionExpression="attribute_exists(Info)"),
+        put_note(desk, who=BOB),
+        desk("UpdateItem", TableName="locks", Key=KEY, **change, **values),
+        desk("BatchWriteItem", RequestItems={"locks": [{"PutRequest": {"Item": NOTE}}]}),
+    ):
+        assert refused.fault == "ValidationException"
+        assert f"'{STATE}' is kept here" in refused.message
+    assert release(desk).ok == {}
+    assert reads(desk, STATE) == [[]] * 10
+    assert put_note(desk).ok == {}
+
+
+def test_whoever_may_not_see_the_lock_sees_and_writes_the_ordinary_item(desk: Desk):
+    take(desk, "L1")
+    keeper = person("eve", (Grant("locks", "", (Right.WRITE,)), Grant("acme", "else", (Right.READ,))))
+    assert put_note(desk, who=keeper).ok == {}
+    assert walk(desk, keeper) == [NOTE]
+    assert walk(desk) == [HOLDER["Item"]]
+    release(desk)
+    assert walk(desk) == [NOTE]
+
+
+def test_pages_go_on_in_key_order_whatever_is_locked_or_deleted_between_them(desk: Desk):
+    desk.store.write(lambda tx: tx.create_namespace(Namespace("acme-b", desk.now)))
+    for key in ("foo", "foo!x", "foo-a", "foo-md5", "foo.b", "zoo"):
+        desk.keep(key)
+    notes = ["acme-b/n", "acme/foo", "acme/foo-b", "acme/m", "aaa", "zzz"]
+    for each in notes:
+        put_note(desk, {"LockID": {"S": each}})
+    digests = [f"acme/{key}-md5" for key in ("foo", "foo!x", "foo-a", "foo-md5", "foo.b", "zoo")]
+    expected = sorted({*notes, *digests}, key=str.encode)
+    for limit in (1, 2, 3, 50):
+        assert [each["LockID"]["S"] for each in walk(desk, limit=limit)] == expected
+    seen: list[str] = []
+    start: dict = {}
+    while True:
+        page = desk("Scan", TableName="locks", Limit=1, **start).ok
+        for item in page["Items"]:
+            key = item["LockID"]["S"]
+            seen.append(key)
+            release(desk, lock_id=key)  # an ordinary item is gone then
+            if key == "acme/foo":
+                lock_over_http(desk, "foo-md5")
+        if "LastEvaluatedKey" not in page:
+            break
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+    assert seen == expected
+    parts = [walk(desk, limit=2, Segment=at, TotalSegments=3) for at in range(3)]
+    assert sorted(each["LockID"]["S"] for part in parts for each in part) == sorted(digests)
 
 
 def test_a_digest_under_the_name_of_a_state_is_none(desk: Desk):

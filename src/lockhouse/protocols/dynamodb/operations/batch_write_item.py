@@ -18,7 +18,7 @@ from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import Constraints, table_name
 from lockhouse.protocols.dynamodb.faults import ConditionRefused
 from lockhouse.protocols.dynamodb.operations import delete_item
-from lockhouse.protocols.dynamodb.operations.put_item import Kept, put_kept
+from lockhouse.protocols.dynamodb.operations.put_item import Kept, put_kept, put_ordinary
 from lockhouse.protocols.dynamodb.values import Json, WireItem, read_item
 from lockhouse.service import lock_items, tables
 from lockhouse.service.lock_items import LOCK_ID
@@ -127,11 +127,10 @@ def _check_distinct(found: Mapping[str, Table], writes: list[_Write]) -> None:
 async def _write_all(call: Call, writes: list[_Write]) -> None:
     def write_ordinary(tx: Transaction) -> None:
         for write in puts + deletes:
-            table = tables.get(tx, call.caller, write.table)
             if write.item is not None:
-                tables.put_item(tx, call.caller, table, write.item)
+                put_ordinary(tx, call, write.table, write.item)
             else:
-                tables.delete_item(tx, call.caller, table, write.key)
+                tables.delete_item(tx, call.caller, tables.get(tx, call.caller, write.table), write.key)
 
     taken: list[Kept] = []
     try:

@@ -100,7 +100,7 @@ async def _release(call: Call, kept: _Kept, condition: Condition | None, *, want
 
 
 def _kept(tx: Reader, call: Call, name: str, key: Item) -> _Kept | None:
-    """What the key means: None for an ordinary item. A held lock comes before an item that somebody put there."""
+    """What the key means: None for an ordinary item. A lock or digest comes before an item that somebody put there."""
     table = tables.get(tx, call.caller, name)
     place = key_of(table.schema, key)
     address = lock_items.address_of(tx, table, inputs.string_key(key, LOCK_ID))
@@ -109,9 +109,9 @@ def _kept(tx: Reader, call: Call, name: str, key: Item) -> _Kept | None:
     shown = lock_items.show_lock(tx, call.caller, address)
     if shown.item is not None:
         return _Kept(address, shown.item, shown.lock_id, None)
-    if tx.item(name, place.hash, place.range) is not None:
-        return None
     target = lock_items.digest_address(address)
+    if tx.item(name, place.hash, place.range) is not None and lock_items.cover(tx, call.caller, address) is None:
+        return None
     if target is not None and tx.state(address) is None:
         return _Kept(address, lock_items.show_digest(tx, call.caller, target), "", target)
     return _Kept(address, None, "", None)

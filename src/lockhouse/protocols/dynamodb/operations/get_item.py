@@ -71,14 +71,14 @@ def load(tx: Reader, call: Call, name: str, key: Item, paths: Sequence[Path] | N
             shown = lock_items.show_lock(tx, call.caller, address)
         elif DIGEST in asked and target is not None:
             shown = Shown(lock_items.show_digest(tx, call.caller, target))
+        else:
+            # It is told that there is a lock, but not which, so that none was read.
+            shown = Shown(lock_items.cover(tx, call.caller, address))
         if shown.item is None and asked is not None and asked & {INFO, DIGEST}:
             return shown
     item = shown.item
     if item is None and (address is None or tables.may_read(call.caller, table, key)):
         item = tables.get_item(tx, call.caller, table, key)
-    if item is None and address is not None and paths is not None:
-        # Asked for neither Info nor Digest: it is told that there is a lock, but not which, so that none was read.
-        item = lock_items.show_seen(tx, call.caller, address)
     size = item_size(item or {})
     if item is not None and paths is not None:
         item = project(paths, item)

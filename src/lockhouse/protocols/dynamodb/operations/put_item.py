@@ -13,7 +13,7 @@ from lockhouse.core.attributes import Item, item_size
 from lockhouse.core.conditions import Condition, holds
 from lockhouse.core.items import MAX_ITEM_BYTES, Table, check_size, write_units
 from lockhouse.core.locks import Facet
-from lockhouse.core.ports import Reader
+from lockhouse.core.ports import Reader, Transaction
 from lockhouse.errors import AwsRefusal, LockHeld, NamespaceNotFound, RequestInvalid
 from lockhouse.protocols.dynamodb import inputs, wire
 from lockhouse.protocols.dynamodb.call import Call
@@ -24,6 +24,7 @@ from lockhouse.service import lock_items, tables
 from lockhouse.service.lock_documents import read_document
 from lockhouse.service.lock_items import DIGEST, INFO, LOCK_ID
 from lockhouse.service.locks import TakeLock, Taken
+from lockhouse.service.tables import Written
 
 _TABLE = Facet.TABLE
 _LOCK_ATTRIBUTES = frozenset({LOCK_ID, INFO})
@@ -63,9 +64,7 @@ async def put_item(call: Call, body: bytes) -> Mapping[str, Json]:
     kept = await put_kept(call, name, item, condition, wants_item=wanted.wants_item)
     if kept is not None:
         return inputs.capacity(wanted.ReturnConsumedCapacity, name, write_units(item_size(item)))
-    written = await call.house.write(
-        lambda tx: tables.put_item(tx, call.caller, tables.get(tx, call.caller, name), item, condition)
-    )
+    written = await call.house.write(lambda tx: put_ordinary(tx, call, name, item, condition))
     if not written.applied:
         raise ConditionRefused(written.old if wanted.wants_item else None)
     size = max(item_size(item), item_size(written.old or {}))
@@ -73,6 +72,12 @@ async def put_item(call: Call, body: bytes) -> Mapping[str, Json]:
     if wanted.ReturnValues == "ALL_OLD" and written.old is not None:
         return {"Attributes": write_item(written.old), **spent}
     return spent
+
+
+def put_ordinary(tx: Transaction, call: Call, name: str, item: Item, condition: Condition | None = None) -> Written:
+    """Put an ordinary item, unless what is kept here stands at its key."""
+    table = tables.get(tx, call.caller, name)
+    return tables.put_item(tx, call.caller, table, item, condition, lock_items.covers(tx, call.caller, table))
 
 
 def take(

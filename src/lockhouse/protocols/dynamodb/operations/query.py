@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from lockhouse.core.attributes import Item
-from lockhouse.core.conditions import attributes_of, holds
+from lockhouse.core.conditions import attributes_of
 from lockhouse.core.items import read_units
 from lockhouse.core.ports import Reader
 from lockhouse.errors import AwsRefusal
@@ -86,8 +86,7 @@ def _query(tx: Reader, call: Call, name: str, wanted: Query, after: Item | None)
     if address is not None:
         shown = lock_items.show_either(tx, call.caller, address)
         if shown.item is not None and after is None:
-            kept = (shown.item,) if keep is None or holds(keep, shown.item) else ()
-            return Answered(Page(kept, 1, 0), paths)
+            return Answered(tables.page_of(table, (shown.item,), window), paths)
         if not tables.may_read(call.caller, table, hash_key):
             return Answered(Page((), 0, 0), paths)
     return Answered(tables.query(tx, call.caller, table, hash_key, range_condition, window), paths)

@@ -1,12 +1,11 @@
-"""Scan: every item that the caller may see; in a lock table, held locks and digests follow the ordinary items."""
+"""Scan: every item that the caller may see; in a lock table, held locks and digests among the ordinary items."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from lockhouse.core.attributes import Item, item_size
-from lockhouse.core.conditions import Condition, holds
-from lockhouse.core.items import MAX_PAGE_BYTES, Table, key_of, read_units
+from lockhouse.core.attributes import Item
+from lockhouse.core.items import Table, key_of, read_units
 from lockhouse.core.ports import Reader
 from lockhouse.errors import AwsRefusal
 from lockhouse.protocols.dynamodb import inputs, legacy, wire
@@ -16,11 +15,9 @@ from lockhouse.protocols.dynamodb.operations.pages import Answered, write_page
 from lockhouse.protocols.dynamodb.values import Json
 from lockhouse.service import lock_items, tables
 from lockhouse.service.lock_items import LOCK_ID
-from lockhouse.service.tables import Page, Window
+from lockhouse.service.tables import Others, Window
 
 _MAX_SEGMENTS = 1_000_000
-_MAX_KEPT = 500
-"""Lock and digest items of one page: each is computed, and others wait meanwhile."""
 
 
 class Scan(inputs.Search, kw_only=True):
@@ -82,7 +79,6 @@ def _scan(tx: Reader, call: Call, name: str, wanted: Scan, after: Item | None) -
     keep = inputs.filter_of(wanted, wanted.ScanFilter, placeholders)
     paths = inputs.projection_of(wanted.ProjectionExpression, wanted.AttributesToGet, placeholders, table.schema)
     placeholders.check_used()
-    first = wanted.Segment in (None, 0)
     window = Window(
         limit=wanted.Limit or 0,
         after=after,
@@ -90,33 +86,17 @@ def _scan(tx: Reader, call: Call, name: str, wanted: Scan, after: Item | None) -
         segment=wanted.Segment or 0,
         segments=wanted.TotalSegments or 1,
     )
-    resumed = _resumed_at(tx, table, after)
-    page = Page((), 0, 0) if resumed else tables.scan(tx, call.caller, table, window)
-    if page.last is None and first and table.schema.is_lock_table:
-        page = _add_kept(tx, call, page, resumed, wanted.Limit or 0, keep)
-    return Answered(page, paths)
+    return Answered(tables.scan(tx, call.caller, table, window, _computed(tx, call, table, after)), paths)
 
 
-def _resumed_at(tx: Reader, table: Table, after: Item | None) -> str:
-    """The LockID of a lock or digest item after which to go on; empty while ordinary items are being shown."""
-    if after is None:
-        return ""
-    lock_id = after.get(LOCK_ID)
-    if lock_items.address_of(tx, table, lock_id) is None:
-        return ""
-    place = key_of(table.schema, after)
-    ordinary = tx.item(table.name, place.hash, place.range) is not None
-    return lock_id if isinstance(lock_id, str) and not ordinary else ""
+def _computed(tx: Reader, call: Call, table: Table, after: Item | None) -> Others | None:
+    cover = lock_items.covers(tx, call.caller, table)
+    if cover is None:
+        return None
+    lock_id = inputs.string_key(after or {}, LOCK_ID)
 
+    def walk() -> Iterator[tuple[bytes, Item]]:
+        for item in lock_items.every(tx, call.caller, lock_id or ""):
+            yield key_of(table.schema, tables.key_attributes(table, item)).hash, item
 
-def _add_kept(tx: Reader, call: Call, page: Page, resumed: str, limit: int, keep: Condition | None) -> Page:
-    items, scanned, size = list(page.items), page.scanned, page.size
-    end = min(limit or _MAX_KEPT + scanned, _MAX_KEPT + scanned)
-    for item in lock_items.every(tx, call.caller, resumed):
-        scanned += 1
-        size += item_size(item)
-        if keep is None or holds(keep, item):
-            items.append(item)
-        if scanned == end or size >= MAX_PAGE_BYTES:
-            return Page(tuple(items), scanned, size, {LOCK_ID: item[LOCK_ID]})
-    return Page(tuple(items), scanned, size)
+    return Others(walk, cover)

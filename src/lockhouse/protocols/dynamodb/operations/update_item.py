@@ -49,7 +49,8 @@ async def update_item(call: Call, body: bytes) -> Mapping[str, Json]:
         table = tables.get(tx, call.caller, name)
         check_changes(table.schema, frozenset(str(change.path[0]) for change in changes))
         check_paths(table.schema, tuple(change.path for change in changes))
-        return tables.update_item(tx, call.caller, table, key, changes, condition)
+        cover = lock_items.covers(tx, call.caller, table)
+        return tables.update_item(tx, call.caller, table, key, changes, condition, cover)
 
     written = await call.house.write(update)
     if not written.applied:
