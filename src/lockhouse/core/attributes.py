@@ -10,6 +10,7 @@ and an empty set does not exist.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from decimal import Clamped, Context, Decimal, Inexact, InvalidOperation, Overflow
@@ -149,34 +150,41 @@ def order(left: Value, right: Value) -> int | None:
     return None
 
 
-def size_of(value: Value) -> int:
-    """Bytes that a value counts for in DynamoDB's limits, without its name."""
+def _scalar_size(value: Value) -> int:
     match value:
         case str():
             return len(value.encode())
         case bytes():
             return len(value)
-        case bool() | None:
-            return 1
         case Decimal():
             digits = value.as_tuple().digits
             return (len("".join(map(str, digits)).strip("0")) + 1) // 2 + 1 + value.is_signed()
-        case list():
-            return 3 + sum(size_of(each) + 1 for each in value)
-        case dict():
-            return 3 + sum(len(name.encode()) + size_of(each) + 1 for name, each in value.items())
-        case StringSet():
-            return sum(map(size_of, value))
-        case NumberSet():
-            return sum(map(size_of, value))
-        case BinarySet():
-            return sum(map(size_of, value))
-    raise AssertionError(type(value))
+    return 1
 
 
-def item_size(item: Item) -> int:
-    """Bytes of a whole item: names and values."""
-    return sum(len(name.encode()) + size_of(value) for name, value in item.items())
+def item_size(item: Item, most: float = math.inf) -> int:
+    """Bytes of a whole item: names and values. Beyond `most` it is not counted to the end."""
+    size = 0
+    values: list[Value] = []
+    for name, value in item.items():
+        size += len(name.encode())
+        if isinstance(value, str):
+            size += len(value.encode())  # at once: that is all that a lock's item has
+        else:
+            values.append(value)
+    while values and size <= most:
+        match values.pop():
+            case list() as members:
+                size += 3 + len(members)
+                values.extend(members)
+            case dict() as members:
+                size += 3 + len(members) + sum(len(name.encode()) for name in members)
+                values.extend(members.values())
+            case StringSet() | NumberSet() | BinarySet() as members:
+                values.extend(members)
+            case scalar:
+                size += _scalar_size(scalar)
+    return size
 
 
 def copy_of(value: Value) -> Value:

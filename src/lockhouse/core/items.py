@@ -161,12 +161,16 @@ def _encoded_part(part: KeyAttribute, item: Item) -> bytes:
 
 def check_size(item: Item, *, updated: bool = False) -> None:
     """Refuse an item of more than 400 KB."""
-    if item_size(item) > MAX_ITEM_BYTES:
-        raise AwsRefusal(
-            "Item size to update has exceeded the maximum allowed size"
-            if updated
-            else "Item size has exceeded the maximum allowed size"
-        )
+    if item_size(item, MAX_ITEM_BYTES) > MAX_ITEM_BYTES:
+        raise item_too_large(updated=updated)
+
+
+def item_too_large(*, updated: bool) -> AwsRefusal:
+    return AwsRefusal(
+        "Item size to update has exceeded the maximum allowed size"
+        if updated
+        else "Item size has exceeded the maximum allowed size"
+    )
 
 
 def check_paths(schema: Schema, paths: tuple[Path, ...]) -> None:

@@ -1,7 +1,9 @@
 """Changes to one item: what SET, REMOVE, ADD and DELETE mean, applied to an item as a whole.
 
 Every right-hand side is computed from the item as it was before the update, list positions too; the item given is never
-changed. Source: Amazon DynamoDB developer guide, "Using update expressions in DynamoDB".
+changed. A few bytes of an expression can set one large value in a thousand places: so values are not copied, and an
+item that is too large is refused while it grows. Source: Amazon DynamoDB developer guide, "Using update expressions in
+DynamoDB".
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from lockhouse.core.attributes import (
     subtract,
 )
 from lockhouse.core.conditions import MISSING, At, Constant, Path, find
+from lockhouse.core.items import MAX_ITEM_BYTES, item_too_large
 from lockhouse.errors import AwsRefusal
 
 _NO_SUCH_ATTRIBUTE = "The provided expression refers to an attribute that does not exist in the item"
@@ -102,8 +105,16 @@ _HOLE = _Hole()
 
 
 def apply(changes: Sequence[Change], item: Item) -> Item:
-    """The item after the update. RequestInvalid (`request.invalid`) where a path or a type does not fit."""
-    computed = [_computed(change, item) for change in changes]
+    """The item after the update. RequestInvalid (`request.invalid`) where a path or a type does not fit, and where the
+    members of what is set alone make it too large."""
+    computed: list[Value] = []
+    least = 0
+    for change in changes:
+        value = _computed(change, item)
+        least += _least_size(value)
+        if least > MAX_ITEM_BYTES:
+            raise item_too_large(updated=True)
+        computed.append(value)
     fresh: Item = {name: copy_of(value) for name, value in item.items()}
     shortened: list[list[Value]] = []
     appended: list[tuple[int, list[Value], int, Value]] = []
@@ -165,25 +176,32 @@ def _computed(change: Change, item: Item) -> Value:
 def _evaluate(source: Source, item: Item) -> Value:
     match source:
         case Constant():
-            return copy_of(source.value)
+            return source.value
         case At():
             found = find(source.path, item)
             if found is MISSING:
                 raise AwsRefusal(_NO_SUCH_ATTRIBUTE)
-            return copy_of(found)
+            return found
         case IfNotExists():
             found = find(source.path, item)
-            return _evaluate(source.otherwise, item) if found is MISSING else copy_of(found)
+            return _evaluate(source.otherwise, item) if found is MISSING else found
         case ListAppend():
             first, second = _evaluate(source.first, item), _evaluate(source.second, item)
             if not isinstance(first, list) or not isinstance(second, list):
                 raise AwsRefusal(source.mismatch)
+            if len(first) + len(second) > MAX_ITEM_BYTES:
+                raise item_too_large(updated=True)
             return first + second
         case Sum():
             left, right = _evaluate(source.left, item), _evaluate(source.right, item)
             if not isinstance(left, Decimal) or not isinstance(right, Decimal):
                 raise AwsRefusal(_WRONG_TYPE)
             return subtract(left, right) if source.negative else add(left, right)
+
+
+def _least_size(value: Value) -> int:
+    """How many bytes a list, map or set counts for at the least. A set may have one member that is empty."""
+    return len(value) - 1 if value and isinstance(value, list | dict | frozenset) else 0
 
 
 def _added(found: object, change: Add) -> Value:

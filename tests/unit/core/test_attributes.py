@@ -18,7 +18,6 @@ from lockhouse.core.attributes import (
     number_text,
     parse_number,
     same,
-    size_of,
     subtract,
 )
 from lockhouse.errors import RequestInvalid
@@ -140,11 +139,29 @@ def test_values_of_different_types_are_never_the_same():
     assert same({"a": [Decimal("1.0")]}, {"a": [Decimal(1)]})
 
 
-def test_sizes_follow_the_manual():
-    assert size_of("ä") == 2
-    assert size_of(None) == size_of(True) == 1
-    assert size_of(Decimal(12345)) == 4
-    assert size_of(Decimal(-1)) == 3
-    assert size_of([]) == 3
-    assert size_of({"a": "b"}) == 3 + 1 + 1 + 1
-    assert item_size({"LockID": "abc"}) == 9
+@pytest.mark.parametrize(
+    ("value", "size"),
+    [
+        ("ä", 2),
+        (b"ab", 2),
+        (None, 1),
+        (True, 1),
+        (Decimal(12345), 4),
+        (Decimal(-1), 3),
+        ([], 3),
+        ([[], "a"], 3 + 1 + 3 + 1 + 1),
+        ({"a": "b"}, 3 + 1 + 1 + 1),
+        ({"a": {"ä": "b"}}, 3 + 1 + 1 + 3 + 2 + 1 + 1),
+        (StringSet(["a", "bc"]), 3),
+        (NumberSet([Decimal(1), Decimal(-1)]), 2 + 3),
+        (BinarySet([b"a"]), 1),
+    ],
+)
+def test_sizes_follow_the_manual(value, size):
+    assert item_size({"name": value}) == 4 + size
+    assert item_size({"LockID": "abc", "name": value}) == 9 + 4 + size
+
+
+def test_a_size_is_not_counted_further_than_anybody_asks():
+    assert 10 < item_size({"a": [StringSet(["b"])] * 1_000_000}, 10) < 5_000_000
+    assert item_size({"a": ["b"] * 3}, 10) == 10

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import copy
+import time
 from decimal import Decimal
 
 import pytest
 from hypothesis import given
 
-from lockhouse.core.attributes import BinarySet, Kind, NumberSet, StringSet
+from lockhouse.core.attributes import BinarySet, Kind, NumberSet, StringSet, item_size
 from lockhouse.core.conditions import (
     At,
     BeginsWith,
@@ -27,6 +28,7 @@ from lockhouse.core.conditions import (
     holds,
     project,
 )
+from lockhouse.core.items import MAX_ITEM_BYTES, check_size
 from lockhouse.core.updates import Add, Delete, IfNotExists, ListAppend, Remove, Set, Sum, apply
 from lockhouse.errors import RequestInvalid
 from tests.unit.core.test_attributes import items
@@ -76,6 +78,47 @@ def test_counters_lists_and_sets_grow_and_shrink():
         "fresh": Decimal(7),
         "m": Decimal(9),
     }
+
+
+LARGE_SET = NumberSet(map(Decimal, range(100_000)))
+
+
+def nested(depth: int) -> ListAppend | At:
+    """A list of twice as many members as the attribute `z` has, and so on."""
+    return ListAppend(IfNotExists(("no",), nested(depth - 1)), At(("z",))) if depth else At(("z",))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [Set((f"a{number}",), At(("z",))) for number in range(800)],
+        [Set(("m", f"a{number}"), IfNotExists(("no",), At(("z",)))) for number in range(800)],
+        [Set(("a",), nested(100))],
+        [Add((f"a{number}",), LARGE_SET) for number in range(500)],
+    ],
+)
+def test_one_large_value_in_many_places_is_refused_before_they_are_filled(changes):
+    item = {"LockID": "x", "m": {}, "z": [[] for _ in range(95_000)]}
+    began = time.process_time()
+    with pytest.raises(RequestInvalid, match="Item size to update has exceeded the maximum allowed size"):
+        check_size(apply(changes, item), updated=True)
+    assert time.process_time() - began < 2  # it was 28 seconds, and 5 GB
+
+
+def test_an_item_may_be_filled_to_its_very_limit():
+    ten = ["" for _ in range(10)]
+    room = MAX_ITEM_BYTES - item_size({"LockID": "x", "a": [], "b": []})
+    item = {"LockID": "x", "z": ten * (room // 20)}
+    changes = [
+        Set(("a",), At(("z",))),
+        Set(("b",), ListAppend(At(("z",)), Constant([""] * (room % 20)))),
+        Remove(("z",)),
+    ]
+    filled = apply(changes, item)
+    assert item_size(filled) == MAX_ITEM_BYTES
+    check_size(filled)
+    with pytest.raises(RequestInvalid, match="Item size has exceeded the maximum allowed size"):
+        check_size(filled | {"c": True})
 
 
 def test_a_set_that_loses_its_last_member_is_gone():

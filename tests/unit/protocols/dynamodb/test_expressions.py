@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from decimal import Decimal
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lockhouse.core.conditions import holds
+from lockhouse.core.updates import Set
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.dynamodb.expressions.condition import parse_condition
 from lockhouse.protocols.dynamodb.expressions.placeholders import Placeholders
@@ -133,7 +135,57 @@ def test_deep_and_long_expressions_are_refused_or_read_without_harm(text):
             "Invalid attribute type name found; type: x, valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}",
         ),
         ("a" + " " * 4096, "Expression size has exceeded the maximum allowed size; expression size: 4097"),
-        (" OR ".join(["a=:a"] * 151), "The expression contains too many operators; operator count: 301"),
+        ("a", 'Syntax error; token: "<EOF>", near: "a"'),
+        ("a = :a AND :a", 'Syntax error; token: "<EOF>", near: ":a"'),
+        ("a BETWEEN :n OR :m", 'Syntax error; token: "OR", near: ":n OR :m"'),
+        ("(NOT a = :a) = :n", 'Syntax error; token: "=", near: ") = :n"'),
+        (
+            "attribute_not_exists(a) = :n",
+            "The function is not allowed to be used this way in an expression; function: attribute_not_exists",
+        ),
+        (":l < a", "Incorrect operand type for operator or function; operator: <, operand type: L"),
+        (
+            f"a IN ({','.join([':n'] * 101)})",
+            "Incorrect number of operands for operator or function; operator or function: IN, number of operands: 102",
+        ),
+        *(
+            (
+                f"{function}(a, a)",
+                (
+                    "The first operand must be distinct from the remaining operands for this operator or function; operator: "
+                    f"{function}, first operand: [a]"
+                ),
+            )
+            for function in ("begins_with", "contains")
+        ),
+        (
+            "attribute_type(a, b)",
+            (
+                "Incorrect operand type for operator or function; operator or function: attribute_type, operand type: "
+                "{NS,SS,L,BS,N,M,B,BOOL,NULL,S}"
+            ),
+        ),
+        (
+            "attribute_type(a, :n)",
+            "Incorrect operand type for operator or function; operator or function: attribute_type, operand type: N",
+        ),
+        ("(" * 61 + "a = :a", "The expression is nested too deeply;"),
+        ("NOT " * 61 + "a = :a", "The expression is nested too deeply;"),
+        *(
+            (
+                f"{one} OR {' OR '.join(['a=:a'] * 150)}",
+                f"The expression contains too many operators; operator count: {300 + n}",
+            )
+            for one, n in (
+                ("a=:a", 1),
+                ("a=:a AND b=:n", 3),
+                ("NOT a=:a", 2),
+                ("a BETWEEN :n AND :n", 1),
+                ("a IN (:a, :n)", 1),
+                ("attribute_exists(a)", 1),
+                ("size(a) = :n", 2),
+            )
+        ),
     ],
 )
 def test_a_bad_condition_is_refused_in_the_words_of_aws(text, message):
@@ -143,8 +195,55 @@ def test_a_bad_condition_is_refused_in_the_words_of_aws(text, message):
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        f"NOT a = :a OR {' OR '.join(['a=:a'] * 149)}",  # 300 operators
+        f"a IN ({','.join([':n'] * 100)})",
+        *(" OR ".join([one] * 61) for one in ("(a = :a)", "NOT a = :a", "size(b) = :n")),
+        ":n = :n",
+        "a BETWEEN b AND :n OR a BETWEEN :n AND b OR a BETWEEN :n AND :n",
+        "NOT " * 60 + "a = :a",
+    ],
+)
+def test_a_condition_may_be_as_long_as_aws_takes_it(text):
+    parse_condition("ConditionExpression", text, placeholders())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SET " + ",".join(f"v{n} = if_not_exists(a, (b + :n))" for n in range(100)),
+        "SET a = (b + :n) - (c - (:n + :m)), b = list_append(a, (:l))",
+        "SET a = " + "(" * 60 + ":n" + ")" * 60,
+    ],
+)
+def test_an_update_may_nest_its_operands(text):
+    assert all(isinstance(change, Set) for change in parse_update(text, placeholders()))
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("ADD a b", 'Syntax error; token: "b", near: "a b"'),
+        (
+            "DELETE a :n",
+            (
+                "Incorrect operand type for operator or function; operator: DELETE, operand type: NUMBER, typeSet: "
+                "ALLOWED_FOR_DELETE_OPERAND"
+            ),
+        ),
+        (
+            "SET a = b - list_append(a, :l)",
+            "Incorrect operand type for operator or function; operator or function: -, operand type: L",
+        ),
+        (
+            "SET a = list_append(a)",
+            "Incorrect number of operands for operator or function; operator or function: list_append, number of operands: 1",
+        ),
+        ("SET a = #a(b)", 'Syntax error; token: "(", near: "#a(b"'),
+        ("SET a = (b", 'Syntax error; token: "<EOF>", near: "b"'),
+        ("SET a = " + "(" * 61, "The expression is nested too deeply;"),
+        ("SET a = " + "if_not_exists(b, " * 61, "The expression is nested too deeply;"),
         ("SET a = :a SET b = :a", 'The "SET" section can only be used once in an update expression;'),
         (
             "SET a = :a REMOVE a.b",
@@ -190,6 +289,15 @@ def test_a_bad_update_is_refused_in_the_words_of_aws(text, message):
         assert refused.value.message == f"Invalid UpdateExpression: {message}"
     else:
         assert refused.value.message.startswith("Invalid UpdateExpression: ")
+
+
+def test_an_update_of_many_hundred_paths_is_read_at_once():
+    began = time.process_time()
+    paths = ",".join(f"v{number}" for number in range(800))
+    assert len(parse_update(f"REMOVE {paths}", placeholders())) == 800
+    assert time.process_time() - began < 0.1  # it was half a second
+    with pytest.raises(RequestInvalid, match=r"path one: \[v799\], path two: \[v799, b\]"):
+        parse_update(f"REMOVE {paths},v799.b", placeholders())
 
 
 def test_placeholders_that_nothing_uses_are_refused():

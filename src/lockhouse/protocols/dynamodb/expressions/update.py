@@ -66,21 +66,32 @@ def parse_update(text: str, placeholders: Placeholders) -> tuple[Change, ...]:
 
 def check_overlaps(cursor: Cursor, paths: list[Path]) -> None:
     """Note the first two paths of which one lies in the other or contradicts it."""
-    for at, second in enumerate(paths):
-        for first in paths[:at]:
-            shown = (
-                "must remove or rewrite one of these paths; "
-                f"path one: {path_text(first)}, path two: {path_text(second)}"
-            )
-            for one, two in zip(first, second, strict=False):
-                if type(one) is not type(two):
-                    cursor.note(Wrong.PATHS, f"Two document paths conflict with each other; {shown}")
-                    return
-                if one != two:
-                    break
-            else:
-                cursor.note(Wrong.PATHS, f"Two document paths overlap with each other; {shown}")
-                return
+    whole: set[Path] = set()
+    after: dict[Path, type] = {}
+    """Beginnings of paths, and what stands after them: a name or an index. An expression may have a thousand paths:
+    too many to compare each with each."""
+    for at, path in enumerate(paths):
+        steps = [(path[:depth], type(step)) for depth, step in enumerate(path)]
+        clashes = path in whole or path in after
+        if clashes or any(start in whole or after.get(start, kind) is not kind for start, kind in steps):
+            _note_clash(cursor, paths[:at], path)
+            return
+        whole.add(path)
+        after.update(steps)
+
+
+def _note_clash(cursor: Cursor, earlier: list[Path], second: Path) -> None:
+    for first in earlier:
+        fork = next(((one, two) for one, two in zip(first, second, strict=False) if one != two), None)
+        if fork is not None and type(fork[0]) is type(fork[1]):
+            continue
+        clash = "overlap" if fork is None else "conflict"
+        cursor.note(
+            Wrong.PATHS,
+            f"Two document paths {clash} with each other; must remove or rewrite one of these paths; "
+            f"path one: {path_text(first)}, path two: {path_text(second)}",
+        )
+        return
 
 
 class _Reader:
