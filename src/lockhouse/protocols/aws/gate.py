@@ -1,8 +1,9 @@
 """The one gate of all AWS protocols: nothing passes that is not signed, and the signed scope chooses the service.
 
 The gate reads the claim, finds who the credential belongs to, verifies the signature over the request as it came and
-only then hands a `Call` to the service. Small bodies whose hash is part of the signature (DynamoDB, STS, IAM) are read
-here, up to `MAX_WHOLE_BYTES`. Each service renders its own refusals, also those that happen before it is reached.
+only then hands a `Call` to the service. A body whose hash is part of the signature and is not said (DynamoDB, STS,
+IAM) is read here, up to `MAX_WHOLE_BYTES`. Each service renders its own refusals, also those that happen before it is
+reached.
 Specification: PROTOCOLS 2.2 and 2.4; DESIGN "One port, every protocol".
 """
 
@@ -17,7 +18,7 @@ from typing import NoReturn, Protocol, TypeVar
 
 import msgspec
 
-from lockhouse.core.grace import Finish, expired
+from lockhouse.core.grace import Finish
 from lockhouse.core.principals import Identity
 from lockhouse.errors import CredentialExpired, CredentialUnknown, Problem, SignatureMalformed
 from lockhouse.protocols.aws.payload import whole_body
@@ -30,7 +31,7 @@ MAX_WHOLE_BYTES = 16 * 1024 * 1024 + 64 * 1024
 """The largest DynamoDB request (BatchWriteItem, 16 MB) and its wrapping."""
 MAX_FORM_BYTES = 32 * 1024
 """The largest form that nobody signed: an ID token of 16 KiB and its wrapping."""
-_WHOLE, _HASH = PayloadMode.WHOLE, PayloadMode.HASH
+_WHOLE = PayloadMode.WHOLE
 _UNKNOWN_SECRET = b"\0" * 40
 _log = logging.getLogger("lockhouse.aws")
 
@@ -55,8 +56,8 @@ class Keys(Protocol):
 
 
 class Call(msgspec.Struct):
-    """One verified request. `body` holds the whole body where the service wants it so, else it is empty and the service
-    reads `request.chunks()` under `payload`'s proof."""
+    """One verified request. `body` holds the whole body where the claim's mode is `WHOLE`, else it is empty and the
+    service reads `request.chunks()` under `payload`'s proof."""
 
     request: Request
     verified: Verified
@@ -72,8 +73,6 @@ class Service:
     serve: Callable[[Call], Awaitable[Response]]
     refuse: Callable[[Request, Problem | None], Response]
     """The service's answer to a problem; None stands for an internal error."""
-    whole: bool = False
-    """Whether the gate reads the body."""
     finish: Callable[[Request, bytes], Finish | None] = lambda _request, _body: None
     """What a request would finish whose credential has ended; None: nothing of that kind."""
 
@@ -86,7 +85,7 @@ class Gate:
         services: dict[str, Service],
         keys: Keys,
         now: Callable[[], float],
-        unsigned: Callable[[Request, bytes], Awaitable[Response]] | None = None,
+        unsigned: Callable[[Request, bytes], Awaitable[Response]],
     ) -> None:
         """`unsigned`: answers the one form that brings its own proof (STS AssumeRoleWithWebIdentity)."""
         self._services = services
@@ -101,7 +100,7 @@ class Gate:
             request.admit()
             headers = request.headers
             field = headers.first.get
-            if self._unsigned is not None and field(b"authorization") is None and _is_unsigned_form(request):
+            if field(b"authorization") is None and _is_unsigned_form(request):
                 return await self._unsigned(request, await whole_body(request.chunks(), MAX_FORM_BYTES))
             now = self._now()
             parts = Parts(request.method, request.raw_path, request.raw_query, headers)
@@ -109,7 +108,7 @@ class Gate:
             scope = claim.scope
             service = self._services.get(scope.service) or self._refuse_service(scope.service)
             body = b""
-            if service.whole:
+            if claim.mode is _WHOLE:
                 arrived = request.body
                 body = arrived if arrived is not None else await whole_body(request.chunks(), MAX_WHOLE_BYTES)
             key_id, token = scope.access_key_id, claim.session_token
@@ -120,7 +119,7 @@ class Gate:
                     found = await keys.asking(lambda: keys.access_key(key_id, token))
             except CredentialExpired:
                 found = await self._find_finishing(service, request, claim, body)
-            verified, who = self._verify(found, claim, parts, body, whole=service.whole)
+            verified, who = self._verify(found, claim, parts, body)
             trail.who, trail.protocol = who, service.name
             caller = Caller(
                 who,
@@ -146,21 +145,12 @@ class Gate:
         """As `access_key`, for a credential that has ended and may finish something."""
         keys, name, token = self._keys, claim.access_key_id, claim.session_token
         finish = service.finish(request, body)
-        if finish is None:
-            raise expired()
         return await keys.asking(lambda: keys.access_key(name, token, finish))
 
     def _verify(
-        self, found: tuple[bytes, Identity] | None, claim: Claim, parts: Parts, body: bytes, *, whole: bool
+        self, found: tuple[bytes, Identity] | None, claim: Claim, parts: Parts, body: bytes
     ) -> tuple[Verified, Identity]:
-        digest = ""
-        mode = claim.mode
-        if whole or mode is _WHOLE:
-            digest = hashlib.sha256(body).hexdigest()
-            if mode is _HASH and claim.payload != digest:
-                raise SignatureMalformed(
-                    "cannot accept this body: x-amz-content-sha256 is another hash", place="header"
-                )
+        digest = hashlib.sha256(body).hexdigest() if claim.mode is _WHOLE else ""
         if found is None:
             # The same work as for a known key, so that the answer's time does not tell which keys exist.
             with suppress(Problem):

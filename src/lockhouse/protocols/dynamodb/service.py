@@ -38,4 +38,4 @@ def dynamodb_service(house: House, *, account: str) -> Service:
             return wire.write_fault(Fault.INTERNAL, "Internal server error", request.request_id)
         return wire.write_problem(problem, request.request_id)
 
-    return Service("dynamodb", serve, refuse, whole=True, finish=finish_of)
+    return Service("dynamodb", serve, refuse, finish=finish_of)

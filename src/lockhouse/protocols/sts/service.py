@@ -44,4 +44,4 @@ def query_service(name: str, house: House, authenticator: Authenticator, account
     def refuse(request: Request, problem: Problem | None) -> Response:
         return write_problem(problem, request.request_id)
 
-    return Service(name, serve, refuse, whole=True)
+    return Service(name, serve, refuse)
