@@ -13,12 +13,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 from tests.e2e.clouds import Cloud, Lockhouse, Moto, lockhouse_program
-from tests.e2e.scenarios.mixed_fleet import Story, play
+from tests.e2e.scenarios.mixed_fleet import Story, play, play_on_plain_aws
 from tests.e2e.terraform import NEWEST
 from tests.e2e.toolchain.clients import terraform_program
 
@@ -55,7 +56,7 @@ def _on_plain_aws(scratch: Path, progress: Console) -> list[Story]:
     scratch.mkdir()
     server = Moto(scratch)
     try:
-        return _acts(_PLAIN, server.cloud, scratch, progress)
+        return _acts(_PLAIN, partial(play_on_plain_aws, server.cloud), scratch, progress)
     finally:
         server.stop()
 
@@ -64,18 +65,20 @@ def _on_lockhouse(scratch: Path, progress: Console) -> list[Story]:
     # By default a second run waits for its turn; here it is refused at once, so that there is something to see.
     server = Lockhouse(scratch / "server", settings={"LOCKHOUSE_LOCK_WAIT": "0"})
     try:
-        return _acts(_OURS, server.cloud, scratch, progress)
+        return _acts(_OURS, partial(_play, server.cloud), scratch, progress)
     finally:
         server.abandon()
 
 
-def _acts(name: str, cloud: Cloud, scratch: Path, progress: Console) -> list[Story]:
+def _play(cloud: Cloud, scratch: Path, *, existing: bool, tell: Callable[[str], None]) -> Story:
+    return play(cloud, cloud.new_place("demo"), scratch, existing=existing, tell=tell)
+
+
+def _acts(name: str, act: Callable[..., Story], scratch: Path, progress: Console) -> list[Story]:
     told = []
     for existing, title in _ACTS:
         progress.print(f"{name}, {title}")
-        story = play(
-            cloud, cloud.new_place("demo"), scratch / f"act-{len(told)}", existing=existing, tell=_teller(progress)
-        )
+        story = act(scratch / f"act-{len(told)}", existing=existing, tell=_teller(progress))
         told.append(story)
         progress.print(f"    in the state now: {_list(story.resources)}; lost: {_list(story.lost)}\n")
     return told

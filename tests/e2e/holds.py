@@ -12,9 +12,29 @@ import http.server
 import os
 import select
 import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+from tests.e2e.processes import Child
+
 _NOTHING_HAPPENED_SECONDS = 60
+
+
+class EndedBefore(AssertionError):
+    """The client ended before it came to the point."""
+
+
+def _wait(arrived: Callable[[float], bool], client: Child, point: str) -> None:
+    """`arrived` is asked with the seconds for which it may wait."""
+    deadline = time.monotonic() + _NOTHING_HAPPENED_SECONDS
+    while not arrived(0.1):
+        if not client.running and not arrived(0.0):
+            raise EndedBefore(f"it ended before it came to {point}:\n{client.said()}")
+        if time.monotonic() > deadline:
+            raise AssertionError(
+                f"nobody came to {point} in {_NOTHING_HAPPENED_SECONDS} s; it said so far:\n{client.said()}"
+            )
 
 
 class Hold:
@@ -34,10 +54,9 @@ class Hold:
         """The shell command that arrives and waits."""
         return f"echo arrived > '{self._arrived}' && read line < '{self._release}'"
 
-    def wait(self, seconds: float = _NOTHING_HAPPENED_SECONDS) -> None:
-        """Wait until the client is there."""
-        ready, _, _ = select.select([self._arrived_end], [], [], seconds)
-        assert ready, f"nobody arrived at {self._arrived.name} in {seconds} s"
+    def wait(self, client: Child) -> None:
+        """Wait until the client is there. Errors: `EndedBefore`."""
+        _wait(lambda seconds: bool(select.select([self._arrived_end], [], [], seconds)[0]), client, self._arrived.name)
         os.read(self._arrived_end, 4096)
 
     def release(self) -> None:
@@ -85,9 +104,9 @@ class Gate:
             f'  config = {{\n    address = "{address}"\n  }}\n}}\n'
         )
 
-    def wait(self, seconds: float = _NOTHING_HAPPENED_SECONDS) -> None:
-        """Wait until a client is there."""
-        assert self._arrived.wait(seconds), f"nobody came to the gate in {seconds} s"
+    def wait(self, client: Child) -> None:
+        """Wait until the client is there. Errors: `EndedBefore`."""
+        _wait(self._arrived.wait, client, "the gate")
 
     def open(self) -> None:
         """Answer all, now and later."""

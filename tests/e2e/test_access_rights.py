@@ -218,7 +218,7 @@ def test_a_credential_that_ends_in_the_middle_of_an_apply_writes_nothing_any_mor
         ann = stage.ready(Actor(f"{actor.name}-2", actor.credentials, actor.token), "one")
     ann.write("main.tf", resources("one", "two", waiting={"two": point.command}))
     running = ann.start_apply()
-    point.wait()
+    point.wait(running)
     if how == "revoked":
         stage.lockhouse.command("key", "revoke", actor.name).ok()
     _until_refused(stage, actor)

@@ -53,7 +53,7 @@ def test_a_second_apply_is_refused_and_waits_when_it_may(lockhouse, somebody, ho
     ann.write("main.tf", resources("one", waiting={"one": point.command})).init()
     bob.write("main.tf", resources("one", "two")).init()
     running = ann.start_apply()
-    point.wait()
+    point.wait(running)
     refused = bob.run("apply", "-auto-approve", "-input=false")
     assert refused.code == 1
     assert "workspace already locked" in refused.text
@@ -74,7 +74,7 @@ def test_a_force_unlock_fences_the_holder_and_parks_what_he_still_writes(lockhou
     ann.write("main.tf", resources("one", waiting={"one": point.command})).init()
     bob.write("main.tf", resources("two")).init()
     running = ann.start_apply()
-    point.wait()
+    point.wait(running)
     wrong = bob.run("force-unlock", "-force", "xyz")
     assert wrong.code == 1
     bob.ok("force-unlock", "-force", f"{lockhouse.namespace}/{name}")
@@ -148,7 +148,7 @@ def test_two_different_blocks_exclude_each_other(lockhouse, somebody, hold, one,
     bob = use(somebody("bob"), lockhouse, blocks[other]).write("main.tf", resource("zero") + resource("two"))
     bob.init()
     running = ann.start_apply()
-    point.wait()
+    point.wait(running)
     refused = bob.run("apply", "-auto-approve", "-input=false")
     point.release()
     ann.finish(running).ok()

@@ -26,7 +26,7 @@ def test_a_second_apply_without_any_lock_timeout_succeeds_in_its_turn(start_lock
     bob.write("main.tf", resources("one", "two")).init()
     line.behave()
     first = ann.start_apply()
-    point.wait()
+    point.wait(first)
     second = bob.start_apply()
     if kind == "http":
         line.wait_until_asked(f"LOCK /http/{server.namespace}/{name}")

@@ -105,7 +105,7 @@ def test_an_apply_that_outlasts_its_id_token_and_its_credentials_saves_and_unloc
     ).write("main.tf", resources("one", "two", waiting={"two": point.command}))
     job.init()
     apply = job.start_apply()
-    point.wait()
+    point.wait(apply)
     (held,) = [each for each in server.json("lock", "list") if each["key"] == "app/long.tfstate"]
     ends = time.time() + 900
     while time.time() < ends + 20:

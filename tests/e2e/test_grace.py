@@ -40,7 +40,7 @@ class Run:
         self.terraform.write("main.tf", resources("one", "two", waiting={"two": self.hold.command}))
         self.terraform.init()
         self.apply = self.terraform.start_apply()
-        self.hold.wait()
+        self.hold.wait(self.apply)
 
     def end(self) -> None:
         """Let the credential end, by giving it less than a second more, and wait until it has."""

@@ -40,7 +40,7 @@ def test_a_second_apply_is_refused_with_the_holder_and_waits_when_it_may(somebod
     ann.write("main.tf", resources("one", waiting={"one": point.command})).init()
     bob.write("main.tf", resources("one", "two")).init()
     running = ann.start_apply()
-    point.wait()
+    point.wait(running)
     refused = bob.run("apply", "-auto-approve", "-input=false")
     assert refused.code == 1
     assert "Error acquiring the state lock" in refused.text
@@ -62,7 +62,7 @@ def test_a_force_unlock_fences_the_holder_and_parks_what_he_still_writes(lockhou
     ann.write("main.tf", resources("one", waiting={"one": point.command})).init()
     bob.write("main.tf", resources("two")).init()
     running = ann.start_apply()
-    point.wait()
+    point.wait(running)
     bob.ok("force-unlock", "-force", "any-id")
     bob.apply()
     point.release()

@@ -34,7 +34,7 @@ def test_a_run_under_way_finishes_and_nobody_begins_until_it_ends(lockhouse: Loc
     ann.write("main.tf", resources("one", waiting={"one": point.command})).init()
     bob.write("main.tf", resources("one", "two")).init()
     running = ann.start_apply()
-    point.wait()
+    point.wait(running)
     lockhouse.command("maintenance", "start", f"{namespace}/app", "--reason", REASON, "--for", "2h").ok()
     point.release()
     ann.finish(running).ok()

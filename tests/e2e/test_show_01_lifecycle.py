@@ -159,7 +159,7 @@ def test_workspaces_a_lock_left_behind_and_a_move_to_local_and_back(request, dev
 
     alice.write("main.tf", gate.hcl + outputs(where="default"))
     killed = alice.start_apply()
-    gate.wait()
+    gate.wait(killed)
     killed.end()
     gate.open()
     (left,) = cloud.lock_ids(place, KEY)

@@ -62,7 +62,7 @@ def test_a_second_apply_is_refused_with_the_holder_or_comes_in_turn_with_a_lock_
     bob.init()
 
     running = alice.start_apply()
-    gate.wait()
+    gate.wait(running)
     held = cloud.lock_ids(place, KEY)
     refused = bob.run("apply", "-auto-approve", "-input=false")
     line.behave()
@@ -101,7 +101,7 @@ def test_a_second_apply_waits_its_turn_without_any_option(patient_lockhouse, dev
     bob.write("main.tf", outputs(who="bob")).init()
 
     first = alice.start_apply()
-    gate.wait()
+    gate.wait(first)
     second = bob.start_apply()
     line.wait_until_asked(lock_request(mode, place))
     assert second.running
@@ -128,7 +128,7 @@ def test_a_waiting_apply_that_is_interrupted_never_gets_the_lock(patient_lockhou
     bob.init()
 
     first = alice.start_apply()
-    point.wait()
+    point.wait(first)
     second = bob.start_apply()
     line.wait_until_asked("DynamoDB PutItem")
     second.end()
@@ -148,7 +148,7 @@ def test_states_of_one_table_do_not_block_each_other(cloud, developer, hold):
     bob.write("main.tf", resources("two")).init()
 
     running = alice.start_apply()
-    point.wait()
+    point.wait(running)
     bob.apply()
     point.release()
 
@@ -163,7 +163,7 @@ def test_a_lock_shows_its_document_byte_for_byte_through_table_and_lock_object(c
     alice.write("main.tf", resources("one", waiting={"one": point.command})).init()
 
     running = alice.start_apply()
-    point.wait()
+    point.wait(running)
     item = cloud.sdk("dynamodb").get_item(TableName=place.table, Key={"LockID": {"S": f"{place.bucket}/{KEY}"}})
     body = cloud.sdk("s3").get_object(Bucket=place.bucket, Key=f"{KEY}.tflock")["Body"].read().decode()
     point.release()

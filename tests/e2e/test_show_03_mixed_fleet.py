@@ -28,7 +28,7 @@ FLEETS = pytest.mark.parametrize(
 
 @ACTS
 def test_plain_s3_and_dynamodb_lose_a_change_of_a_mixed_fleet(moto, tmp_path, existing):
-    story = mixed_fleet.play(moto, moto.new_place("fleet"), tmp_path / "story", existing=existing)
+    story = mixed_fleet.play_on_plain_aws(moto, tmp_path / "story", existing=existing)
 
     assert story.alice.code == 0, story.alice.report()
     assert story.bob.code == 0, story.bob.report()

@@ -33,7 +33,7 @@ def body_of(server, entry: dict) -> dict:
 def overtake(cloud, alice, bob, place, point):
     """Alice stops inside her apply, Bob takes her lock away and applies, then Alice goes on."""
     running = alice.start_apply()
-    point.wait()
+    point.wait(running)
     (holder,) = cloud.lock_ids(place, KEY)
     unlocked = bob.ok("force-unlock", "-force", holder)
     assert "successfully unlocked" in unlocked.text
@@ -164,7 +164,7 @@ def test_what_is_written_after_a_force_unlock_is_parked_though_nobody_came_after
     alice.init()
     alice.write("main.tf", resources("from_alice", waiting={"from_alice": point.command}))
     running = alice.start_apply()
-    point.wait()
+    point.wait(running)
     lockhouse.command("lock", "force-unlock", place.bucket, KEY, "--reason", "nobody answers").ok()
     point.release()
     late = alice.finish(running)
