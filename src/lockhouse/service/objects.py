@@ -305,6 +305,18 @@ def set_tags(tx: Transaction, caller: Caller, address: Address, version_id: str,
 
     Errors: `access.denied`, `namespace.not_found`, `state.not_found`, `state.deleted`, `version.not_found`,
     `request.method` (a delete marker)."""
+    state, version = find_to_change(tx, caller, address, version_id, "tag")
+    tx.set_tags(state, version.seq, tags)
+    audit.note(tx, caller, "version.tag", address, subject=version.id)
+    return msgspec.structs.replace(version, tags=dict(tags))
+
+
+def find_to_change(
+    tx: Reader, caller: Caller, address: Address, version_id: str, doing: str
+) -> tuple[StateRecord, Version]:
+    """The newest version, or this one, for who writes something about it (`doing`, in words). Needs `write`.
+
+    Errors: as `set_tags`."""
     namespaces.address_in(tx, caller, address)
     require(caller.who, Right.WRITE, *address)
     state = tx.state(address)
@@ -313,17 +325,15 @@ def set_tags(tx: Transaction, caller: Caller, address: Address, version_id: str,
     version = find_version(tx, state, version_id) if version_id else tx.current(state, packed=False)
     if version is not None and version.is_delete_marker and version_id:
         raise MethodNotAllowed(
-            f"cannot tag version {version.id} of {address.lock_id}: it is a delete marker", allow="DELETE"
+            f"cannot {doing} version {version.id} of {address.lock_id}: it is a delete marker", allow="DELETE"
         )
     if version is None or version.is_delete_marker:
         raise StateDeleted(
-            f"cannot tag {address.lock_id}: it was deleted",
+            f"cannot {doing} {address.lock_id}: it was deleted",
             hint=f"lockhouse state undelete {address.words}",
             version_id=version.id if version else "",
         )
-    tx.set_tags(state, version.seq, tags)
-    audit.note(tx, caller, "version.tag", address, subject=version.id)
-    return msgspec.structs.replace(version, tags=dict(tags))
+    return state, version
 
 
 def check_conditions(address: Address, current: Version | None, conditions: Conditions) -> None:

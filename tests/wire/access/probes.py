@@ -108,6 +108,8 @@ def _s3_ask(route, key: str, holding: str) -> Ask:
         case "PutObjectTagging":
             body = b"<Tagging><TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet></Tagging>"
             headers = (("content-md5", _md5(body)),)
+        case "GetObjectAttributes" | "PutObjectAcl":
+            headers = (("x-amz-object-attributes", "ETag,ObjectSize"), ("x-amz-acl", "private"))
         case "PutBucketVersioning":
             body = b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
         case _ if route.method == "PUT" and route.place is Place.BUCKET:

@@ -180,7 +180,26 @@ def test_versions_are_always_kept(s3, bucket):
 def test_what_would_open_a_bucket_is_refused_and_what_keeps_it_private_is_taken(s3, bucket):
     s3.put_bucket_acl(Bucket=bucket, ACL="private")
     assert s3.get_bucket_acl(Bucket=bucket)["Grants"][0]["Permission"] == "FULL_CONTROL"
-    assert refused(s3.put_bucket_acl, Bucket=bucket, ACL="public-read")[:2] == ("NotImplemented", 501)
+    s3.put_bucket_acl(Bucket=bucket, ACL="bucket-owner-full-control")
+    policy = {name: s3.get_bucket_acl(Bucket=bucket)[name] for name in ("Owner", "Grants")}
+    s3.put_bucket_acl(Bucket=bucket, AccessControlPolicy=policy)
+    everybody = {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"}
+    logs = {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/s3/LogDelivery"}
+    for given in (
+        *[{"ACL": name} for name in ("public-read", "public-read-write", "authenticated-read", "log-delivery-write")],
+        *[{f"Grant{name}": 'id="somebody"'} for name in ("FullControl", "Read", "ReadACP", "Write", "WriteACP")],
+        *[
+            {"AccessControlPolicy": {**policy, "Grants": [*policy["Grants"], {"Grantee": each, "Permission": "READ"}]}}
+            for each in (everybody, logs, {"Type": "CanonicalUser", "ID": "somebody"})
+        ],
+    ):
+        code, status, said = refused(s3.put_bucket_acl, Bucket=bucket, **given)
+        assert (code, status) == ("AccessControlListNotSupported", 400)
+        assert said.startswith("The bucket does not allow ACLs: ")
+    created = refused(s3.create_bucket, Bucket="open-bucket", ACL="public-read")
+    assert created[:2] == ("InvalidBucketAclWithObjectOwnership", 400)
+    assert "open-bucket" not in [each["Name"] for each in s3.list_buckets()["Buckets"]]
+    assert policy == {name: s3.get_bucket_acl(Bucket=bucket)[name] for name in ("Owner", "Grants")}
     assert s3.get_bucket_logging(Bucket=bucket).get("LoggingEnabled") is None
     assert s3.get_bucket_request_payment(Bucket=bucket)["Payer"] == "BucketOwner"
     assert "Status" not in s3.get_bucket_accelerate_configuration(Bucket=bucket)

@@ -266,9 +266,21 @@ def test_versions_and_delete_markers(s3, bucket):
         assert (answer["HTTPStatusCode"], answer["HTTPHeaders"]["allow"]) == (405, "DELETE")
         assert answer["HTTPHeaders"]["x-amz-delete-marker"] == "true"
         assert answer["HTTPHeaders"]["last-modified"]
-    for ask in ("get_object_tagging", "get_object_acl"):
-        assert refused(getattr(s3, ask), Bucket=bucket, Key="o", VersionId=marker["VersionId"])[1] == 405
-    assert refused(s3.get_object_acl, Bucket=bucket, Key="never-there")[:2] == ("NoSuchKey", 404)
+    for ask, more in (
+        ("get_object_tagging", {}),
+        ("get_object_acl", {}),
+        ("put_object_acl", {"ACL": "private"}),
+        ("get_object_attributes", {"ObjectAttributes": ["ETag"]}),
+    ):
+        call = getattr(s3, ask)
+        assert refused(call, Bucket=bucket, Key="o", VersionId=marker["VersionId"], **more)[1] == 405
+        assert refused(call, Bucket=bucket, Key="o", **more)[:2] == ("NoSuchKey", 404)
+        assert refused(call, Bucket=bucket, Key="never-there", **more)[:2] == ("NoSuchKey", 404)
+        assert refused(call, Bucket=bucket, Key="o", VersionId="1.nonsense", **more)[:2] == ("NoSuchVersion", 404)
+    with pytest.raises(ClientError) as caught:
+        s3.get_object_attributes(Bucket=bucket, Key="o", ObjectAttributes=["ETag"])
+    fields = caught.value.response["ResponseMetadata"]["HTTPHeaders"]
+    assert (fields["x-amz-delete-marker"], fields["x-amz-version-id"]) == ("true", marker["VersionId"])
     assert refused(s3.get_object, Bucket=bucket, Key="o", VersionId="1.nonsense")[:2] == ("NoSuchVersion", 404)
     assert refused(s3.get_object, Bucket=bucket, Key="o", VersionId="null")[:2] == ("NoSuchVersion", 404)
     listed = s3.list_object_versions(Bucket=bucket)

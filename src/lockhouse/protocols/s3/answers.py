@@ -47,7 +47,9 @@ UNSET: Mapping[str, str] = {
 """The code of each sub-resource that is not set; its status is always 404."""
 
 ARGUMENTS: Mapping[str, str] = {
+    "acl": "AccessControlListNotSupported",
     "acl_missing": "MissingSecurityHeader",
+    "acl_of_new_bucket": "InvalidBucketAclWithObjectOwnership",
     "combination": "InvalidRequest",
     "configuration": "InvalidRequest",
     "key_too_long": "KeyTooLongError",
@@ -159,6 +161,10 @@ AWS_WORDS: Mapping[str, str] = {
     "NoSuchKey": "The specified key does not exist.",
     "BucketNotEmpty": "The bucket you tried to delete is not empty",
     "AccessDenied": "Access Denied",
+    "AccessControlListNotSupported": "The bucket does not allow ACLs",
+    "InvalidBucketAclWithObjectOwnership": (
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting"
+    ),
     "RequestTimeTooSkewed": "The difference between the request time and the current time is too large.",
     "InvalidRange": "The requested range is not satisfiable",
 }

@@ -23,7 +23,9 @@ from lockhouse.protocols.web import Headers
 MAX_BYTES = 256 * 1024
 _MAX_POLICY_BYTES = 20 * 1024
 _MAX_TAGS = 50
-_PRIVATE_ACLS = frozenset({"private", "bucket-owner-read", "bucket-owner-full-control", "log-delivery-write"})
+_OWNERS_ACLS = frozenset({"private", "bucket-owner-read", "bucket-owner-full-control"})
+"""Canned ACLs that give nothing to another than the owner. S3 takes the last one of them alone where a bucket's owner
+owns everything; `private` says the same, and older providers and tools always send it."""
 _REGION = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)
 _CORS_METHODS = frozenset({"GET", "PUT", "HEAD", "POST", "DELETE"})
 _LIFECYCLE_DAYS = {
@@ -34,7 +36,6 @@ _LIFECYCLE_DAYS = {
     "AbortIncompleteMultipartUpload": "DaysAfterInitiation",
 }
 """What a rule of a lifecycle can do, and where it says after how many days."""
-_PUBLIC_GROUPS = ("groups/global/AllUsers", "groups/global/AuthenticatedUsers")
 
 
 class Document(msgspec.Struct, frozen=True):
@@ -60,24 +61,42 @@ def read_document(document: Document, raw: bytes) -> None:
     document.check(xml.read_document(raw, document.root))
 
 
-def check_bucket_acl(headers: Headers) -> None:
-    """Canned ACLs that keep a bucket private are taken and have no effect; the others would be a lie."""
+def check_bucket_acl(headers: Headers, *, made: bool = False) -> None:
+    """Canned ACLs that say "the owner alone" are taken and have no effect; every other would be a lie.
+
+    `made`: of a bucket that is being made. Errors: `request.invalid`."""
     acl = headers.get("x-amz-acl")
-    if acl is not None and acl not in _PRIVATE_ACLS:
-        raise OperationUnsupported(
-            f"cannot make a bucket {acl}: access is a matter of grants here", hint="lockhouse key grant"
-        )
+    argument = "acl_of_new_bucket" if made else "acl"
+    if acl is not None and acl not in _OWNERS_ACLS:
+        raise _no_acls(f"cannot set the ACL {acl[:40]!r}", argument)
     if any(name.startswith(b"x-amz-grant-") for name in headers.first):
-        raise OperationUnsupported("cannot grant by ACL: access is a matter of grants here", hint="lockhouse key grant")
+        raise _no_acls("cannot grant by x-amz-grant-…", argument)
 
 
-def check_acl_document(raw: bytes) -> None:
-    """An ACL that gives nothing to the world. Errors: `request.document`, `request.unsupported`."""
-    xml.read_document(raw, "AccessControlPolicy")
-    if any(group.encode() in raw for group in _PUBLIC_GROUPS):
-        raise OperationUnsupported(
-            "cannot open a bucket to everybody: access is a matter of grants here", hint="lockhouse key grant"
+def check_acl(headers: Headers, raw: bytes) -> None:
+    """As `check_bucket_acl`, for an ACL in the headers or the body. Errors: `request.invalid`, `request.document`."""
+    check_bucket_acl(headers)
+    if raw:
+        document = xml.read_document(raw, "AccessControlPolicy")
+        grants = [grant for grants in document.all("AccessControlList") for grant in grants.all("Grant")]
+        for grant in grants:
+            grantee = grant.first("Grantee")
+            if grantee is None or grantee.value("ID") != OWNER_ID:
+                raise _no_acls("cannot grant to another than the owner", "acl")
+    elif "x-amz-acl" not in headers:
+        raise RequestInvalid(
+            "cannot set an ACL that is neither in x-amz-acl nor in the body",
+            hint="send x-amz-acl: private",
+            argument="acl_missing",
         )
+
+
+def _no_acls(what: str, argument: str) -> RequestInvalid:
+    return RequestInvalid(
+        f"{what}: access is a matter of grants here",
+        hint="lockhouse access grant NAME --role reader --on NAMESPACE/PREFIX; or leave the ACL out",
+        argument=argument,
+    )
 
 
 def private_acl() -> bytes:

@@ -24,6 +24,8 @@ _BY_NAME: dict[str, tuple[Need, ...]] = {
     "GetObject": (_OBJECT, needs.SEE_LOCK),
     "HeadObject": (_OBJECT, needs.SEE_LOCK),
     "GetObjectTagging": (need("an object", Right.READ),),
+    "GetObjectAcl": (need("an object", Right.READ),),
+    "GetObjectAttributes": (need("an object", Right.READ),),
     "PutObject": (_PUT, needs.TAKE),
     "CreateMultipartUpload": (_PUT,),
     "UploadPart": (_PUT,),

@@ -15,11 +15,12 @@ import msgspec
 from lockhouse.errors import MethodNotAllowed, OperationUnsupported, RequestInvalid
 from lockhouse.protocols.s3.call import Call
 from lockhouse.protocols.s3.documents import DOCUMENTS
-from lockhouse.protocols.s3.operations import bucket_documents, buckets, object_tagging, uploads
+from lockhouse.protocols.s3.operations import bucket_documents, buckets, object_acl, object_tagging, uploads
 from lockhouse.protocols.s3.operations.copy_object import copy_object
 from lockhouse.protocols.s3.operations.delete_object import delete_object
 from lockhouse.protocols.s3.operations.delete_objects import delete_objects
 from lockhouse.protocols.s3.operations.get_object import get_object, head_object
+from lockhouse.protocols.s3.operations.get_object_attributes import get_object_attributes
 from lockhouse.protocols.s3.operations.list_buckets import list_buckets
 from lockhouse.protocols.s3.operations.list_objects import list_objects_v1, list_objects_v2
 from lockhouse.protocols.s3.operations.list_versions import list_versions
@@ -93,7 +94,9 @@ _ROWS: tuple[Route, ...] = (
     Route(_O, "GET", "tagging", object_tagging.get_object_tagging, Access.READ, "GetObjectTagging"),
     Route(_O, "PUT", "tagging", object_tagging.put_object_tagging, Access.WRITE, "PutObjectTagging"),
     Route(_O, "DELETE", "tagging", object_tagging.delete_object_tagging, Access.WRITE, "DeleteObjectTagging"),
-    Route(_O, "GET", "acl", object_tagging.get_object_acl, Access.READ, "GetObjectAcl"),
+    Route(_O, "GET", "acl", object_acl.get_object_acl, Access.READ, "GetObjectAcl"),
+    Route(_O, "PUT", "acl", object_acl.put_object_acl, Access.WRITE, "PutObjectAcl"),
+    Route(_O, "GET", "attributes", get_object_attributes, Access.READ, "GetObjectAttributes"),
     Route(_O, "POST", "uploads", uploads.create_upload, Access.WRITE, "CreateMultipartUpload"),
     Route(_O, "PUT", "uploadId", uploads.upload_part, Access.WRITE, "UploadPart"),
     Route(_O, "PUT", COPY_PART, uploads.upload_part_copy, Access.WRITE, "UploadPartCopy"),
@@ -132,7 +135,6 @@ NOT_OFFERED = frozenset(
     {
         "abac",
         "analytics",
-        "attributes",
         "encryptionConfiguration",
         "intelligent-tiering",
         "inventory",

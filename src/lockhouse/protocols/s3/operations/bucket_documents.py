@@ -5,7 +5,7 @@ Source: Amazon S3 API Reference, GetBucket…, PutBucket…, DeleteBucket….
 
 from __future__ import annotations
 
-from lockhouse.errors import DocumentNotFound, RequestInvalid
+from lockhouse.errors import DocumentNotFound
 from lockhouse.protocols.aws import xml
 from lockhouse.protocols.s3 import documents, listing
 from lockhouse.protocols.s3.call import Call
@@ -59,16 +59,7 @@ async def get_acl(call: Call) -> Response:
 
 async def put_acl(call: Call) -> Response:
     await call.house.read(lambda tx: namespaces.require_admin(tx, call.caller, call.bucket))
-    documents.check_bucket_acl(call.request.headers)
-    raw = await call.body.whole(documents.MAX_BYTES)
-    if raw:
-        documents.check_acl_document(raw)
-    elif "x-amz-acl" not in call.request.headers:
-        raise RequestInvalid(
-            "cannot set an ACL that is neither in x-amz-acl nor in the body",
-            hint="send x-amz-acl: private",
-            argument="acl_missing",
-        )
+    documents.check_acl(call.request.headers, await call.body.whole(documents.MAX_BYTES))
     return Response(200)
 
 

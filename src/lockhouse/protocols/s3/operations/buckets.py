@@ -14,7 +14,7 @@ _DEFAULT_REGION = "us-east-1"
 
 async def create_bucket(call: Call) -> Response:
     """PUT /BUCKET, with the region in a CreateBucketConfiguration outside us-east-1."""
-    documents.check_bucket_acl(call.request.headers)
+    documents.check_bucket_acl(call.request.headers, made=True)
     if (call.request.headers.get("x-amz-bucket-object-lock-enabled") or "").lower() == "true":
         raise OperationUnsupported(
             "cannot lock objects for a time: versions are kept by retention here",

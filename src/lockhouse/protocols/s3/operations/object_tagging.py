@@ -1,4 +1,4 @@
-"""GetObjectTagging, PutObjectTagging, DeleteObjectTagging, GetObjectAcl. Source: Amazon S3 API Reference."""
+"""GetObjectTagging, PutObjectTagging, DeleteObjectTagging. Source: Amazon S3 API Reference."""
 
 from __future__ import annotations
 
@@ -16,13 +16,6 @@ async def get_object_tagging(call: Call) -> Response:
     version = await _read(call)
     headers = [(b"content-type", b"application/xml"), *_version(version)]
     return Response(200, headers, documents.write_tag_set(version.tags))
-
-
-async def get_object_acl(call: Call) -> Response:
-    """The same for every object that there is: access is a matter of grants."""
-    refuse_lock_key(call.key)
-    version = await _read(call)
-    return Response(200, [(b"content-type", b"application/xml"), *_version(version)], documents.private_acl())
 
 
 async def put_object_tagging(call: Call) -> Response:
