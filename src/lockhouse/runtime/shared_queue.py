@@ -3,8 +3,9 @@
 Each held request has a row in the store. Whoever asks for a free lock while a request of a living replica is in front
 of it is not given it. A release on this replica wakes its own first request at once; what others release is found by
 one query for the whole replica, every `POLL_SECONDS` while it holds anything. The same round says that the replica is
-alive: the requests of one that died stand in nobody's way for longer than `ALIVE_SECONDS`. That a lock is free is
-always decided by the command that takes it.
+alive: the requests of one that died stand in nobody's way for longer than `ALIVE_SECONDS`. It also removes what stands
+in the way and is held no more: a row that could not be removed when its request ended. That a lock is free is always
+decided by the command that takes it.
 """
 
 from __future__ import annotations
@@ -53,8 +54,7 @@ class SharedQueue:
             self._rounds = asyncio.create_task(self._poll())
 
     async def leave(self, waiter: Waiter) -> None:
-        """Out of the queue, joined or not; what cannot be removed now goes when this replica has been silent, or is
-        swept."""
+        """Out of the queue, joined or not; what cannot be removed now is when it stands in somebody's way."""
         place = waiter.request.id
         self._held.pop(place, None)
         with contextlib.suppress(Problem):
@@ -73,12 +73,28 @@ class SharedQueue:
                 if now - said >= SAY_SECONDS:
                     await self._engine.write(lambda tx, now=now: tx.say_alive(self._replica, now))  # type: ignore[misc]
                     said = now
-                for waiter in await self._engine.read(lambda tx, now=now: self._to_ask(tx, now)):  # type: ignore[misc]
+                asking, left = await self._engine.read(lambda tx, now=now: self._to_ask(tx, now))  # type: ignore[misc]
+                for waiter in asking:
                     waiter.woken.set()
+                if left:
+                    await self._engine.write(lambda tx, left=left: _dequeue(tx, left))  # type: ignore[misc]
             except Problem as problem:
                 _log.warning("Cannot look after held requests error=%s", problem.message)
+            except Exception:  # noqa: BLE001 - those that wait rely on the next round
+                _log.exception("Cannot look after held requests")
 
-    def _to_ask(self, tx: Reader, now: float) -> list[Waiter]:
-        """Those whose lock may be theirs now: free, nobody in front, and no maintenance in the way."""
-        found = (self._held.get(place) for place in tx.next_to_ask(self._replica, now - ALIVE_SECONDS))
-        return [each for each in found if each is not None and maintained(tx, each.request.address, now) is None]
+    def _to_ask(self, tx: Reader, now: float) -> tuple[list[Waiter], list[str]]:
+        """Those whose lock may be theirs now: free, nobody in front, and no maintenance in the way. And the places of
+        requests that ended, and stand in front of others all the same."""
+        places = tx.next_to_ask(self._replica, now - ALIVE_SECONDS)
+        found = [(place, self._held.get(place)) for place in places]
+        held = [each for _, each in found if each is not None]
+        return (
+            [each for each in held if maintained(tx, each.request.address, now) is None],
+            [place for place, each in found if each is None],
+        )
+
+
+def _dequeue(tx: Transaction, places: list[str]) -> None:
+    for place in places:
+        tx.dequeue(place)

@@ -14,17 +14,20 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet, Verdict
 from lockhouse.core.ports import Transaction
 from lockhouse.core.principals import Grant, Identity, Right
-from lockhouse.errors import BodyIncomplete
+from lockhouse.errors import BodyIncomplete, StorageUnavailable
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
 from lockhouse.service import namespaces
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Taken, Unlock
+from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.directory import open_directory
+from lockhouse.storage.memory import MemoryStore
 
 T = TypeVar("T")
 ALL = (Grant("*", "", (Right.ADMIN,)),)
 STATE = Address("acme", "app/terraform.tfstate")
+OTHER = Address("acme", "other/terraform.tfstate")
 
 
 class Late(Engine):
@@ -32,20 +35,44 @@ class Late(Engine):
 
     gate: asyncio.Event
     is_late: Callable[[object], bool] = staticmethod(lambda _: False)
+    waiting = False
 
     async def write(self, command: Callable[[Transaction], T]) -> T:
         result = await super().write(command)
         if self.is_late(result):
+            self.waiting = True
             await self.gate.wait()
         return result
+
+
+class Shared(MemoryStore):
+    """As a database that other servers use, too."""
+
+    reads_are_local = False
+
+
+class Away(Engine):
+    """A database that does not answer commands for a while."""
+
+    away = False
+    running = 0
+
+    async def write(self, command: Callable[[Transaction], T]) -> T:
+        if self.away:
+            raise StorageUnavailable("the database is away", hint="wait")
+        self.running += 1
+        try:
+            return await super().write(command)
+        finally:
+            self.running -= 1
 
 
 def caller(name: str) -> Caller:
     return Caller(Identity(name, name, f"key-{name}", ALL), 1000.0, "dynamodb")
 
 
-def wants(name: str) -> TakeLock:
-    return TakeLock(STATE, Facet.TABLE, b'{"ID":"%s"}' % name.encode())
+def wants(name: str, address: Address = STATE) -> TakeLock:
+    return TakeLock(address, Facet.TABLE, b'{"ID":"%s"}' % name.encode())
 
 
 @pytest.fixture
@@ -92,7 +119,8 @@ def test_a_lock_that_a_client_was_told_of_when_it_asked_again_is_not_given_back(
         cut_off = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), gone))
         await until(lambda: rooms.waiting.count)
         await rooms.release_lock(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
-        await until(lambda: held(engine) == "bob")
+        await until(lambda: engine.waiting)
+        assert held(engine) == "bob"
         left.set()
         engine.is_late = lambda _: False
         again = await rooms.take_lock(caller("bob"), wants("bob"), never)
@@ -119,11 +147,52 @@ def test_a_lock_is_given_back_whose_client_left_and_did_not_ask_again(engine: La
         cut_off = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), gone))
         await until(lambda: rooms.waiting.count)
         await rooms.release_lock(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
-        await until(lambda: held(engine) == "bob")
+        await until(lambda: engine.waiting)
+        assert held(engine) == "bob"
         left.set()
+        await asyncio.sleep(0)
         engine.gate.set()
         with pytest.raises(BodyIncomplete):
             await cut_off
         assert held(engine) == ""
+
+    asyncio.run(play())
+
+
+def test_a_request_that_ended_while_the_database_was_away_stands_in_nobodys_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its place in the queue of all servers could not be removed, and its server lives on."""
+    monkeypatch.setattr("lockhouse.runtime.shared_queue.POLL_SECONDS", 0.0)
+    engine = Away(Shared(), FileBlobs(tmp_path), now=lambda: 1000.0)
+    engine.store.write(lambda tx: namespaces.create(tx, caller("root"), "acme"))
+
+    async def play() -> None:
+        rooms, left = house(engine), asyncio.Event()
+
+        async def gone() -> None:
+            await left.wait()
+
+        for place in (STATE, OTHER):
+            await rooms.take_lock(caller("ann"), wants("ann", place), never)
+        leaving = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), gone))
+        staying = asyncio.create_task(rooms.take_lock(caller("eve"), wants("eve", OTHER), never))
+        await until(lambda: len(engine.store.read(lambda tx: [*tx.queue(STATE), *tx.queue(OTHER)])) == 2)
+        await until(
+            lambda: not engine.running and not any(each.woken.is_set() for each in rooms.waiting._waiters.values())
+        )
+        engine.away = True
+        left.set()
+        with pytest.raises(BodyIncomplete):
+            await leaving
+        engine.away = False
+        await rooms.release_lock(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
+        taken = await asyncio.wait_for(rooms.take_lock(caller("dora"), wants("dora"), never), 15)
+        assert taken is not None
+        assert taken.lock.name == "dora"
+        assert not staying.done()
+        staying.cancel()
+        await asyncio.wait([staying])
+        engine.stop()
 
     asyncio.run(play())
