@@ -65,6 +65,8 @@ from lockhouse.service.versions import Put, Refused, Written
 T = TypeVar("T")
 RESTORE_BYTES = 256 * 1024 * 1024
 """Largest version whose serial is rewritten for a restore (the bytes are held in memory for it)."""
+RESTORES = 5
+"""How often a restore is begun anew because somebody wrote while the bytes were made."""
 _FREED = frozenset({Verdict.RELEASED, Verdict.FORCED})
 Gone = Callable[[], Awaitable[None]]
 """Returns when the client has closed its connection."""
@@ -213,6 +215,19 @@ class House:
         """Make an old version current again under the highest serial plus one, while nobody holds the lock, or the
         caller by this lock id. Errors as `service.history.restore`,
         `request.invalid` for a version over `RESTORE_BYTES`."""
+        for _ in range(RESTORES):
+            result = await self._restore(caller, address, version_id, lock_id)
+            if result is not None:
+                return _accepted(result)
+        raise StorageUnavailable(
+            f"cannot restore version {version_id} of {address.lock_id}: somebody wrote it each time in the same moment",
+            hint=f"lock it and try again; who writes: lockhouse state versions {address.words}",
+        )
+
+    async def _restore(
+        self, caller: Caller, address: Address, version_id: str, lock_id: str
+    ) -> Written | Refused | None:
+        """As `service.history.restore`."""
         found = await self.read(lambda tx: objects.read(tx, caller, address, version_id))
         version = found.version
         if version.body is None:
@@ -226,7 +241,8 @@ class House:
                 f"{RESTORE_BYTES}",
                 hint=f"lockhouse state download {address.words} --version {version_id}, then terraform state push",
             )
-        intake = await self._with_serial(version.body, found.state.highest_serial + 1)
+        highest = found.state.highest_serial
+        intake = await self._with_serial(version.body, highest + 1)
         command = self.with_body(
             Put(
                 address=address,
@@ -238,7 +254,7 @@ class House:
             ),
             intake,
         )
-        return _accepted(await self.write(lambda tx: history.restore(tx, caller, command)))
+        return await self.write(lambda tx: history.restore(tx, caller, command, highest))
 
     async def _with_serial(self, body: Body, serial: int) -> Intake:
         given = await give_out(body, self.bodies)

@@ -150,8 +150,9 @@ def set_share_customer_key(tx: Transaction, caller: Caller, address: Address, *,
     return state
 
 
-def restore(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
-    """Write an old version's bytes (with the new serial already in them) as the current version.
+def restore(tx: Transaction, caller: Caller, command: Put, highest: int) -> Written | Refused | None:
+    """Write an old version's bytes (with the new serial already in them) as the current version. `highest`: the highest
+    serial that the new one was made for; None when it is no longer that, and nothing is done: somebody wrote meanwhile.
 
     Needs `write`. Errors: `write.locked` while anybody holds the lock (but by `command.lock_id`); `state.not_found`."""
     address = command.address
@@ -159,6 +160,8 @@ def restore(tx: Transaction, caller: Caller, command: Put) -> Written | Refused:
     lock = tx.lock(state).lock
     if lock is None or not command.lock_id or not lock.has_id(command.lock_id):
         refuse_while_locked(tx, state, caller.now)
+    if state.highest_serial != highest:
+        return None
     return objects.put(tx, caller, msgspec.structs.replace(command, override=True, unconditional=True, mark="rollback"))
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,12 +15,14 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet, Verdict
 from lockhouse.core.ports import Transaction
 from lockhouse.core.principals import Grant, Identity, Right
+from lockhouse.core.versions import Body, Version
 from lockhouse.errors import BodyIncomplete, StorageUnavailable
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
 from lockhouse.service import namespaces
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Taken, Unlock
+from lockhouse.service.versions import Put
 from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.directory import open_directory
 from lockhouse.storage.memory import MemoryStore
@@ -67,12 +70,45 @@ class Away(Engine):
             self.running -= 1
 
 
+class Meanwhile(Engine):
+    """Somebody else does something between two steps of the next command."""
+
+    act: Callable[[], Awaitable[object]] | None = None
+
+    async def write(self, command: Callable[[Transaction], T]) -> T:
+        act, self.act = self.act, None
+        if act is not None:
+            await act()
+        return await super().write(command)
+
+
 def caller(name: str) -> Caller:
     return Caller(Identity(name, name, f"key-{name}", ALL), 1000.0, "dynamodb")
 
 
 def wants(name: str, address: Address = STATE) -> TakeLock:
     return TakeLock(address, Facet.TABLE, b'{"ID":"%s"}' % name.encode())
+
+
+def state(serial: int, note: str = "") -> bytes:
+    return json.dumps(
+        {"version": 4, "serial": serial, "lineage": "line", "outputs": {"note": {"value": note}}}
+    ).encode()
+
+
+async def put(rooms: House, raw: bytes) -> Version:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield raw
+
+    command = Put(STATE, Body(0, b"", b""), rooms.engine.nonce())
+    return (await rooms.put(caller("ann"), command, chunks())).version
+
+
+async def current(rooms: House) -> bytes:
+    found = await rooms.get(caller("ann"), STATE)
+    given = await rooms.give_out(found.version)
+    assert isinstance(given, bytes)
+    return given
 
 
 @pytest.fixture
@@ -194,5 +230,36 @@ def test_a_request_that_ended_while_the_database_was_away_stands_in_nobodys_way(
         staying.cancel()
         await asyncio.wait([staying])
         engine.stop()
+
+    asyncio.run(play())
+
+
+@pytest.mark.parametrize("often", [1, 100])
+def test_a_restore_never_takes_a_serial_that_somebody_else_took_while_its_bytes_were_made(tmp_path: Path, often: int):
+    engine = Meanwhile(MemoryStore(), FileBlobs(tmp_path))
+    engine.store.write(lambda tx: namespaces.create(tx, caller("root"), "acme"))
+
+    async def play() -> None:
+        rooms = house(engine)
+        first = await put(rooms, state(1, "first"))
+        await put(rooms, state(2, "second"))
+        serial, left = 2, often
+
+        async def write() -> None:
+            nonlocal serial, left
+            serial, left = serial + 1, left - 1
+            await put(rooms, state(serial, "somebody else's"))
+            engine.act = write if left else None
+
+        engine.act = write
+        if often == 100:
+            with pytest.raises(StorageUnavailable, match="somebody wrote it"):
+                await rooms.restore(caller("ann"), STATE, first.id)
+            assert b"somebody else's" in await current(rooms)
+        else:
+            restored = await rooms.restore(caller("ann"), STATE, first.id)
+            assert restored.version.facts is not None
+            assert restored.version.facts.serial == 4
+            assert json.loads(await current(rooms)) == json.loads(state(4, "first"))
 
     asyncio.run(play())

@@ -26,9 +26,12 @@ def having(*rights: Right, prefix: str = ""):
     return caller("eve", grants=(Grant("acme", prefix, rights),))
 
 
-def restore(rooms, raw, by=None, lock_id=""):
+def restore(rooms, raw, by=None, lock_id="", highest=None):
     command = Put(STATE, body(raw), "r", read_facts(raw), lock_id=lock_id)
-    return rooms.store.write(lambda tx: history.restore(tx, by or caller(), command))
+    there = rooms.store.read(lambda tx: tx.state(STATE))
+    if highest is None:
+        highest = there.highest_serial if there is not None else 0
+    return rooms.store.write(lambda tx: history.restore(tx, by or caller(), command, highest))
 
 
 def park(rooms, raw: bytes = b"no state", address=STATE, **more) -> str:
@@ -47,6 +50,13 @@ def test_an_old_version_comes_back_as_a_new_one_whatever_its_lineage_is(rooms):
     result = restore(rooms, state(2, lineage="other"))
     assert isinstance(result, Written)
     assert (result.version.seq, result.version.origin.mark) == (2, "rollback")
+
+
+def test_nothing_is_restored_under_a_serial_that_was_used_meanwhile(rooms):
+    rooms.put(state(1))
+    rooms.put(state(2))
+    assert restore(rooms, state(2, note="old"), highest=1) is None
+    assert rooms.store.read(lambda tx: tx.state(STATE)).current == 2
 
 
 def test_nothing_is_restored_past_a_lock_but_by_who_names_it(rooms):
