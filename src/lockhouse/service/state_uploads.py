@@ -148,9 +148,13 @@ def write(tx: Transaction, caller: Caller, upload_id: str, command: Put) -> Writ
 
 
 def discard_pending(tx: Transaction, workspace: Workspace) -> None:
-    """The lock ended: what was announced under it can never become a version any more."""
+    """A lock ended: what was announced under it can never become a version any more. What was announced under the lock
+    that somebody has taken since can."""
+    state = tx.state(workspace.address)
+    lock = tx.lock(state).lock if state is not None else None
     for upload in tx.pending_uploads(workspace.address):
-        tx.save_state_upload(msgspec.structs.replace(upload, discarded=True))
+        if lock is None or upload.epoch != lock.epoch or not lock.has_id(upload.lock_id):
+            tx.save_state_upload(msgspec.structs.replace(upload, discarded=True))
 
 
 def get(tx: Reader, caller: Caller, upload_id: str) -> StateUpload:

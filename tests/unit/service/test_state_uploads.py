@@ -206,10 +206,22 @@ def test_an_announced_version_is_found_by_who_may_read_the_workspace(cloud):
             cloud.store.read(lambda tx, who=who, upload=upload: state_uploads.get(tx, who, upload))
 
 
+def test_what_was_announced_under_the_lock_that_came_after_is_not_discarded(cloud):
+    """The lock is released, and who waited for it has announced a version before the rest of the release."""
+    cloud.take()
+    cloud.announce(state(1))
+    cloud.release()
+    cloud.take(BOB, "run-2")
+    cloud.announce(state(2), BOB, "u2")
+    cloud.store.write(lambda tx: state_uploads.discard_pending(tx, cloud.workspace))
+    assert (cloud.kept("u1").discarded, cloud.kept("u2").discarded) == (True, False)
+
+
 def test_the_end_of_the_lock_discards_what_has_not_come(cloud):
     cloud.take()
     for upload, serial in (("u1", 1), ("u2", 2)):
         cloud.announce(state(serial), upload=upload)
     cloud.send(state(1))
+    cloud.release()
     cloud.store.write(lambda tx: state_uploads.discard_pending(tx, cloud.workspace))
     assert (cloud.kept("u1").discarded, cloud.kept("u2").discarded) == (False, True)
