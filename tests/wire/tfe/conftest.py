@@ -74,14 +74,18 @@ class Client:
         return self.announce(workspace, body, state=base64.b64encode(body).decode(), **attributes)
 
 
-@pytest.fixture
-def rig(tmp_path: Path) -> Iterator[Rig]:
-    made = Rig(tmp_path)
+def mounted(made: Rig) -> Rig:
     made.entrance = Entrance(made.house, made.authenticator, MASTER)
     room = TfeRoom(made.house, made.authenticator, MASTER, lambda: made.now, made.entrance)
     for path in PATHS:
         made.mount(path, room)
     made.mount(b"/http/", HttpRoom(made.house, made.authenticator, lambda: made.now))
+    return made
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Iterator[Rig]:
+    made = mounted(Rig(tmp_path))
     yield made
     made.close()
 

@@ -6,12 +6,12 @@ lock whose answer was lost is reported as one, and the way out is force-unlock (
 
 from __future__ import annotations
 
-from lockhouse.core.addresses import Address
+import msgspec
+
 from lockhouse.core.locks import Facet
-from lockhouse.core.ports import Reader
 from lockhouse.core.principals import Right, require
 from lockhouse.core.times import timestamp
-from lockhouse.errors import LockHeld, LockMismatch, LockNotFound, UnderMaintenance
+from lockhouse.errors import LockHeld, LockMismatch, LockNotFound, StorageUnavailable, UnderMaintenance
 from lockhouse.protocols.tfe.call import Call
 from lockhouse.protocols.tfe.operations.workspaces import by_id, respond_view
 from lockhouse.protocols.web import Response
@@ -41,7 +41,7 @@ async def lock(call: Call) -> Response:
     )
     command = TakeLock(view.workspace.address, Facet.WORKSPACE, info, lock_id, rejoin=False)
     try:
-        await call.house.take_lock(call.caller, command, call.request.disconnected)
+        taken = await call.house.take_lock(call.caller, command, call.request.disconnected)
     except UnderMaintenance:
         raise
     except LockHeld as held:
@@ -52,7 +52,13 @@ async def lock(call: Call) -> Response:
             hint="wait for it, or end it: terraform force-unlock "
             f"{view.workspace.address.namespace}/{view.workspace.name}",
         ) from None
-    return await respond_view(call, await by_id(call))
+    assert taken is not None
+    try:
+        view = await by_id(call)  # who waited for the lock is told what its holder wrote before
+    except StorageUnavailable:
+        # It cannot ask for this lock again: that would be a conflict with itself. So it is told, come what may.
+        view = msgspec.structs.replace(view, lock=msgspec.structs.replace(view.lock, lock=taken.lock))
+    return await respond_view(call, view)
 
 
 async def unlock(call: Call) -> Response:
@@ -82,13 +88,13 @@ async def unlock(call: Call) -> Response:
 
 
 async def force_unlock(call: Call) -> Response:
+    """Exactly the lock that was held when the request came is taken away, never one that was granted since."""
     view = await by_id(call)
     address = view.workspace.address
     require(call.caller.who, Right.FORCE_UNLOCK, *address)
-    held = await call.house.read(lambda tx: _is_held(tx, address))
-    if not held:
+    if view.lock.lock is None:
         raise _not_locked(view)
-    command = Unlock(address, Facet.WORKSPACE, force=True, reason=FORCE_REASON)
+    command = Unlock(address, Facet.WORKSPACE, id=view.lock.lock.id, force=True, reason=FORCE_REASON)
     await call.house.release_lock(call.caller, command)
     await _discard_pending(call, view)
     return await respond_view(call, await by_id(call))
@@ -98,11 +104,6 @@ def _more(held: LockHeld) -> str:
     """Where its CI job is, and what speaks for its being gone."""
     job, stale = held.details.get("job"), held.details.get("stale")
     return (f", job {job}" if job else "") + (f", stale: {stale}" if stale else "")
-
-
-def _is_held(tx: Reader, address: Address) -> bool:
-    state = tx.state(address)
-    return state is not None and tx.lock(state).lock is not None
 
 
 async def _discard_pending(call: Call, view: View) -> None:
