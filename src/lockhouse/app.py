@@ -61,6 +61,7 @@ from lockhouse.runtime.tracing import is_wanted
 from lockhouse.runtime.uses import Uses
 from lockhouse.sealing.ring import Ring
 from lockhouse.sealing.sources import choose_source, open_ring
+from lockhouse.service.renewal import renewed
 from lockhouse.signin import build_entrance, build_issuers, build_jobs
 from lockhouse.storage.blobs.opening import DATABASE as BLOB_ROWS
 from lockhouse.storage.blobs.opening import KeptBlobs, is_elsewhere, open_to_serve
@@ -158,6 +159,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             require_lock=settings.require_lock,
             sessions=_redis(settings.sessions_url) if settings.sessions_url else None,
             ring=ring,
+            renewed=renewed,
         )
         entrance = build_entrance(settings, house, authenticator, master)
         services = (

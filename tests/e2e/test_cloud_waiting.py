@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
 from tests.e2e.blocks import CloudBlock, HttpBackend, RemoteBackend, connect, use
@@ -11,6 +13,7 @@ from tests.e2e.clouds import Place
 from tests.e2e.scenarios.configurations import resources
 from tests.e2e.scenarios.life import resource
 from tests.e2e.terraform import LockMode, S3Backend
+from tests.eventually import eventually
 
 
 @pytest.mark.parametrize("kind", ["http", "cloud"])
@@ -56,3 +59,23 @@ def test_a_migration_between_two_blocks_for_the_same_state_does_not_wait_for_its
         ann.apply()
         assert ann.resources() == ["terraform_data.one"]
     assert lockhouse.cloud.lock_ids(place, key) == set()
+
+
+def test_a_token_that_is_revoked_while_its_lock_request_is_held_does_not_get_the_lock(start_lockhouse):
+    server = start_lockhouse(settings={"LOCKHOUSE_LOCK_WAIT": "50"})
+    url = f"{server.endpoint}/http/{server.namespace}/waited-for"
+
+    def ask(method: str, token: str) -> int:
+        return httpx.request(method, url, auth=("x", token), json={"ID": token[-8:]}, timeout=60).status_code
+
+    tokens = [server.json("token", "create", "--name", server.json("key", "create", "--name", each)["name"])
+              for each in ("holds", "waits")]  # fmt: skip
+    holds, waits = (each["token"] for each in tokens)
+    assert ask("LOCK", holds) == 200
+    with ThreadPoolExecutor() as threads:
+        held = threads.submit(ask, "LOCK", waits)
+        eventually(lambda: server.json("lock", "show", server.namespace, "waited-for")["waiters"], 30)
+        server.command("token", "revoke", tokens[1]["id"]).ok()
+        assert ask("UNLOCK", holds) == 200
+        assert held.result() == 401
+    assert ask("LOCK", holds) == 200

@@ -26,6 +26,7 @@ from lockhouse.sealing.ring import Ring
 from lockhouse.service import access, namespaces
 from lockhouse.service.access import HOUSE
 from lockhouse.service.callers import Caller
+from lockhouse.service.renewal import renewed
 from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.memory import MemoryStore
 
@@ -89,7 +90,8 @@ class Rig:
     async def _build(self) -> House:
         engine = Engine(self.store, self.blobs, now=lambda: self.now)
         engine.start()
-        return House(engine, lock_wait=self.lock_wait, max_body=64 * 1024 * 1024, ring=Ring([b"k" * 32]))
+        ring = Ring([b"k" * 32])
+        return House(engine, lock_wait=self.lock_wait, max_body=64 * 1024 * 1024, ring=ring, renewed=renewed)
 
     def mount(self, prefix: bytes, room: Handler) -> None:
         self.rooms.append((prefix, room))

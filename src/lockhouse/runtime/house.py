@@ -65,6 +65,8 @@ from lockhouse.service.versions import Put, Refused, Written
 T = TypeVar("T")
 RESTORE_BYTES = 256 * 1024 * 1024
 """Largest version whose serial is rewritten for a restore (the bytes are held in memory for it)."""
+YOUNG_SECONDS = 1.0
+"""Who asked so short a time ago need not be looked up anew."""
 RESTORES = 5
 """How often a restore is begun anew because somebody wrote while the bytes were made."""
 _FREED = frozenset({Verdict.RELEASED, Verdict.FORCED})
@@ -84,8 +86,9 @@ class House:
         require_lock: bool = False,
         sessions: Sessions | None = None,
         ring: Ring | None = None,
+        renewed: Callable[[Reader, Caller], Caller] = lambda _tx, caller: caller,
     ) -> None:
-        """Without a `ring` bodies are not sealed."""
+        """Without a `ring` bodies are not sealed. `renewed`: who asked, as it may act now (`service.renewal`)."""
         self.engine = engine
         self.sessions: Sessions = sessions or DatabaseSessions(engine)
         self.bodies = Bodies(engine.blobs, ring)
@@ -100,6 +103,7 @@ class House:
         self.max_body = max_body
         self.require_lock = require_lock
         """Whether new namespaces refuse writes without a lock."""
+        self._renewed = renewed
         self.waiting_notice = math.inf
         """Seconds after which somebody who waits for a lock is told of."""
         self.on_waiting: Callable[[Caller, Address, float], None] = lambda _caller, _address, _waited: None
@@ -109,6 +113,10 @@ class House:
 
     def write(self, command: Callable[[Transaction], T]) -> Awaitable[T]:
         return self.engine.write(command)
+
+    def still(self, tx: Reader, caller: Caller) -> Caller:
+        """The caller as it may act now, where its request came a while ago. Errors as `service.renewal.renewed`."""
+        return caller if self.engine.now() - caller.now < YOUNG_SECONDS else self._renewed(tx, caller)
 
     # Bodies ----------------------------------------------------------------------------------------------------------
 
@@ -140,13 +148,13 @@ class House:
     async def put_intake(self, caller: Caller, command: Put, intake: Intake) -> Written:
         """Write a version whose body was taken in already. Errors as `put`."""
         command = self.with_body(command, intake)
-        return _accepted(await self.write(lambda tx: objects.put(tx, caller, command)))
+        return _accepted(await self.write(lambda tx: objects.put(tx, self.still(tx, caller), command)))
 
     async def put_copy(self, caller: Caller, command: Put, source: Source) -> Written:
         """Write a version with the body of another; `command.body` and `command.facts` are those. Errors as `copied`
         and `service.copies.put`."""
         command = self.with_body(command, await self.copied(source))
-        return _accepted(await self.write(lambda tx: copies.put(tx, caller, command, source)))
+        return _accepted(await self.write(lambda tx: copies.put(tx, self.still(tx, caller), command, source)))
 
     def with_body(self, command: Put, intake: Intake) -> Put:
         """The command with what was taken in, bound to the version that it makes."""
@@ -190,7 +198,7 @@ class House:
             self._joined(parts, passed), sum(part.body.size for part in parts), expect_state=is_state_key(address.key)
         )
         command = settled(self.with_body(command, intake))
-        return _accepted(await self.write(lambda tx: uploads.complete(tx, caller, upload_id, command)))
+        return _accepted(await self.write(lambda tx: uploads.complete(tx, self.still(tx, caller), upload_id, command)))
 
     async def _joined(self, parts: Sequence[Part], passed: Callable[[Piece], object]) -> AsyncIterator[Piece]:
         for part in parts:
@@ -421,12 +429,13 @@ class House:
         """For a request that is held, at its place in the queue of all servers; None: another one's came first."""
         queue = self._queue
         if queue is None:
-            return await self.engine.write(lambda tx: locks.take(tx, caller, command))
+            return await self.engine.write(lambda tx: locks.take(tx, self._renewed(tx, caller), command))
 
         def take(tx: Transaction) -> Taken | None:
             place = waiter.request.id
             standing = partial(queue.queue, tx, command.address, caller.now, place)  # asked if the lock is free
-            return locks.take(tx, caller, command, behind=lambda: queues.is_behind(standing(), place))
+            renewed = self._renewed(tx, caller)
+            return locks.take(tx, renewed, command, behind=lambda: queues.is_behind(standing(), place))
 
         return await self.engine.write(take)
 

@@ -10,18 +10,27 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet, Verdict
 from lockhouse.core.ports import Transaction
-from lockhouse.core.principals import Grant, Identity, Right
+from lockhouse.core.principals import Credential, Grant, Identity, Principal, Right
 from lockhouse.core.versions import Body, Version
-from lockhouse.errors import BodyIncomplete, StorageUnavailable
+from lockhouse.errors import (
+    AccessDenied,
+    BodyIncomplete,
+    CredentialExpired,
+    CredentialUnknown,
+    Problem,
+    StorageUnavailable,
+)
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.house import House
 from lockhouse.service import namespaces
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock, Taken, Unlock
+from lockhouse.service.renewal import renewed
 from lockhouse.service.versions import Put
 from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.directory import open_directory
@@ -118,9 +127,9 @@ def engine(tmp_path: Path) -> Iterator[Late]:
         yield Late(directory.store, directory.blobs)
 
 
-def house(engine: Engine) -> House:
+def house(engine: Engine, *, known: bool = False) -> House:
     engine.start()
-    return House(engine, lock_wait=20.0, max_body=1 << 20)
+    return House(engine, lock_wait=20.0, max_body=1 << 20, renewed=renewed if known else lambda _tx, caller: caller)
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -261,5 +270,73 @@ def test_a_restore_never_takes_a_serial_that_somebody_else_took_while_its_bytes_
             assert restored.version.facts is not None
             assert restored.version.facts.serial == 4
             assert json.loads(await current(rooms)) == json.loads(state(4, "first"))
+
+    asyncio.run(play())
+
+
+REVOKED = "revoked"
+TAKEN = "taken away"
+OVER = "over"
+
+
+@pytest.mark.parametrize(
+    ("what", "refused"), [(REVOKED, CredentialUnknown), (TAKEN, AccessDenied), (OVER, CredentialExpired)]
+)
+def test_who_lost_its_rights_while_it_waited_does_not_get_the_lock(tmp_path: Path, what: str, refused: type[Problem]):
+    """Else the lock would be held by somebody who can neither write nor unlock."""
+    now = [1000.0]
+    engine = Engine(MemoryStore(), FileBlobs(tmp_path), now=lambda: now[0])
+    engine.store.write(lambda tx: namespaces.create(tx, caller("root"), "acme"))
+
+    async def play() -> None:
+        rooms = house(engine, known=True)
+        for name in ("ann", "bob", "eve"):
+            credential = Credential(f"key-{name}", name, "token", 1.0)
+            await rooms.write(lambda tx, each=name: tx.save_principal(Principal(each, each, ALL, 1.0)))
+            await rooms.write(lambda tx, each=credential: tx.save_credential(each))
+        await rooms.take_lock(caller("ann"), wants("ann"), never)
+        waiting = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), never))
+        await until(lambda: rooms.waiting.count)
+        behind = asyncio.create_task(rooms.take_lock(caller("eve"), wants("eve"), never))
+        await until(lambda: rooms.waiting.count == 2)
+        kept = engine.store.read(lambda tx: tx.credential("key-bob"))
+        assert kept is not None
+        if what == REVOKED:
+            await rooms.write(lambda tx: tx.save_credential(replace(kept, revoked_at=1.0)))
+        elif what == OVER:
+            await rooms.write(lambda tx: tx.save_credential(replace(kept, expires_at=1001.0)))
+            now[0] = 1001.0
+        else:
+            await rooms.write(lambda tx: tx.save_principal(Principal("bob", "bob", (), 1.0)))
+        await rooms.release_lock(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
+        with pytest.raises(refused):
+            await waiting
+        taken = await behind
+        assert taken is not None
+        assert taken.lock.name == "eve"
+
+    asyncio.run(play())
+
+
+def test_what_is_still_being_sent_when_its_credential_is_revoked_is_not_written(tmp_path: Path):
+    now = [1000.0]
+    engine = Engine(MemoryStore(), FileBlobs(tmp_path), now=lambda: now[0])
+    engine.store.write(lambda tx: namespaces.create(tx, caller("root"), "acme"))
+
+    async def play() -> None:
+        rooms = house(engine, known=True)
+        await rooms.write(lambda tx: tx.save_principal(Principal("ann", "ann", ALL, 1.0)))
+        await rooms.write(lambda tx: tx.save_credential(Credential("key-ann", "ann", "token", 1.0)))
+        await put(rooms, state(1))
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield state(2)[:20]
+            now[0] += 60.0
+            await rooms.write(lambda tx: tx.save_credential(Credential("key-ann", "ann", "token", 1.0, revoked_at=2.0)))
+            yield state(2)[20:]
+
+        with pytest.raises(CredentialUnknown):
+            await rooms.put(caller("ann"), Put(STATE, Body(0, b"", b""), "n"), slowly())
+        assert json.loads(await current(rooms)) == json.loads(state(1))
 
     asyncio.run(play())

@@ -173,7 +173,7 @@ async def upload(call: Call) -> Response:
     )
 
     def write(tx: Transaction) -> Written | Refused:
-        return state_uploads.write(tx, caller, given.upload_id, command)
+        return state_uploads.write(tx, call.house.still(tx, caller), given.upload_id, command)
 
     result = await call.house.write(write)
     if isinstance(result, Refused):
