@@ -126,7 +126,7 @@ def test_a_write_without_the_lock_is_parked_and_can_be_accepted_afterwards(rooms
         accept()
     again = Put(STATE, body(state(3)), "again", first.version.facts)
     with pytest.raises(WriteMaintenance):
-        rooms.store.write(lambda tx: history.restore(tx, caller(), again))
+        rooms.store.write(lambda tx: history.restore(tx, caller(), again, 1))
     end(rooms)
     assert isinstance(accept(), Written)
     assert rooms.get() == state(2)
