@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from lockhouse.storage.blobs import files
 from lockhouse.storage.blobs.files import FileBlobs
 
 
@@ -70,3 +73,37 @@ def test_the_directory_of_blobs_is_durable_before_anything_is_in_it(tmp_path: Pa
     root = tmp_path / "blobs"
     FileBlobs(root)
     assert synced == [(root.stat().st_ino, ("incoming",)), (tmp_path.stat().st_ino, ("blobs",))]
+
+
+def test_no_name_is_given_in_a_directory_that_another_thread_makes_before_that_is_durable(tmp_path: Path, monkeypatch):
+    blobs = FileBlobs(tmp_path / "blobs")
+    making, go_on = threading.Event(), threading.Event()
+    real = files.sync_directory
+
+    def slow(path: Path) -> None:
+        if path == tmp_path / "blobs":
+            making.set()
+            assert go_on.wait(60)
+        real(path)
+
+    monkeypatch.setattr(files, "sync_directory", slow)
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            first = pool.submit(blobs.put, "ab" + "0" * 30, [b"first"])
+            assert making.wait(60)
+            second = pool.submit(blobs.put, "ab" + "1" * 30, [b"second"])
+            with pytest.raises(TimeoutError):
+                second.result(0.5)
+        finally:
+            go_on.set()
+        first.result(60)
+        second.result(60)
+
+
+def test_a_directory_that_somebody_removed_while_it_was_empty_is_made_again(tmp_path: Path):
+    blobs = FileBlobs(tmp_path / "blobs")
+    blobs.put("ab" + "0" * 30, [b"first"])
+    blobs.delete("ab" + "0" * 30)
+    (tmp_path / "blobs" / "ab").rmdir()
+    blobs.put("ab" + "1" * 30, [b"second"])
+    assert [name for name, _ in blobs.names()] == ["ab" + "1" * 30]

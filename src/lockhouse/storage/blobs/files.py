@@ -43,12 +43,16 @@ class FileBlobs:
         self._given = Given()
         self.sweeping = threading.Lock()
         """Held by whoever removes blobs, and by whoever copies them and must find all that a snapshot refers to."""
+        self._making = threading.Lock()
+        self._made: set[str] = set()
+        """Names of directories whose own entries are durable: one that another thread has just made may not be."""
         if read_only:
             return
         for directory in (root, self._incoming):  # `parents` would make them readable for others
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left in self._incoming.iterdir():
             left.unlink()
+        self._made.update(each.name for each in root.iterdir())
         sync_directory(root)
         sync_directory(root.parent)
 
@@ -113,16 +117,20 @@ class FileBlobs:
     def _keep(self, incoming: Path, name: str) -> str:
         place = self._place(name)
         self._given.note(name)
-        try:
-            incoming.rename(place)
-        except FileNotFoundError:
-            place.parent.mkdir(mode=0o700, exist_ok=True)
-            if self._durable:
-                sync_directory(self._root)
-            incoming.rename(place)
+        self._make(place.parent)
+        incoming.rename(place)
         if self._durable:
             sync_directory(place.parent)
         return name
+
+    def _make(self, directory: Path) -> None:
+        if directory.name in self._made and directory.is_dir():
+            return
+        with self._making:
+            directory.mkdir(mode=0o700, exist_ok=True)
+            if self._durable:
+                sync_directory(self._root)
+            self._made.add(directory.name)
 
 
 class FileBlobWriter:
