@@ -368,7 +368,7 @@ def _only_alone(name: str) -> Any:  # noqa: ANN401 - the signature of the method
 
 LISTS = ("states", "leading_keys", "held_locks", "recent_lock_events", "parked_writes", "uploads", "items",
          "unnamed_states", "adoptable_states", "states_suggesting", "blob_names", "trash_due", "packing_due",
-         "kept_places", "data_keys", "overview")  # fmt: skip
+         "kept_places", "data_keys", "is_wrapping", "overview")  # fmt: skip
 """Reads of what is written while the structure is shared, and that no held row protects. (One parked write by its id is
 none of them: it never changes, is added while its address is held, and goes only by a command that runs alone.)"""
 for _name in LISTS:
