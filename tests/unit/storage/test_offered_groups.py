@@ -207,6 +207,26 @@ def test_of_an_offered_group_on_a_full_disk_only_what_does_not_fit_is_refused(tm
     disk.unregister()
 
 
+def test_an_offered_group_that_meets_a_full_disk_before_its_commit_is_left_to_the_writer(tmp_path: Path):
+    disk = BrokenDisk()
+    store = SqliteStore(tmp_path / "db", vfs=disk.name, fail_stop=pytest.fail, clock=Clock())
+    inbox = Inbox(store)
+
+    def fill(tx: Transaction) -> None:
+        for number in range(10_000):  # more than the cache holds
+            tx.set_document("a", str(number), bytes(4000))
+
+    with disk.filled():
+        assert not store.offer([(naming("one"), 1), (fill, 2)])
+        store.submit(fill, 2)
+        assert isinstance(inbox.wait_for(1)[2][2], StorageFull)
+    while not store.offer([(naming("two"), 3)]):  # until the writer has given its turn back
+        pass
+    assert names(store) == ["two"]
+    store.close()
+    disk.unregister()
+
+
 def test_a_closed_store_declines(tmp_path: Path):
     store = SqliteStore(tmp_path / "db")
     store.close()

@@ -141,6 +141,28 @@ def test_of_a_group_on_a_full_disk_only_what_does_not_fit_is_refused(tmp_path: P
     store.close()
 
 
+@pytest.mark.parametrize("swallowed", [False, True])
+def test_a_command_that_meets_a_full_disk_before_its_commit_is_refused_whatever_it_makes_of_it(
+    tmp_path: Path, disk: BrokenDisk, swallowed: bool
+):
+    store = SqliteStore(tmp_path / "db", vfs=disk.name, fail_stop=pytest.fail)
+    store.write(lambda tx: tx.set_document("a", "before", b"kept"))
+
+    def fill(tx: Transaction) -> str:
+        try:
+            for number in range(10_000):  # more than the cache holds
+                tx.set_document("a", str(number), bytes(4000))
+        except apsw.FullError as problem:
+            if not swallowed:
+                raise KeyError("something else") from problem
+        return "done"
+
+    with disk.filled(), pytest.raises(StorageFull):
+        store.write(fill)
+    assert store.write(lambda tx: (tx.document("a", "before"), tx.document("a", "0"))) == (b"kept", None)
+    store.close()
+
+
 def test_writes_resume_when_there_is_room_again(tmp_path: Path, disk: BrokenDisk, caplog: pytest.LogCaptureFixture):
     reserve = Reserve(tmp_path / "reserve", 1024 * 1024)
     reserve.take()
