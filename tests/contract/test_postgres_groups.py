@@ -81,7 +81,7 @@ def leave(key: str, name: str) -> Command:
         state, record = known
         outcome = release(record, Release(Facet.HTTP, name, 2.0, 0, id=name))
         assert tx.save_lock(state, outcome.record, record.epoch)
-        tx.save_recollection(name, address, replace(found, owed=found.owed + 1), 2.0)
+        tx.save_recollection(name, address, replace(found, pin_seq=found.pin_seq + 1), 2.0)
         tx.add_lock_event(state, replace(event("released"), lock_id=name))
         return str(outcome.verdict)
 

@@ -64,7 +64,7 @@ def test_a_replica_that_is_gone_takes_its_requests_with_it(store: Store):
 
 def test_what_a_credential_saw_is_kept_for_each_address_until_it_is_forgotten(store: Store):
     store.write(lambda tx: (tx.ensure_state(HOME), tx.ensure_state(OTHER)))
-    seen = Recollection(read_id="L1", read_at=5.0, refused_info=b"\x00{}", owed=-1)
+    seen = Recollection(read_id="L1", read_at=5.0, refused_info=b"\x00{}", owed_to={"Terraform/1.15.5": -1})
     assert store.read(lambda r: r.recollection("c1", HOME)) is None
     store.write(lambda tx: tx.save_recollection("c1", HOME, seen, 5.0))
     store.write(lambda tx: tx.save_recollection("c1", OTHER, replace(seen, read_id="L2"), 6.0))

@@ -14,7 +14,6 @@ from textwrap import fill, wrap
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 _AGES = (("days", 86400), ("hours", 3600), ("minutes", 60), ("seconds", 1))
-_PROGRAMS = ("Terraform/", "OpenTofu/", "terraform/", "opentofu/")
 _PATIENCE = 1.0
 _GAP = 2
 _PROSE = 20
@@ -164,13 +163,6 @@ def ago(time_text: str, now: float | None = None) -> str:
         if passed >= 2 * seconds:
             return f"{short(time_text)} ({passed // seconds:.0f} {unit} ago)"
     return short(time_text)
-
-
-def program(agent: str) -> str:
-    """The part of a client's name for itself that people know: Terraform's is behind those of its libraries."""
-    words = agent.split()
-    known = (word for word in words if word.startswith(_PROGRAMS))
-    return next(known, words[0] if words else "")
 
 
 def progress(pieces: Iterator[bytes], total: int, what: str) -> Iterator[bytes]:

@@ -121,8 +121,8 @@ class Recollection(msgspec.Struct, frozen=True, omit_defaults=True):
     """The lock that it was refused for, with its document, until `refused_until`."""
     refused_info: bytes = b""
     refused_until: float = 0.0
-    owed: int = 0
-    """Refusals and releases less readings (`runtime.memory.Refusals`)."""
+    owed_to: dict[str, int] = {}
+    """By program: refusals and releases less readings (`runtime.memory.Refusals`)."""
 
 
 class QueueReader(Protocol):

@@ -34,7 +34,7 @@ from lockhouse.runtime.facts import FactsReader
 from lockhouse.runtime.intake import BUFFERED_BYTES, Intake, take_in
 from lockhouse.runtime.outgoing import give_out
 from lockhouse.runtime.outputs import OutputsReader
-from lockhouse.runtime.recollections import InMemory, InStore, Recollections
+from lockhouse.runtime.recollections import Asker, InMemory, InStore, Recollections
 from lockhouse.runtime.sessions import DatabaseSessions
 from lockhouse.runtime.shared_queue import SharedQueue
 from lockhouse.runtime.streams import Piece, Stream
@@ -366,7 +366,7 @@ class House:
             refusal = refusal or await self._holder(command)
             held = (read_document(refusal.info).id, refusal.info)
             now = self.engine.now()
-            await self.recollections.refused(caller.who.credential, address, command.facet, held, now)
+            await self.recollections.refused(Asker.of(caller), address, command.facet, held, now)
             raise refusal
         self.recollections.took(caller.who.credential, address, taken.lock.holds[-1].id)
         self.waiting.saw_grant(address, caller)
@@ -512,12 +512,12 @@ class House:
                 named = msgspec.structs.replace(command, last_read=last_read)
             verdict = (locks.release if kept is None else locks.release_held)(tx, caller, named)
             if verdict is not None:
-                self.recollections.releases(tx, credential, address, command.facet, caller.now)
+                self.recollections.releases(tx, Asker.of(caller), address, command.facet, caller.now)
             return verdict
 
         verdict = await self.engine.write(act)
         if verdict is not None:
-            self.recollections.released(credential, address, command.facet)
+            self.recollections.released(Asker.of(caller), address, command.facet)
         if verdict in _FREED:
             self.waiting.wake(address)
         return verdict
@@ -534,7 +534,7 @@ class House:
     async def saw_lock(self, caller: Caller, address: Address, shown: tuple[str, bytes] | None) -> bytes | None:
         """The document of what `locks.show` found, remembered as read; for whoever was refused a moment ago and finds
         nothing now, that of the lock that was in its way."""
-        seen = await self.recollections.saw(caller.who.credential, address, shown, caller.now)
+        seen = await self.recollections.saw(Asker.of(caller), address, shown, caller.now)
         return None if seen is None else seen[1]
 
 

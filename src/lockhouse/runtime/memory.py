@@ -57,12 +57,13 @@ class Pins(_Recent[tuple[int, float]]):
 
 
 class Refusals(_Recent[tuple[str, bytes, float, int]]):
-    """(credential, address) → the lock that it was refused for a moment ago: its id and document.
+    """(credential and program, address) → the lock that it was refused for a moment ago: its id and document.
 
     S3 and DynamoDB clients read the holder in a second request, and give up instead of trying again when they find
     nothing. So whoever was just refused is still shown, once, who it was, when that lock was released in between. Runs
     may share a credential, and an unlock reads too: so every refusal and release counts one up, every reading one
-    down, and the answer is owed while the balance is positive.
+    down, and the answer is owed while the balance is positive. Whatever else reads with that credential (a script with
+    the AWS CLI, say) is another program and counts for itself.
     """
 
     def __init__(self, capacity: int = CAPACITY) -> None:

@@ -9,22 +9,41 @@ grant tells is not stored twice: the lock itself says whose it is, and when it w
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.agents import program
 from lockhouse.core.locks import Facet
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.queues import Recollection
 from lockhouse.core.versions import Version
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.memory import PIN_SECONDS, REFUSAL_SECONDS, LastReads, Pins, Refusals
+from lockhouse.service.callers import Caller
 
 RANGED_BYTES = 5 * 1024 * 1024
 """AWS's Go SDK fetches larger objects in ranges, others in one request (other SDKs: from 8 MiB)."""
+_PROGRAMS = 8
+"""Of how many programs of one credential at one address the refusals are remembered."""
 _ASKING = (Facet.TABLE, Facet.LOCKFILE)
 """The facets whose clients ask who holds a lock in a request of its own."""
+
+
+class Asker(NamedTuple):
+    """Who is refused, reads and releases: runs that share a credential are one, other programs with it are not."""
+
+    credential: str
+    program: str
+
+    @classmethod
+    def of(cls, caller: Caller) -> Asker:
+        return cls(caller.who.credential, program(caller.agent))
+
+    @property
+    def name(self) -> str:
+        return f"{self.credential} {self.program}"
 
 
 class Recollections(Protocol):
@@ -35,7 +54,7 @@ class Recollections(Protocol):
         ...
 
     async def saw(
-        self, credential: str, address: Address, shown: tuple[str, bytes] | None, now: float
+        self, who: Asker, address: Address, shown: tuple[str, bytes] | None, now: float
     ) -> tuple[str, bytes] | None:
         """It asks for the lock, and there is this one (id, document). Answers what to show: for whoever was refused a
         moment ago and finds nothing now, the lock that was in its way."""
@@ -46,17 +65,17 @@ class Recollections(Protocol):
         ...
 
     async def refused(
-        self, credential: str, address: Address, facet: Facet, held: tuple[str, bytes], now: float
+        self, who: Asker, address: Address, facet: Facet, held: tuple[str, bytes], now: float
     ) -> None: ...
-    async def told(self, credential: str, address: Address) -> None:
+    async def told(self, who: Asker, address: Address) -> None:
         """The refusal itself named the holder."""
         ...
 
-    def releases(self, tx: Transaction, credential: str, address: Address, facet: Facet, now: float) -> None:
+    def releases(self, tx: Transaction, who: Asker, address: Address, facet: Facet, now: float) -> None:
         """It releases, in this transaction."""
         ...
 
-    def released(self, credential: str, address: Address, facet: Facet) -> None:
+    def released(self, who: Asker, address: Address, facet: Facet) -> None:
         """It has released, and that is committed."""
         ...
 
@@ -78,35 +97,33 @@ class InMemory:
         self.last_reads.note(credential, address, lock_id)
 
     async def saw(
-        self, credential: str, address: Address, shown: tuple[str, bytes] | None, now: float
+        self, who: Asker, address: Address, shown: tuple[str, bytes] | None, now: float
     ) -> tuple[str, bytes] | None:
         if shown is None:
-            shown = self.refusals.owed(credential, address, now)
+            shown = self.refusals.owed(who.name, address, now)
         else:
-            self.refusals.read(credential, address)
+            self.refusals.read(who.name, address)
         if shown is not None:
-            self.last_reads.note(credential, address, shown[0])
+            self.last_reads.note(who.credential, address, shown[0])
         return shown
 
     def last_read(self, tx: Reader, credential: str, address: Address) -> str:
         del tx
         return self.last_reads.get(credential, address) or ""
 
-    async def refused(
-        self, credential: str, address: Address, facet: Facet, held: tuple[str, bytes], now: float
-    ) -> None:
+    async def refused(self, who: Asker, address: Address, facet: Facet, held: tuple[str, bytes], now: float) -> None:
         del facet
-        self.refusals.refused(credential, address, *held, now)
+        self.refusals.refused(who.name, address, *held, now)
 
-    async def told(self, credential: str, address: Address) -> None:
-        self.refusals.read(credential, address)
+    async def told(self, who: Asker, address: Address) -> None:
+        self.refusals.read(who.name, address)
 
-    def releases(self, tx: Transaction, credential: str, address: Address, facet: Facet, now: float) -> None:
+    def releases(self, tx: Transaction, who: Asker, address: Address, facet: Facet, now: float) -> None:
         """Counted when it is committed."""
 
-    def released(self, credential: str, address: Address, facet: Facet) -> None:
+    def released(self, who: Asker, address: Address, facet: Facet) -> None:
         if facet in _ASKING:
-            self.refusals.released(credential, address)
+            self.refusals.released(who.name, address)
 
     async def headed(self, credential: str, address: Address, version: Version, now: float) -> None:
         self.pins.pin(credential, address, version.seq, now)
@@ -125,22 +142,22 @@ class InStore:
         """The lock tells."""
 
     async def saw(
-        self, credential: str, address: Address, shown: tuple[str, bytes] | None, now: float
+        self, who: Asker, address: Address, shown: tuple[str, bytes] | None, now: float
     ) -> tuple[str, bytes] | None:
-        found = await self._engine.read(lambda tx: tx.recollection(credential, address)) or Recollection()
-        counts = now < found.refused_until
+        found = await self._engine.read(lambda tx: tx.recollection(who.credential, address)) or Recollection()
+        counts = now < found.refused_until and who.program in found.owed_to
         if shown is None:
-            if not counts or found.owed <= 0:
+            if not counts or found.owed_to[who.program] <= 0:
                 return None
             shown = (found.refused_id, found.refused_info)
         seen = shown
         if counts or found.read_id != seen[0]:
 
             def edit(old: Recollection) -> Recollection:
-                owed = old.owed - 1 if now < old.refused_until else old.owed
-                return msgspec.structs.replace(old, read_id=seen[0], read_at=now, owed=owed)
+                read = _counted(old, who.program, -1) if now < old.refused_until else old
+                return msgspec.structs.replace(read, read_id=seen[0], read_at=now)
 
-            await self._edit(credential, address, edit)
+            await self._edit(who.credential, address, edit)
         return seen
 
     def last_read(self, tx: Reader, credential: str, address: Address) -> str:
@@ -150,31 +167,32 @@ class InStore:
         own = [hold for hold in lock.holds if (hold.credential or lock.credential) == credential] if lock else []
         return own[-1].id if own and own[-1].at >= found.read_at else found.read_id
 
-    async def refused(
-        self, credential: str, address: Address, facet: Facet, held: tuple[str, bytes], now: float
-    ) -> None:
+    async def refused(self, who: Asker, address: Address, facet: Facet, held: tuple[str, bytes], now: float) -> None:
         if facet not in _ASKING:
             return
 
         def edit(old: Recollection) -> Recollection:
+            others = old.owed_to if now < old.refused_until else {}
+            mine = {who.program: others.get(who.program, 0) + 1}
+            kept = {name: others[name] for name in list(others)[1 - _PROGRAMS :] if name != who.program}
             return msgspec.structs.replace(
                 old,
                 refused_id=held[0],
                 refused_info=held[1],
                 refused_until=now + REFUSAL_SECONDS,
-                owed=(old.owed if now < old.refused_until else 0) + 1,
+                owed_to=kept | mine,
             )
 
-        await self._edit(credential, address, edit)
+        await self._edit(who.credential, address, edit)
 
-    async def told(self, credential: str, address: Address) -> None:
-        await self._edit(credential, address, lambda old: _counted(old, -1))
+    async def told(self, who: Asker, address: Address) -> None:
+        await self._edit(who.credential, address, lambda old: _counted(old, who.program, -1))
 
-    def releases(self, tx: Transaction, credential: str, address: Address, facet: Facet, now: float) -> None:
+    def releases(self, tx: Transaction, who: Asker, address: Address, facet: Facet, now: float) -> None:
         if facet in _ASKING:
-            _change(tx, credential, address, lambda old: _counted(old, 1), now)
+            _change(tx, who.credential, address, lambda old: _counted(old, who.program, 1), now)
 
-    def released(self, credential: str, address: Address, facet: Facet) -> None:
+    def released(self, who: Asker, address: Address, facet: Facet) -> None:
         """Counted already."""
 
     async def headed(self, credential: str, address: Address, version: Version, now: float) -> None:
@@ -205,6 +223,8 @@ def _change(
         tx.save_recollection(credential, address, new, now)
 
 
-def _counted(old: Recollection, change: int) -> Recollection:
-    """Only while a refusal is remembered at all."""
-    return msgspec.structs.replace(old, owed=old.owed + change) if old.refused_until else old
+def _counted(old: Recollection, name: str, change: int) -> Recollection:
+    """Only while a refusal of that program is remembered at all."""
+    if name not in old.owed_to:
+        return old
+    return msgspec.structs.replace(old, owed_to=old.owed_to | {name: old.owed_to[name] + change})

@@ -120,15 +120,6 @@ def test_an_age_is_shown_in_its_largest_unit_and_never_for_a_time_to_come():
     assert printing.ago("") == ""
 
 
-def test_a_client_is_named_by_the_program_and_not_by_its_libraries():
-    assert printing.program("APN/1.0 HashiCorp/1.0 Terraform/1.15.5 (+https://www.terraform.io) aws-sdk") == (
-        "Terraform/1.15.5"
-    )
-    assert printing.program("Go-http-client/1.1") == "Go-http-client/1.1"
-    assert printing.program("aws-cli/1.29.0 Python/3.11") == "aws-cli/1.29.0"
-    assert printing.program("") == ""
-
-
 def test_no_control_character_of_a_name_reaches_the_terminal():
     for text in (
         printing.columns(("key",), [("a\x1b[31m\nb\u202e",)], ""),

@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lockhouse]:
 def connect(server):
     """A boto3 client of the administrator, or of another key; `checksums` as in the SDK's settings."""
 
-    def client(service="s3", key=None, checksums="when_supported", **s3):
+    def client(service="s3", key=None, checksums="when_supported", agent=None, **s3):
         chosen = key or server.cloud.credentials
         return boto3.client(
             service,
@@ -51,6 +51,7 @@ def connect(server):
                 retries={"total_max_attempts": 1},
                 signature_version="s3v4" if service == "s3" else None,
                 request_checksum_calculation=checksums,
+                user_agent=agent,
                 s3={"addressing_style": "path"} | s3,
             ),
         )

@@ -148,3 +148,23 @@ def test_a_lock_object_is_read_and_released_as_any_object_is(connect, wire, buck
     assert (other.status, other.code, lockfile.read()) == (412, "PreconditionFailed", "one")
     assert wire.ask("DELETE", path, headers={"If-Match": etag}).status == 204
     assert wire.ask("GET", path).status == 404
+
+
+def test_a_run_that_was_refused_is_shown_the_holder_though_a_script_reads_with_its_credential(connect, new_key, bucket):
+    """What the agents of Terraform 1.15.5 say; the SDK's part differs between the refusal and the question."""
+    key = new_key("apply,read", bucket)
+    agent = "APN/1.0 HashiCorp/1.0 Terraform/1.15.5 (+https://www.terraform.io) aws-sdk-go-v2/1.41.5 api/s3#1.97.3"
+    taking, asking = (connect(key=key, agent=f"{agent} {each}") for each in ("ft/s3-transfer m/G,Z,g", "m/b,g"))
+    script = connect(key=key, agent="aws-cli/1.46.3 md/Botocore#1.43.62")
+    place = {"Bucket": bucket, "Key": f"{KEY}.tflock"}
+    taking.put_object(**place, Body=document("L1").encode(), IfNoneMatch="*")
+    with pytest.raises(ClientError, match="PreconditionFailed"):
+        taking.put_object(**place, Body=document("L2").encode(), IfNoneMatch="*")
+    for client in (script, script, asking):  # two of a script, and that of the unlock
+        assert json.loads(client.get_object(**place)["Body"].read())["ID"] == "L1"
+    asking.delete_object(**place)
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        script.get_object(**place)
+    assert json.loads(asking.get_object(**place)["Body"].read())["ID"] == "L1"
+    with pytest.raises(ClientError, match="NoSuchKey"):
+        asking.get_object(**place)

@@ -9,8 +9,9 @@ import typer
 from lockhouse.cli.arguments import Key, Namespace
 from lockhouse.cli.commands import maintenance
 from lockhouse.cli.frame import Run, command
-from lockhouse.cli.printing import ago, columns, facts, program, short
+from lockhouse.cli.printing import ago, columns, facts, short
 from lockhouse.core.addresses import Address
+from lockhouse.core.agents import program
 from lockhouse.errors import RequestInvalid
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ import typer
 from lockhouse.cli.arguments import Key, Namespace, Output, ParkedId, Yes, confirm
 from lockhouse.cli.commands import comparing
 from lockhouse.cli.frame import Run, command
-from lockhouse.cli.printing import columns, facts, optional, program, progress, short, size
+from lockhouse.cli.printing import columns, facts, optional, progress, short, size
 from lockhouse.core.addresses import Address
+from lockhouse.core.agents import program
 from lockhouse.errors import RequestInvalid
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import table_name
 from lockhouse.protocols.dynamodb.faults import ConditionRefused
 from lockhouse.protocols.dynamodb.values import Json, read_item, write_item
+from lockhouse.runtime.recollections import Asker
 from lockhouse.service import lock_items, tables
 from lockhouse.service.lock_documents import read_document
 from lockhouse.service.lock_items import DIGEST, INFO, LOCK_ID
@@ -135,7 +136,7 @@ async def put_kept(
         return Kept(address, await take(call, address, info))
     except LockHeld as problem:
         if wants_item:
-            await call.house.recollections.told(call.caller.who.credential, address)
+            await call.house.recollections.told(Asker.of(call.caller), address)
         raise ConditionRefused(lock_items.lock_item(address, problem.info) if wants_item else None) from None
 
 
