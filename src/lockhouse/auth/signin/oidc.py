@@ -27,7 +27,7 @@ S = TypeVar("S")
 KEEP_SECONDS = 3600.0
 REFETCH_SECONDS = 10.0
 RETRY_SECONDS = 2.0
-"""A provider that did not answer is not asked again for its document in this time: visitors do not queue for it."""
+"""A provider that did not answer is not asked again for the same thing in this time: visitors do not queue for it."""
 _WELL_KNOWN = "/.well-known/openid-configuration"
 _log = logging.getLogger("lockhouse.signin")
 
@@ -80,10 +80,13 @@ class OidcProvider:
         self.label = settings.label
         self._reach = network.reach_of(settings.issuer, private=settings.private)
         self._client = network.client(self._reach, settings.ca_file)
-        self._lock = asyncio.Lock()
+        self._discovering = asyncio.Lock()
         self._metadata: tuple[float, Metadata] | None = None
         self._failed: tuple[float, ProviderUnavailable] | None = None
+        self._fetching = asyncio.Lock()
+        """Another one: who only needs the document does not wait for who fetches keys."""
         self._keys: tuple[float, tuple[PublicKey, ...]] | None = None
+        self._keyless: tuple[float, ProviderUnavailable] | None = None
 
     async def authorize(self, ask: Ask) -> str:
         metadata = await self._discover()
@@ -127,7 +130,7 @@ class OidcProvider:
     # The provider's documents -----------------------------------------------------------------------------------------
 
     async def _discover(self) -> Metadata:
-        async with self._lock:
+        async with self._discovering:
             held, now = self._metadata, self._now()
             if held is not None and now - held[0] < KEEP_SECONDS:
                 return held[1]
@@ -149,12 +152,18 @@ class OidcProvider:
 
     async def _published(self, metadata: Metadata, *, newer_than: float) -> tuple[PublicKey, ...]:
         """The issuer's keys; with `newer_than`, fetched again unless that was done in the last so many seconds."""
-        async with self._lock:
+        async with self._fetching:
             held, now = self._keys, self._now()
             limit = newer_than or KEEP_SECONDS
             if held is not None and now - held[0] < limit:
                 return held[1]
-            found = await self._ask("GET", metadata.jwks_uri, KeySet)
+            if self._keyless is not None and now - self._keyless[0] < RETRY_SECONDS:
+                raise self._keyless[1]
+            try:
+                found = await self._ask("GET", metadata.jwks_uri, KeySet)
+            except ProviderUnavailable as problem:
+                self._keyless = (self._now(), problem)
+                raise
             keys = id_token.public_keys(found.keys)
             self._keys = (now, keys)
             _log.info("Fetched the issuer's keys count=%d", len(keys))
