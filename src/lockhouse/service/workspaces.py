@@ -248,7 +248,7 @@ def create(tx: Transaction, caller: Caller, namespace: str, new: NewWorkspace) -
             hint=f"choose another name, or use it: lockhouse workspace list {namespace}",
             name=new.name,
         )
-    address = _free_address(tx, namespace, new.name)
+    address = _coming_back(tx, caller, namespace, new.name) or _free_address(tx, namespace, new.name)
     require(caller.who, Right.WRITE, *address)
     workspace = Workspace(
         id=new.id,
@@ -389,6 +389,28 @@ def _known_project(tx: Reader, namespace: str, project_id: str) -> str:
             f"cannot find the project {project_id!r}", hint="leave the project out: it is the default project then"
         )
     return project.id
+
+
+def _coming_back(tx: Reader, caller: Caller, namespace: str, name: str) -> Address | None:
+    """The address of a deleted state that suggests this name and is locked: somebody is about to write it again, so it
+    is what the name means. An address of its own would make two states, with two locks, of what both think is one.
+
+    Errors: as `adopt`; `access.denied` for who sees no such state."""
+    locks = paged(
+        lambda after: tx.held_locks(namespace, "", after, _VIEWED),
+        None,
+        lambda each: each[0].address,
+    )
+    keys = tuple(
+        state.address.key
+        for state, _ in locks
+        if name_from_key(state.address.key) == name and not state.live and tx.workspace_at(state.address) is None
+    )
+    if len(keys) > 1:
+        raise _ambiguous(caller, namespace, name, keys)
+    if keys and not _sees(caller, Address(namespace, keys[0])):
+        raise _hidden(caller, namespace, name)
+    return Address(namespace, keys[0]) if keys else None
 
 
 def _free_address(tx: Reader, namespace: str, name: str) -> Address:

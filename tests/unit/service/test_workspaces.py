@@ -104,13 +104,36 @@ def test_a_new_workspace_takes_no_address_where_anything_is(names):
     names.put(b"plain", address=Address("acme", "prod"))
     names.lock(address=Address("acme", "prod.tfstate.x"))
     assert names.make().workspace.address.key == "prod.tfstate"
-    names.put(state(1), address=Address("acme", "old"))
-    names.store.write(lambda tx: objects.delete(tx, caller(), Address("acme", "old"), "d"))
-    names.lock(address=Address("acme", "old"))
-    assert names.make("old").workspace.address.key == "old.tfstate"
     names.put(state(1), address=Address("acme", "gone"))
     names.store.write(lambda tx: objects.delete(tx, caller(), Address("acme", "gone"), "d"))
     assert names.make("gone").workspace.address.key == "gone"
+
+
+def deleted_and_locked(names, *keys):
+    for key in keys:
+        names.put(state(1), address=Address("acme", key))
+        names.store.write(lambda tx, key=key: objects.delete(tx, caller(), Address("acme", key), f"d-{key}"))
+        names.lock(address=Address("acme", key))
+
+
+def test_a_deleted_state_that_somebody_locked_to_write_it_again_is_what_its_name_means(names):
+    deleted_and_locked(names, "old", "app/prod/terraform.tfstate", "two", "two.tfstate", "else~2", "secret.tfstate")
+    for name, key in (("old", "old"), ("app-prod", "app/prod/terraform.tfstate"), ("else", "else")):
+        with pytest.raises(WorkspaceNotFound):
+            names.find(name)
+        made = names.make(name)
+        assert (made.workspace.address.key, made.lock.lock is not None) == (key, name != "else")
+        assert names.find(name).workspace.id == made.workspace.id
+    names.put(state(2), address=Address("acme", "app/prod/terraform.tfstate"))
+    assert names.find("app-prod").current.facts.serial == 2
+    with pytest.raises(WorkspaceAmbiguous) as ambiguous:
+        names.make("two")
+    assert ambiguous.value.details["candidates"] == "two, two.tfstate"
+    with pytest.raises(AccessDenied) as hidden:
+        names.make("secret", having(Right.WRITE, prefix="elsewhere"))
+    assert "tfstate" not in hidden.value.message + hidden.value.hint
+    names.unlock(address=Address("acme", "two.tfstate"))
+    assert names.make("two").workspace.address.key == "two"
 
 
 def test_a_name_that_nobody_has_is_missing_only_to_who_could_see_it(names):

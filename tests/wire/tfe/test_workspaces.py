@@ -98,6 +98,21 @@ def test_a_state_that_is_only_locked_so_far_is_not_given_an_empty_twin(rig, ann)
     assert found["attributes"]["locked"] is True
 
 
+def test_a_deleted_state_that_is_locked_to_be_written_again_is_not_given_an_empty_twin(rig, ann, bob):
+    place = "/http/acme/app/prod/terraform.tfstate"
+    put(ann, "app/prod/terraform.tfstate", state(1))
+    assert rig.ask("DELETE", place, b"", ann.user.basic).status == 200
+    rig.ask("LOCK", place, b'{"ID":"l-1","Operation":"OperationTypeApply"}', ann.user.basic)
+    made = bob.workspace("app-prod")
+    held = bob.lock(made)
+    assert (held.status, b"workspace already locked" in held.body) == (409, True)
+    assert bob.data("GET", "organizations/acme/workspaces/app-prod")["attributes"]["locked"] is True
+    assert rig.ask("POST", f"{place}?ID=l-1", state(2), ann.user.basic).status == 200
+    rig.ask("UNLOCK", place, b'{"ID":"l-1"}', ann.user.basic)
+    assert bob.lock(made).status == 200
+    assert bob.data("GET", f"workspaces/{made}/current-state-version")["attributes"]["serial"] == 2
+
+
 def test_a_missing_workspace_is_404_to_who_might_create_it_and_403_to_who_may_see_nothing(rig, ann):
     assert ann.ask("GET", "organizations/acme/workspaces/nothing").status == 404
     ann.workspace("prod")
