@@ -56,7 +56,7 @@ class Blobs(Protocol):
 
     def delete(self, name: str) -> None: ...
     def names(self) -> Iterator[tuple[str, float]]:
-        """(name, seconds since 1970 when it was finished) of every blob."""
+        """(name, seconds since 1970 when it was finished) of every blob, in the order of names."""
         ...
 
     def check(self) -> None:

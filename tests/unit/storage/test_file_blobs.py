@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import stat
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from lockhouse.errors import StorageFull, StorageUnavailable
 from lockhouse.storage.blobs import files
 from lockhouse.storage.blobs.files import FileBlobs
+from lockhouse.storage.reserve import Reserve
 
 
 @pytest.fixture
@@ -107,3 +111,66 @@ def test_a_directory_that_somebody_removed_while_it_was_empty_is_made_again(tmp_
     (tmp_path / "blobs" / "ab").rmdir()
     blobs.put("ab" + "1" * 30, [b"second"])
     assert [name for name, _ in blobs.names()] == ["ab" + "1" * 30]
+
+
+def test_nobody_else_may_look_into_the_directory_or_into_a_body(tmp_path: Path):
+    blobs = FileBlobs(tmp_path / "blobs")
+    blobs.put("ab" + "0" * 30, [b"bytes"])
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "blobs", *blobs._root.rglob("*"))}
+    assert modes == {"blobs": 0o700, "incoming": 0o700, "ab": 0o700, "ab" + "0" * 30: 0o600}
+
+
+def test_what_is_opened_to_be_read_alone_is_left_as_it_is(tmp_path: Path):
+    root = tmp_path / "blobs"
+    FileBlobs(root, read_only=True)
+    assert not root.exists()
+    FileBlobs(root).put("ab" + "0" * 30, [b"bytes"])
+    (root / "incoming" / "half").write_bytes(b"left")
+    (root / "note").write_bytes(b"somebody's own")
+    assert [name for name, _ in FileBlobs(root, read_only=True).names()] == ["ab" + "0" * 30]
+    assert (root / "incoming" / "half").exists()
+    FileBlobs(root)
+    assert not (root / "incoming" / "half").exists()
+
+
+def test_a_body_that_cannot_be_carried_to_its_end_or_has_no_such_name_leaves_nothing(tmp_path: Path):
+    blobs = FileBlobs(tmp_path / "blobs")
+
+    def broken() -> Iterator[bytes]:
+        yield b"half"
+        raise KeyError("the source is gone")
+
+    for name, pieces, problem in (
+        ("ab" + "0" * 30, broken(), KeyError),
+        ("../" + "a" * 29, [b"x"], StorageUnavailable),
+    ):
+        with pytest.raises(problem) as kept:  # the error may be kept: what was written goes at once
+            blobs.put(name, pieces)
+        assert list((tmp_path / "blobs").rglob("*")) == [tmp_path / "blobs" / "incoming"], kept
+
+
+def test_a_client_of_a_server_is_told_of_a_full_disk_and_no_path(tmp_path: Path):
+    reserve = Reserve(tmp_path / "reserve", 4096)
+    reserve.take()
+    served, own = FileBlobs(tmp_path / "served", reserve=reserve), FileBlobs(tmp_path / "own")
+    for blobs, place in ((served, "the data directory"), (own, str(tmp_path / "own"))):
+        writer = blobs.create()
+        with Path("/dev/full").open("wb") as full:
+            os.dup2(full.fileno(), writer._file)
+        with pytest.raises(StorageFull) as refused:
+            writer.write(b"x")
+        assert f"the disk of {place} is full" in refused.value.message
+        assert list(blobs._incoming.iterdir()) == []
+    reserve.give_up()
+    with pytest.raises(StorageFull, match="the data directory"):
+        served.create()
+    own.create().abort()
+
+
+def test_of_a_body_that_nobody_finishes_nothing_is_left(tmp_path: Path):
+    blobs = FileBlobs(tmp_path / "blobs")
+    writer = blobs.create()
+    writer.write(b"half")
+    del writer
+    gc.collect()
+    assert list(blobs._incoming.iterdir()) == []

@@ -61,7 +61,6 @@ class FileBlobs:
 
     def put(self, name: str, pieces: Iterable[bytes]) -> None:
         """Beyond the port, for whoever carries blobs here from elsewhere: durable under the name that it had there."""
-        self._place(name)
         writer = self.create()
         try:
             for piece in pieces:
@@ -127,7 +126,7 @@ class FileBlobs:
         if directory.name in self._made and directory.is_dir():
             return
         with self._making:
-            directory.mkdir(mode=0o700, exist_ok=True)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self._durable:
                 sync_directory(self._root)
             self._made.add(directory.name)
