@@ -86,7 +86,8 @@ def test_a_parked_write_is_shown_and_accepted_or_dropped(lockhouse: Lockhouse, p
     assert f"lockhouse state parked accept {wanted['id']}" in shown
     assert "1 more, 0 fewer, 0 other" in shown
     assert wanted["id"] in lockhouse.command("state", "parked", "list", place.bucket).ok().stdout
-    assert lockhouse.json("state", "parked", "list", "nowhere-at-all") == []
+    nowhere = lockhouse.command("state", "parked", "list", "nowhere-at-all")
+    assert (nowhere.code, "cannot find a namespace named nowhere-at-all" in nowhere.stderr) == (3, True)
     downloaded = lockhouse.command("state", "parked", "download", wanted["id"]).ok().stdout
     assert downloaded.encode() == body(5, resources=1)
     assert lockhouse.json("state", "parked", "accept", wanted["id"])["mark"] == "accepted"
