@@ -233,7 +233,9 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
         made_key = sealed.source.where() if sealed is not None and sealed.made else ""
         chores = Chores(
             engine,
-            lambda: sweep(blobs, directory.store, now=now(), house=directory.house() if is_elsewhere(chosen) else ""),
+            lambda stop: sweep(
+                blobs, directory.store, now=now(), stop=stop, house=directory.house() if is_elsewhere(chosen) else ""
+            ),
             restore_window=settings.restore_window * DAY_SECONDS,
             retention_floor=settings.retention_floor * DAY_SECONDS,
             sessions=house.sessions,

@@ -43,13 +43,13 @@ class Chores:
     def __init__(
         self,
         engine: Engine,
-        sweep: Callable[[], int],
+        sweep: Callable[[Callable[[], bool]], int],
         *,
         restore_window: float,
         retention_floor: float,
         sessions: Sessions | None = None,
     ) -> None:
-        """`restore_window` and `retention_floor` in seconds."""
+        """`sweep` is given what it asks whether to stop; `restore_window` and `retention_floor` in seconds."""
         self._engine = engine
         self._sessions = sessions
         self._sweep = sweep
@@ -177,7 +177,7 @@ class Chores:
 
     async def sweep_blobs(self) -> int:
         """Delete blobs that nothing refers to; how many."""
-        return await asyncio.to_thread(self._sweep)
+        return await asyncio.to_thread(self._sweep, lambda: self.rounds.ending)
 
 
 def _apply(verdict: retention.Verdict, now: float) -> Callable[[Transaction], retention.Verdict | None]:

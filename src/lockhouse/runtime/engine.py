@@ -132,8 +132,11 @@ class Engine:
             raise _busy()
         if self._threads is None:
             self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="lockhouse-reader")
+        try:
+            reading = asyncio.get_running_loop().run_in_executor(self._threads, act)
+        except RuntimeError as failure:  # the system gives no thread
+            raise _busy() from failure
         self._waiting += 1
-        reading = asyncio.get_running_loop().run_in_executor(self._threads, act)
         reading.add_done_callback(self._read_done)
         done, _ = await asyncio.wait({reading}, timeout=READ_SECONDS)
         if not done:

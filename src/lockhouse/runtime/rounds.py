@@ -27,6 +27,11 @@ class Rounds:
         self._failing: type[Exception] | None = None
         self._ending = False
 
+    @property
+    def ending(self) -> bool:
+        """Whether it was told to stop: what goes on in a thread asks for this."""
+        return self._ending
+
     def start(self) -> None:
         """Begin; call from the event loop."""
         self._task = asyncio.create_task(self._go_on())

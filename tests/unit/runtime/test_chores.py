@@ -17,6 +17,7 @@ from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.memory import MemoryStore
 
 NOW = 2 * UPLOAD_SECONDS
+Sweep = Callable[[Callable[[], bool]], int]
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def store() -> Iterator[MemoryStore]:
     made.close()
 
 
-def chores(store: MemoryStore, tmp_path: Path, sweep: Callable[[], int] = int) -> Chores:
+def chores(store: MemoryStore, tmp_path: Path, sweep: Sweep = lambda _: 0) -> Chores:
     engine = Engine(store, FileBlobs(tmp_path), now=lambda: NOW)
     engine.start()
     return Chores(engine, sweep, restore_window=1.0, retention_floor=1.0)
@@ -50,7 +51,7 @@ def test_an_abandoned_upload_is_found_behind_pages_of_young_ones(store: MemorySt
 
 
 def test_a_chore_that_fails_is_logged_and_the_others_are_done(store: MemoryStore, tmp_path: Path, caplog):
-    def sweep() -> int:
+    def sweep(_stop: Callable[[], bool]) -> int:
         raise OSError("the disk")
 
     def fill(tx: Transaction) -> None:
@@ -70,3 +71,22 @@ def test_a_chore_that_fails_is_logged_and_the_others_are_done(store: MemoryStore
     asyncio.run(asyncio.wait_for(run(), 60))
     assert [each.hash_key for each in store.read(lambda tx: tx.items("locks"))] == [b"new"]
     assert [each.getMessage() for each in caplog.records if each.levelname == "ERROR"] == ["Cannot sweep blobs"]
+
+
+def test_a_sweep_is_told_that_the_server_ends(store: MemoryStore, tmp_path: Path):
+    """It goes on in a thread, for which a process waits before it ends."""
+    asked: list[Callable[[], bool]] = []
+
+    def sweep(stop: Callable[[], bool]) -> int:
+        asked.append(stop)
+        return 0
+
+    async def run() -> None:
+        made = chores(store, tmp_path, sweep)
+        await made.sweep_blobs()
+        assert not asked[0]()
+        made.rounds.start()
+        await made.rounds.stop()
+        assert asked[0]()
+
+    asyncio.run(asyncio.wait_for(run(), 60))

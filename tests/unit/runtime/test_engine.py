@@ -10,7 +10,7 @@ import pytest
 
 from lockhouse.core.ports import Transaction
 from lockhouse.core.records import Namespace
-from lockhouse.errors import ConditionFailed
+from lockhouse.errors import ConditionFailed, StorageUnavailable
 from lockhouse.runtime.engine import GROUP, Command, Engine
 from lockhouse.storage.blobs.files import FileBlobs
 from lockhouse.storage.memory import MemoryStore
@@ -134,3 +134,18 @@ async def alone(engine: Engine) -> list[int]:
         found.append(turns)
         await asked
     return found
+
+
+def test_a_read_for_which_there_is_no_thread_is_refused_and_not_counted_for_ever(engine: Engine):
+    """After enough of them everybody would be told that the database is busy."""
+
+    async def play() -> None:
+        engine.start()
+        assert await engine.elsewhere(lambda: 1) == 1
+        engine.stop()
+        for _ in range(3):
+            with pytest.raises(StorageUnavailable):
+                await engine.elsewhere(lambda: 1)
+        assert engine.reads_waiting == 0
+
+    asyncio.run(play())

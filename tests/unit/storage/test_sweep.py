@@ -82,3 +82,13 @@ def test_a_sweep_stops_when_it_is_told_to(tmp_path: Path):
 def test_the_grace_can_be_set(tmp_path: Path, grace: float):
     put(tmp_path, at=NOW - 5)
     assert sweep(FileBlobs(tmp_path), MemoryStore(), now=NOW, grace=grace) == 1
+
+
+def test_a_sweep_that_is_told_to_stop_stops_before_the_next_blob(tmp_path: Path):
+    orphans = {put(tmp_path, at=1.0) for _ in range(5)}
+
+    def stop() -> bool:
+        return len(names(tmp_path)) < len(orphans)
+
+    assert sweep(FileBlobs(tmp_path), MemoryStore(), now=NOW, stop=stop) == 1
+    assert len(names(tmp_path)) == 4

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from typing import TypeVar
 
 import pytest
 
 from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Facet
+from lockhouse.core.ports import Transaction
 from lockhouse.core.principals import Grant, Right
 from lockhouse.core.records import Namespace
+from lockhouse.runtime.engine import Engine
 from lockhouse.service import locks
 from lockhouse.service.callers import Caller
 from lockhouse.service.locks import TakeLock
+from lockhouse.storage.blobs.files import FileBlobs
 from tests.unit.protocols.dynamodb.desk import Desk, document, person
+
+T = TypeVar("T")
 
 STATE = "acme/a/terraform.tfstate"
 ANN, BOB = person("ann"), person("bob")
@@ -595,3 +602,39 @@ def test_a_digest_under_the_name_of_a_state_is_none(desk: Desk):
     assert release(desk, lock_id=f"{STATE}-md5", ReturnValues="ALL_OLD").ok == {"Attributes": digest}
     desk.keep("a/terraform.tfstate-md5")
     assert release(desk, lock_id=f"{STATE}-md5", ReturnValues="ALL_OLD").ok == {}
+
+
+class Meanwhile(Engine):
+    """A namespace is made before the command of this number, when what it is about was looked at."""
+
+    number = 0
+
+    async def write(self, command: Callable[[Transaction], T]) -> T:
+        self.number -= 1
+        if not self.number:
+            await super().write(lambda tx: tx.create_namespace(Namespace("fresh", 1.0)))
+        return await super().write(command)
+
+
+@pytest.mark.parametrize(("action", "number"), [("PutItem", 2), ("BatchWriteItem", 1)])
+def test_a_lock_whose_namespace_is_made_in_the_same_moment_is_never_an_ordinary_item(
+    desk: Desk, tmp_path, action: str, number: int
+):
+    """Else two could have it: one as a lock, and one as an item that no other protocol knows of."""
+    engine = Meanwhile(desk.store, FileBlobs(tmp_path / "more"))
+    desk.loop.call_soon(engine.start)
+    engine.number, desk.house.engine = number, engine
+    item = {"Info": {"S": document("one")}, "LockID": {"S": "fresh/a.tfstate"}}
+
+    def put():
+        if action == "BatchWriteItem":
+            return desk(action, ANN, RequestItems={"locks": [{"PutRequest": {"Item": item}}]})
+        return desk(action, ANN, Item=item, TableName="locks", ConditionExpression="attribute_not_exists(LockID)")
+
+    refused = put()
+    assert refused.status in (500, 503)
+    assert "same moment" in refused.message
+    assert put().status == 200
+    state = desk.store.read(lambda tx: tx.state(Address("fresh", "a.tfstate")))
+    assert desk.store.read(lambda tx: tx.lock(state)).lock.id == "one"
+    assert not desk.store.read(lambda tx: tx.items("locks"))

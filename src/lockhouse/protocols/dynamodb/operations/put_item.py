@@ -14,7 +14,7 @@ from lockhouse.core.conditions import Condition, holds
 from lockhouse.core.items import MAX_ITEM_BYTES, Table, check_size, write_units
 from lockhouse.core.locks import Facet
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.errors import AwsRefusal, LockHeld, NamespaceNotFound, RequestInvalid
+from lockhouse.errors import AwsRefusal, LockHeld, NamespaceNotFound, RequestInvalid, StorageUnavailable
 from lockhouse.protocols.dynamodb import inputs, wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import table_name
@@ -76,8 +76,15 @@ async def put_item(call: Call, body: bytes) -> Mapping[str, Json]:
 
 
 def put_ordinary(tx: Transaction, call: Call, name: str, item: Item, condition: Condition | None = None) -> Written:
-    """Put an ordinary item, unless what is kept here stands at its key."""
+    """Put an ordinary item, unless what is kept here stands at its key. Errors: `storage.unavailable` for a lock or
+    digest item: when it was looked at, its namespace was not there yet."""
     table = tables.get(tx, call.caller, name)
+    address = lock_items.address_of(tx, table, item.get(LOCK_ID)) if INFO in item or DIGEST in item else None
+    if address is not None:
+        raise StorageUnavailable(
+            f"cannot put {address.lock_id}: its namespace was made in the same moment",
+            hint="send the same request again",
+        )
     return tables.put_item(tx, call.caller, table, item, condition, lock_items.covers(tx, call.caller, table))
 
 
