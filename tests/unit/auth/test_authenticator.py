@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import msgspec
 import pytest
 
-from lockhouse.auth import keys, sessions
+from lockhouse.auth import authenticator, keys, sessions
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.core.principals import Credential, Grant, Identity, Kind, Principal, Right
-from lockhouse.errors import CredentialExpired
+from lockhouse.errors import CredentialExpired, SlowDown
 from lockhouse.service import access, teams
 from lockhouse.service.access import HOUSE, NewPrincipal
 from lockhouse.service.callers import Caller
@@ -70,6 +72,16 @@ def test_a_token_and_an_access_key_both_serve_as_basic_authentication(desk: Desk
         assert who.principal == alice.id
     for user, password in ((key.id, ""), (key.id, secret[:-1]), ("", secret), (key.id, token[:-2] + "zz"), ("ü", "ü")):
         assert desk.authenticator.basic(user, password) is None
+
+
+def test_the_id_of_a_token_is_no_access_key(desk: Desk):
+    """Ids are shown in lists and in the audit log, and a token has no secret to sign with: an empty one is none."""
+    _, _, token = desk.add("alice")
+    who = desk.authenticator.token(token)
+    assert who is not None
+    assert desk.authenticator.access_key(who.credential) is None
+    for user in (who.credential, "nobody", ""):
+        assert desk.authenticator.basic(user, "") is None
 
 
 def test_a_token_ends_when_its_time_is_over(desk: Desk):
@@ -291,3 +303,76 @@ def _of_session(desk: Desk, session: sessions.SessionCredentials) -> Identity:
     found = desk.authenticator.access_key(session.access_key_id, session.session_token)
     assert found is not None
     return found[1]
+
+
+def test_a_credential_of_a_principal_that_was_revoked_is_none(desk: Desk):
+    alice, key, _ = desk.add("alice")
+    desk.store.write(lambda tx: tx.save_principal(msgspec.structs.replace(alice, revoked_at=desk.now)))
+    assert desk.authenticator.access_key(key.id) is None
+
+
+def test_a_session_from_a_session_stands_on_the_lasting_credential_which_is_what_is_used(desk: Desk):
+    _, key, _ = desk.add("ci")
+    role, _, _ = desk.add("deploy", "role", ("ci",))
+    who = _of_session(desk, session(desk, key, "run", role))
+    again = _of_session(desk, desk.authenticator.issue_session(who, seconds=900, role=role, name="run"))
+    assert (again.base, again.credential) == (key.id, who.credential)
+    desk.authenticator.seen(again)
+    assert desk.authenticator.take_uses() == {key.id: desk.now}
+    assert desk.authenticator.take_uses() == {}
+    assert desk.authenticator.last_used == {key.id: desk.now}
+
+
+def test_who_asks_too_often_is_known_by_the_principal(desk: Desk):
+    alice, _, token = desk.add("alice")
+
+    def limited(principal: str) -> None:
+        assert principal == alice.id
+        raise SlowDown("cannot", hint="", retry_after=1)
+
+    desk.authenticator.identified = limited
+    with pytest.raises(SlowDown):
+        desk.authenticator.token(token)
+    assert desk.authenticator.last_used == {}
+    assert desk.authenticator.token("lkh_" + "A" * 16 + "_" + "a" * 43) is None
+
+
+def test_what_is_remembered_of_credentials_is_bounded(desk: Desk, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(authenticator, "_MAX_CACHED", 2)
+    for name in ("a", "b", "c", "d", "e"):
+        _, _, token = desk.add(name)
+        assert desk.authenticator.token(token) is not None
+        assert len(desk.authenticator._known) <= 2
+        assert len(desk.authenticator.last_used) <= 2
+
+
+class Elsewhere(MemoryStore):
+    """A database over a network."""
+
+    reads_are_local = False
+
+
+def test_the_event_loop_waits_for_no_database(desk: Desk):
+    _, key, _ = desk.add("ci")
+    role, _, _ = desk.add("deploy", "role", ("ci",))
+    made = session(desk, key, "run", role)
+    desk.store.__class__ = Elsewhere
+    desk.authenticator = Authenticator(desk.store, MASTER, lambda: desk.now)
+    asked = []
+
+    async def elsewhere(question):
+        asked.append(question)
+        return await asyncio.to_thread(question)
+
+    desk.authenticator.elsewhere = elsewhere
+
+    async def ask() -> list[Identity]:
+        question = lambda: desk.authenticator.access_key(made.access_key_id, made.session_token)  # noqa: E731
+        found = [await desk.authenticator.asking(question) for _ in range(3)]
+        desk.authenticator.changed()
+        return [each[1] for each in (*found, await desk.authenticator.asking(question))]
+
+    first, *rest = asyncio.run(ask())
+    assert first.principal == role.id
+    assert rest == [first] * 3
+    assert len(asked) == 2  # what is in memory is answered at once, until something changes

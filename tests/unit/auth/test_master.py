@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lockhouse.auth.master import MASTER_KEY_FILE, open_master_key
+from lockhouse.auth.master import MASTER_KEY_FILE, open_master_key, read_master_key
 from lockhouse.durable import replace_durably
 from lockhouse.errors import DataInvalid
 
@@ -46,3 +46,19 @@ def test_a_link_is_not_followed(tmp_path: Path):
     (tmp_path / MASTER_KEY_FILE).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(DataInvalid):
         open_master_key(tmp_path)
+
+
+def test_a_mounted_key_may_be_a_link_and_a_group_may_read_it(tmp_path: Path):
+    replace_durably(tmp_path / "elsewhere", bytes(range(32)))
+    (tmp_path / "elsewhere").chmod(0o640)
+    (tmp_path / "secret").symlink_to(tmp_path / "elsewhere")
+    assert read_master_key(tmp_path / "secret") == bytes(range(32))
+    (tmp_path / "elsewhere").chmod(0o644)
+    with pytest.raises(DataInvalid, match="everybody may read it"):
+        read_master_key(tmp_path / "secret")
+    with pytest.raises(DataInvalid, match="cannot open"):
+        read_master_key(tmp_path / "nothing")
+    for size in (31, 33):
+        replace_durably(tmp_path / "wrong", bytes(size))
+        with pytest.raises(DataInvalid, match="exactly 32 bytes"):
+            read_master_key(tmp_path / "wrong")

@@ -7,6 +7,8 @@ import hmac
 import json
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
@@ -50,6 +52,13 @@ def hs256(secret: bytes) -> str:
     return f"{unsigned}.{signature}"
 
 
+def extended(**header: object) -> str:
+    """A token with a right signature over a header that libraries refuse to make."""
+    unsigned = raw({"alg": "RS256", "kid": "r1"} | header, CLAIMS).rpartition(".")[0]
+    signature = RSA.private_key.sign(unsigned.encode(), PKCS1v15(), SHA256())
+    return f"{unsigned}.{base64.urlsafe_b64encode(signature).decode().rstrip('=')}"
+
+
 def judge(token: str, expected: Expected = EXPECTED, keys=KEYS, now: float = NOW) -> id_token.Claims:
     """As `oidc` does it."""
     key = id_token.choose(keys, id_token.read_header(token, expected.algorithms))
@@ -63,7 +72,7 @@ def judge(token: str, expected: Expected = EXPECTED, keys=KEYS, now: float = NOW
     [
         made(), made(OTHER_RSA), made(EC, "ES256"), made(aud=["client-1"]), made(azp="client-1"),
         made(aud=["client-1", "other"], azp="client-1"), made(exp=NOW - 59, iat=NOW - 300), made(iat=NOW + 59), made(iat=NOW - 600),
-        made(nbf=NOW + 59),
+        made(nbf=NOW + 59), extended(), extended(b64=True),
     ],
 )  # fmt: skip
 def test_a_token_of_the_issuer_for_us_and_now_is_believed(token: str):
@@ -115,7 +124,9 @@ FORGERIES = {
     "with a key that nobody published": made(RSAKey.generate_key(2048, {"kid": "r9"})),
     "without a kid while there are two keys": made(header={"kid": ""}),
     "with a kid of another kind of key": made(RSA, header={"kid": "e1"}),
-    "with a critical extension": raw({"alg": "RS256", "kid": "r1", "crit": ["b64"], "b64": False}, CLAIMS, b"x"),
+    "with a critical extension": extended(crit=["b64"], b64=True),
+    "with a critical extension that nobody knows": extended(crit=["http://example.com/x"]),
+    "with an empty list of critical extensions": extended(crit=[]),
     "too long": made(padding="x" * 17_000),
     "in two pieces": "a.b",
     "in five pieces": "a.b.c.d.e",
