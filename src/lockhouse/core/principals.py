@@ -75,7 +75,7 @@ class Grant(msgspec.Struct, frozen=True):
     """`prefix` is one whole key, and no other key that starts with it is meant."""
 
 
-class Part(NamedTuple):
+class Keys(NamedTuple):
     """Keys of a namespace: those that start with a prefix, or one whole key."""
 
     prefix: str
@@ -196,17 +196,17 @@ def allows_below(grants: tuple[Grant, ...], right: Right, namespace: str, prefix
     return allows(tuple(each for each in grants if not each.exact), right, namespace, prefix)
 
 
-def covered(grants: tuple[Grant, ...], right: Right, namespace: str, prefix: str = "") -> tuple[Part, ...]:
+def listable(grants: tuple[Grant, ...], right: Right, namespace: str, prefix: str = "") -> tuple[Keys, ...]:
     """The parts of the keys with this prefix on which the grants include this right: the fewest that say it, in the
     order of the keys, none with a key of another."""
     given_by = GIVEN_BY[right]
-    found: set[Part] = set()
+    found: set[Keys] = set()
     for grant in grants:
         if grant.namespace in ("*", namespace) and not given_by.isdisjoint(grant.rights):
             if grant.prefix.startswith(prefix):
-                found.add(Part(grant.prefix, grant.exact))
+                found.add(Keys(grant.prefix, grant.exact))
             elif not grant.exact and prefix.startswith(grant.prefix):
-                return (Part(prefix),)
+                return (Keys(prefix),)
     below = [each.prefix for each in found if not each.exact]
     return tuple(
         each
@@ -255,7 +255,7 @@ def require_listing(who: Identity, rights: tuple[Right, ...], namespace: str, pr
     which nothing may be missing. The refusal names what may be listed instead."""
     if any(allows_below(who.grants, right, namespace, prefix) for right in rights):
         return
-    parts = (part for right in rights for part in covered(who.grants, right, namespace, prefix) if not part.exact)
+    parts = (part for right in rights for part in listable(who.grants, right, namespace, prefix) if not part.exact)
     prefixes = tuple(dict.fromkeys(part.prefix for part in parts))
     refusal = _refusal(who, rights[0], namespace, prefix)
     if prefixes:

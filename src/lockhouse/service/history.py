@@ -15,7 +15,7 @@ from lockhouse.core.addresses import Address
 from lockhouse.core.locks import Lock
 from lockhouse.core.paging import paged
 from lockhouse.core.ports import Reader, Transaction
-from lockhouse.core.principals import Part, Right, covered, require, require_below
+from lockhouse.core.principals import Keys, Right, listable, require, require_below
 from lockhouse.core.records import StateRecord
 from lockhouse.core.versions import Body, Version
 from lockhouse.errors import RequestInvalid, StateNotFound, VersionNotFound, WriteLocked
@@ -40,7 +40,7 @@ def list_states(
     """Live states (no plain objects) in key order; with `deleted` those whose newest version is a delete marker. Only
     those that the caller may read. Errors: `access.denied` where its grants cover nothing with this prefix."""
     namespaces.get(tx, caller, namespace)
-    parts = covered(caller.who.grants, Right.READ, namespace, prefix)
+    parts = listable(caller.who.grants, Right.READ, namespace, prefix)
     if not parts:
         require_below(caller.who, Right.READ, namespace, prefix)
     found: list[tuple[StateRecord, Version]] = []
@@ -52,7 +52,7 @@ def list_states(
 
 
 def _states(
-    tx: Reader, namespace: str, part: Part, after: str, limit: int, *, deleted: bool
+    tx: Reader, namespace: str, part: Keys, after: str, limit: int, *, deleted: bool
 ) -> Iterator[tuple[StateRecord, Version]]:
     wanted = 1 if part.exact else limit
     while True:

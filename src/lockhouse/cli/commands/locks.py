@@ -63,7 +63,7 @@ def list_held(
     stands = "" if run.as_json else maintenance.table(run.client.maintenances(namespace))
     run.show(
         found,
-        columns(titles, rows, "no locks are held", least=least, prose=("evidence",))
+        columns(titles, rows, "no locks are held that you may see", least=least, prose=("evidence",))
         + (f"\n\n{stands}" if stands else ""),
     )
 

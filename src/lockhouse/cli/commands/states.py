@@ -54,7 +54,12 @@ def list_all(
         for each in found
     ]
     titles = ("key", "serial", "resources", "size", "updated", "by", "locked by", "parked")
-    run.show(found, columns(titles, rows, f"no states in {namespace}", least=("resources", "size", "serial", "by")))
+    run.show(
+        found,
+        columns(
+            titles, rows, f"no states in {namespace} that you may read", least=("resources", "size", "serial", "by")
+        ),
+    )
 
 
 @command(group, "show")
@@ -246,7 +251,7 @@ def parked_list(
         for each in found
     ]
     titles = ("id", "state", "reason", "serial", "current serial", "created", "by")
-    run.show(found, columns(titles, rows, "no parked writes", least=("current serial", "serial")))
+    run.show(found, columns(titles, rows, "no parked writes that you may read", least=("current serial", "serial")))
 
 
 @command(parked_group, "show")

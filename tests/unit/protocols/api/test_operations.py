@@ -244,7 +244,9 @@ def test_parked_writes_are_shown_accepted_and_dropped(desk: Desk):
     first, second = (each["id"] for each in sorted(found, key=lambda each: -each["serial"]))
     assert desk.ask("GET", f"/parked/{first}/body").body == state(5, resources=1)
     assert desk.ask("GET", "/parked", namespace=NAMESPACE, key=KEY).json["parked"] == found
-    assert desk.ask("GET", "/parked", namespace=NAMESPACE).code == "request.invalid"
+    assert desk.ask("GET", "/parked", namespace=NAMESPACE).json["parked"] == found
+    assert desk.ask("GET", "/parked", namespace="nowhere-at-all").code == "namespace.not_found"
+    assert desk.ask("GET", "/parked", key=KEY).code == "request.invalid"
     accepted = desk.ask("POST", f"/parked/{first}/accept").json
     assert (accepted["mark"], accepted["resources"]) == ("accepted", 1)
     assert desk.ask("GET", f"{STATE}/body", key=KEY).body == state(5, resources=1)
