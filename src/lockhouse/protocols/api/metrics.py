@@ -152,12 +152,14 @@ class _House(Collector):
         """More numbers: name, meaning, and how it stands."""
 
     async def look(self) -> None:
-        """Ask the storage; it may not answer."""
-        self._counts = self._sessions = None
+        """Ask the storage; it may not answer. What was asked is kept all at once: others may be asking, too."""
+        counts: _Counts | None = None
+        sessions: int | None = None
         with suppress(Problem):
-            self._counts = await self._house.read(self._count)
+            counts = await self._house.read(self._count)
         with suppress(Problem):
-            self._sessions = len(await self._house.sessions.of("", _MOST))
+            sessions = len(await self._house.sessions.of("", _MOST))
+        self._counts, self._sessions = counts, sessions
 
     def _count(self, tx: Reader) -> _Counts:
         held = tx.held_locks(limit=_MOST_LOCKS)
