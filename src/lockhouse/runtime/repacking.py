@@ -68,6 +68,8 @@ class Repacking:
         self._bodies = bodies
         self._requests = requests
         self._turn = asyncio.Lock()
+        self._asked = 0
+        """How many wait for one history: a round makes room for them, and goes on with its own in the next one."""
         self.rounds = Rounds("pack the history", self._round, seconds=ROUND_SECONDS, log=_log)
         self._resting: dict[int, float] = {}
         """State ids with a version that cannot be packed, and when to try again."""
@@ -96,15 +98,19 @@ class Repacking:
 
     async def release(self, state: StateRecord) -> None:
         """Pack one history as it should be at once, so that nothing depends on what is in the trash."""
-        async with self._turn:
-            await self._pack(state, Report(), 0.0)
+        self._asked += 1
+        try:
+            async with self._turn:
+                await self._pack(state, Report(), 0.0, at_once=True)
+        finally:
+            self._asked -= 1
 
     async def forget_retired(self) -> None:
         until = self._engine.now() - RETIRED_SECONDS
         while await self._engine.write(lambda tx: tx.forget_retired(until, _PAGE)):
             pass
 
-    async def _pack(self, state: StateRecord, report: Report, quiet: float) -> None:
+    async def _pack(self, state: StateRecord, report: Report, quiet: float, *, at_once: bool = False) -> None:
         entries, newest_at = await asyncio.to_thread(self._engine.store.read, _entries(state))
         if quiet and newest_at > self._engine.now() - quiet:
             return
@@ -113,7 +119,10 @@ class Repacking:
         worker = Worker(low=True)
         try:
             for move in moves:
-                await self._pause_while_busy()
+                if not at_once:
+                    await self._pause_while_busy()
+                    if self._asked:
+                        break
                 try:
                     moved = await self._move(state, move, worker)
                 except Problem as problem:
@@ -194,6 +203,8 @@ class Repacking:
 
     async def _pause_while_busy(self) -> None:
         for _ in range(_PATIENCE):
+            if self._asked:
+                return
             before = self._requests()
             await asyncio.sleep(_SAMPLE_SECONDS)
             if self._requests() - before < _BUSY_REQUESTS:

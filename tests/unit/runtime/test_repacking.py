@@ -15,6 +15,7 @@ from lockhouse.deltas.checking import damage
 from lockhouse.deltas.workers import Worker
 from lockhouse.errors import StorageUnavailable
 from lockhouse.runtime.outgoing import give_out
+from lockhouse.runtime.repacking import Repacking
 from lockhouse.runtime.scrubbing import Scrubbing
 from lockhouse.sealing.bodies import Bodies
 from lockhouse.storage.blobs.files import FileBlobReader, FileBlobs
@@ -241,3 +242,30 @@ def test_a_body_that_was_away_for_a_moment_is_not_called_damaged(place: Place, t
     scrubbing = Scrubbing(place.engine, Bodies(away, place.bodies.ring), rate=0)
     found = asyncio.run(scrubbing.slice())
     assert (away.answers, found.checked, found.damaged, scrubbing.damaged) == (True, 1, [], {})
+
+
+def test_whoever_purges_a_version_does_not_wait_for_the_history_of_others_that_a_busy_server_packs(place: Place):
+    for seq in range(1, 8):
+        place.write(seq, state(seq, 30))
+    served = 0
+
+    def busy() -> int:
+        nonlocal served
+        served += 10
+        return served
+
+    async def both(_: Repacking) -> None:
+        repacking = Repacking(place.engine, place.bodies, busy)
+        background = asyncio.create_task(repacking.round(quiet=0.0))
+        async with asyncio.timeout(30):
+            while not repacking._turn.locked() or not served:
+                await asyncio.sleep(0)
+            record = place.store.read(lambda tx: tx.state(HOME))
+            assert record is not None
+            await repacking.release(record)
+            report = await background
+        assert report.versions == 0
+
+    place.run(both)
+    assert [bool(place.body(seq).base) for seq in range(1, 8)] == [True] * 6 + [False]
+    place.check()
