@@ -18,12 +18,12 @@ import msgspec
 from lockhouse.auth import keys
 from lockhouse.auth.authenticator import Authenticator
 from lockhouse.auth.signin import pledge
-from lockhouse.auth.signin.attempts import Attempts
 from lockhouse.auth.signin.person import Admission, Person, Provider, admit
 from lockhouse.core import sessions as rule
 from lockhouse.core.grants import effective
 from lockhouse.core.ports import Reader
 from lockhouse.core.principals import Identity, Link, Right, allows
+from lockhouse.core.rates import Rate
 from lockhouse.core.sessions import Method, Session
 from lockhouse.errors import AccessDenied, CredentialExpired, CredentialUnknown, Problem, SlowDown
 from lockhouse.runtime.house import House
@@ -33,6 +33,10 @@ from lockhouse.service.callers import Caller
 CALLBACK = "/console/sign-in/callback"
 MAX_OF_ONE = 50
 """Sessions of one principal; the oldest ends when one more begins."""
+FAILURES = 10
+FAILURE_SECONDS = 30.0
+"""Each network address may fail to sign in so often at once, and then once in so many seconds. Tokens have 256 random
+bits, so this does not protect them from guessing; it keeps a guesser from using the server's time and the log."""
 NOBODY = Identity("", "", "", ())
 """Somebody who is not known yet."""
 _log = logging.getLogger("lockhouse.signin")
@@ -79,7 +83,7 @@ class Entrance:
         self._make_provider = provider
         self._provider: Provider | None = None
         self._random = random
-        self._attempts = Attempts()
+        self._failures = Rate(1 / FAILURE_SECONDS, FAILURES)
 
     # Visitors ---------------------------------------------------------------------------------------------------------
 
@@ -188,7 +192,7 @@ class Entrance:
         Errors: `credential.unknown`, `slow_down` after too many failures, `access.denied` for somebody who must come in
         through the provider."""
         now = self._house.engine.now()
-        wait = self._attempts.wait(peer, now)
+        wait = self._failures.wait(peer, now)
         if wait > 0:
             raise SlowDown(
                 "cannot sign in now: there were too many failures",
@@ -200,7 +204,7 @@ class Entrance:
         except CredentialExpired:
             who = None
         if who is None:
-            self._attempts.failed(peer, now)
+            self._failures.take(peer, now)
             _log.warning("Refused a sign-in method=%s peer=%s", Method.LOCAL, peer)
             raise CredentialUnknown(
                 "cannot sign in: this token or key is unknown, revoked, or its time is over",

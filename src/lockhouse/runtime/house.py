@@ -31,7 +31,7 @@ from lockhouse.deltas.chains import is_packed
 from lockhouse.errors import BodyIncomplete, LockHeld, RequestInvalid, StorageUnavailable, UnderMaintenance
 from lockhouse.runtime.engine import Engine
 from lockhouse.runtime.facts import FactsReader
-from lockhouse.runtime.intake import BUFFERED_BYTES, Intake, take_in
+from lockhouse.runtime.intake import BUFFERED_BYTES, THREAD_BYTES, Intake, take_in
 from lockhouse.runtime.outgoing import give_out
 from lockhouse.runtime.outputs import OutputsReader
 from lockhouse.runtime.recollections import Asker, InMemory, InStore, Recollections
@@ -119,6 +119,12 @@ class House:
         return caller if self.engine.now() - caller.now < YOUNG_SECONDS else self._renewed(tx, caller)
 
     # Bodies ----------------------------------------------------------------------------------------------------------
+
+    async def admit_body(self, caller: Caller, address: Address, arrived: bytes | None) -> None:
+        """Before a body is taken in: whether it is worth it. Of one that is here and small the transaction asks alone,
+        after little work. Errors as `service.objects.may_write`."""
+        if arrived is None or len(arrived) > THREAD_BYTES:
+            await self.read(lambda tx: objects.may_write(tx, caller, address))
 
     async def take_in(self, chunks: AsyncIterator[Piece], announced: int = 0, *, expect_state: bool = False) -> Intake:
         """A body, durable but not yet referred to. Errors as `runtime.intake.take_in`."""

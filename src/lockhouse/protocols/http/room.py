@@ -139,6 +139,7 @@ class HttpRoom:
 
     async def _write(self, request: Request, caller: Caller, address: Address) -> Response:
         wanted = wire.decode_md5(request.headers)
+        await self._house.admit_body(caller, address, request.body)
         intake = await self._house.take_in(request.chunks(), request.announced, expect_state=True)
         wire.check_md5(wanted, intake.body.md5)
         command = Put(

@@ -11,8 +11,6 @@ from lockhouse.protocols.s3.call import Call
 from lockhouse.protocols.s3.operations.lock_objects import put_lock_object
 from lockhouse.protocols.s3.representation import written_headers
 from lockhouse.protocols.web import Response
-from lockhouse.runtime.intake import THREAD_BYTES
-from lockhouse.service import objects
 from lockhouse.service.versions import Put
 
 NO_BODY = Body(0, b"", b"")
@@ -24,8 +22,7 @@ async def put_object(call: Call) -> Response:
         return await put_lock_object(call)
     command = _read_command(call)
     chunks = call.body.chunks(limit=call.house.max_body)
-    if not _has_come(call):
-        await call.house.read(lambda tx: objects.may_write(tx, call.caller, call.address))
+    await call.house.admit_body(call.caller, call.address, call.request.body)
     intake = await call.house.take_in(chunks, call.body.announced, expect_state=is_state_key(call.key))
     body = intake.body
     checksums = call.body.prove(body.size, body.md5, body.sha256)
@@ -50,12 +47,6 @@ def _read_command(call: Call) -> Put:
         tags=fields.read_tags(headers.get("x-amz-tagging")),
         conditions=fields.read_write_conditions(headers),
     )
-
-
-def _has_come(call: Call) -> bool:
-    """Whether the body is here and small: then the transaction asks alone who may write, after little work."""
-    arrived = call.request.body
-    return arrived is not None and len(arrived) <= THREAD_BYTES
 
 
 def _with(command: Put, checksums: dict[str, str]) -> Put:
