@@ -67,6 +67,8 @@ RESTORE_BYTES = 256 * 1024 * 1024
 """Largest version whose serial is rewritten for a restore (the bytes are held in memory for it)."""
 YOUNG_SECONDS = 1.0
 """Who asked so short a time ago need not be looked up anew."""
+WITHDRAWN_AGAIN = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Pauses in seconds between attempts to give back a lock that nobody knows of."""
 RESTORES = 5
 """How often a restore is begun anew because somebody wrote while the bytes were made."""
 _FREED = frozenset({Verdict.RELEASED, Verdict.FORCED})
@@ -417,7 +419,7 @@ class House:
                 if taken is None:
                     continue  # another replica's request came first
                 if leaving.done():
-                    await self.withdraw_lock(later, address, taken, "the client had gone")
+                    await self._withdraw_surely(later, address, taken, "the client had gone")
                     raise BodyIncomplete("the client left while it waited for the lock")
                 return taken, None
         finally:
@@ -449,6 +451,18 @@ class House:
         """Give back a lock that was granted, and the client will not be told so."""
         await self.write(lambda tx: locks.withdraw(tx, caller, address, taken, why))
         self.waiting.wake(address)
+
+    async def _withdraw_surely(self, caller: Caller, address: Address, taken: Taken, why: str) -> None:
+        """As `withdraw_lock`, where nobody waits for the answer: while the database is away it is tried again for a
+        while. Else a lock would be held of which nobody knows."""
+        for pause in WITHDRAWN_AGAIN:
+            try:
+                await self.withdraw_lock(caller, address, taken, why)
+            except StorageUnavailable:
+                await asyncio.sleep(pause)
+            else:
+                return
+        await self.withdraw_lock(caller, address, taken, why)
 
     async def _holder(self, command: TakeLock, told: LockHeld | None = None) -> LockHeld:
         """The refusal for somebody who queued behind others: who is in the way now; else what it was told before."""

@@ -340,3 +340,42 @@ def test_what_is_still_being_sent_when_its_credential_is_revoked_is_not_written(
         assert json.loads(await current(rooms)) == json.loads(state(1))
 
     asyncio.run(play())
+
+
+def test_a_lock_that_cannot_be_given_back_at_once_is_given_back_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Its client has gone while it was granted, and then the database goes away for a moment."""
+    monkeypatch.setattr("lockhouse.runtime.house.WITHDRAWN_AGAIN", (0.0, 0.0, 0.0))
+
+    class Rough(Late):
+        refused = 0
+
+        async def write(self, command: Callable[[Transaction], T]) -> T:
+            if self.waiting and self.refused < 2:
+                self.refused += 1
+                raise StorageUnavailable("the database is away", hint="wait")
+            return await super().write(command)
+
+    engine = Rough(MemoryStore(), FileBlobs(tmp_path))
+    engine.store.write(lambda tx: namespaces.create(tx, caller("root"), "acme"))
+
+    async def play() -> None:
+        rooms, left = house(engine), asyncio.Event()
+        engine.gate = asyncio.Event()
+        engine.is_late = lambda result: isinstance(result, Taken) and result.lock.name == "bob"
+
+        async def gone() -> None:
+            await left.wait()
+
+        await rooms.take_lock(caller("ann"), wants("ann"), never)
+        cut_off = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), gone))
+        await until(lambda: rooms.waiting.count)
+        await rooms.release_lock(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
+        await until(lambda: engine.waiting)
+        left.set()
+        await asyncio.sleep(0)
+        engine.gate.set()
+        with pytest.raises(BodyIncomplete):
+            await cut_off
+        assert (engine.refused, held(engine)) == (2, "")
+
+    asyncio.run(play())

@@ -14,6 +14,7 @@ from lockhouse.core.locks import Facet
 from lockhouse.core.ports import Transaction
 from lockhouse.core.principals import Grant, Right
 from lockhouse.core.records import Namespace
+from lockhouse.errors import StorageUnavailable
 from lockhouse.runtime.engine import Engine
 from lockhouse.service import locks
 from lockhouse.service.callers import Caller
@@ -638,3 +639,30 @@ def test_a_lock_whose_namespace_is_made_in_the_same_moment_is_never_an_ordinary_
     state = desk.store.read(lambda tx: tx.state(Address("fresh", "a.tfstate")))
     assert desk.store.read(lambda tx: tx.lock(state)).lock.id == "one"
     assert not desk.store.read(lambda tx: tx.items("locks"))
+
+
+class Rough(Engine):
+    """The next command after this many fails."""
+
+    left = 0
+
+    async def write(self, command: Callable[[Transaction], T]) -> T:
+        self.left -= 1
+        if self.left == -1:
+            raise StorageUnavailable("the database is away", hint="wait")
+        return await super().write(command)
+
+
+def test_locks_of_a_refused_batch_are_given_back_though_one_of_them_cannot_be(desk: Desk, tmp_path):
+    take(desk, "one", BOB)
+    engine = Rough(desk.store, FileBlobs(tmp_path / "more"))
+    desk.loop.call_soon(engine.start)
+    engine.left, desk.house.engine = 3, engine  # two are granted, the third is refused, and the first does not go back
+    names = ["acme/x.tfstate", "acme/y.tfstate", STATE]
+    puts = [{"PutRequest": {"Item": {"Info": {"S": document(name)}, "LockID": {"S": name}}}} for name in names]
+    assert desk("BatchWriteItem", ANN, RequestItems={"locks": puts}).fault == "ValidationException"
+    locked = {
+        name: desk.store.read(lambda tx, name=name: tx.lock(tx.state(Address("acme", name)))).lock is not None
+        for name in ("x.tfstate", "y.tfstate")
+    }
+    assert locked == {"x.tfstate": True, "y.tfstate": False}

@@ -51,5 +51,5 @@ async def add(call: Call) -> wire.ImportedDocument:
         after=asked.after,
         deleted=asked.deleted,
     )
-    written = await call.house.write(lambda tx: imports.add(tx, call.caller, command))
+    written = await call.house.write(lambda tx: imports.add(tx, call.house.still(tx, call.caller), command))
     return wire.ImportedDocument(created=written.created, version=views.version(written.version, written.version.seq))

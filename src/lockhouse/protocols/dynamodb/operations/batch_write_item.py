@@ -5,6 +5,7 @@ Where one is refused, the locks that the batch has taken are given back: its cli
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from lockhouse.core.attributes import Item, item_size
 from lockhouse.core.items import Table, key_of, write_units
 from lockhouse.core.ports import Transaction
-from lockhouse.errors import AwsRefusal, RequestInvalid
+from lockhouse.errors import AwsRefusal, Problem, RequestInvalid
 from lockhouse.protocols.dynamodb import inputs, wire
 from lockhouse.protocols.dynamodb.call import Call
 from lockhouse.protocols.dynamodb.constraints import Constraints, table_name
@@ -24,6 +25,7 @@ from lockhouse.service import lock_items, tables
 from lockhouse.service.lock_items import LOCK_ID
 
 MAX_WRITES = 25
+_log = logging.getLogger("lockhouse.dynamodb")
 
 
 class PutRequest(msgspec.Struct, kw_only=True):
@@ -141,9 +143,16 @@ async def _write_all(call: Call, writes: list[_Write]) -> None:
     except BaseException:
         for kept in taken:
             if kept.taken is not None:
-                await call.house.withdraw_lock(
-                    call.caller, kept.address, kept.taken, "another of its batch was refused"
-                )
+                try:
+                    await call.house.withdraw_lock(
+                        call.caller, kept.address, kept.taken, "another of its batch was refused"
+                    )
+                except Problem as problem:  # the others are to be given back all the same
+                    _log.warning(
+                        "Cannot give back a lock of a refused batch namespace=%r key=%r error=%s",
+                        *kept.address,
+                        problem,
+                    )
         raise
 
 
