@@ -13,6 +13,7 @@ import zstandard
 from msgspec.structs import replace
 
 from lockhouse.core.addresses import Address
+from lockhouse.core.data_keys import KeyRecord
 from lockhouse.core.maintenance import Maintenance
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.records import Namespace
@@ -116,6 +117,19 @@ def test_a_backup_made_while_writing_has_every_blob_of_its_versions(tmp_path: Pa
         writer.join(30)
     assert len(written) > 4
     directory.close()
+
+
+def test_a_backup_names_the_keys_that_it_needs_though_one_is_retired_while_it_is_made(tmp_path: Path):
+    directory = filled(tmp_path / "data")
+    directory.store.write(lambda tx: tx.save_key_record(KeyRecord("kek-old", 1.0, "file")))
+
+    def retire(_: Progress) -> None:
+        directory.store.write(lambda tx: tx.delete_key_record("kek-old"))
+
+    manifest = backup(directory, tmp_path / "copy", now=5.0, progress=retire)
+    assert not directory.store.read(lambda tx: tx.key_records())
+    directory.close()
+    assert manifest.keys == ("kek-old",)
 
 
 def test_progress_is_told(tmp_path: Path):

@@ -37,7 +37,7 @@ from lockhouse.storage.carry.carrying import (
 )
 from lockhouse.storage.carry.layout import Table, layout
 from lockhouse.storage.carry.place import Place, directory_place
-from lockhouse.storage.carry.rows import Snapshot, TableFacts, blob_names
+from lockhouse.storage.carry.rows import Snapshot, TableFacts, blob_names, reader
 from lockhouse.storage.directory import BLOBS, DATABASE, LOCK
 from lockhouse.storage.verify import Findings
 
@@ -82,11 +82,10 @@ def create(
                 numbers = snapshot.numbers(tables)
                 schema = snapshot.schema
                 wanted = [BlobFacts(name, -1, "") for name in blob_names(snapshot)]
+                keys = tuple(record.id for record in reader(snapshot).key_records())
             finally:
                 snapshot.close()
             index = _copy(wanted, place, work, progress)
-            with place.store() as store:
-                keys = tuple(record.id for record in store.read(lambda tx: tx.key_records()))
         draft = Manifest(
             format=FORMAT,
             at=now,
