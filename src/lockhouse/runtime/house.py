@@ -22,7 +22,7 @@ from lockhouse.core.locks import Facet, Lock, Verdict
 from lockhouse.core.maintenance import Maintenance
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.principals import Right
-from lockhouse.core.queues import Queue
+from lockhouse.core.queues import Queue, Recollection
 from lockhouse.core.records import Part
 from lockhouse.core.sessions import Sessions
 from lockhouse.core.versions import Body, Version
@@ -284,14 +284,19 @@ class House:
         self, caller: Caller, address: Address, version_id: str = "", conditions: versions.Conditions | None = None
     ) -> Found:
         """The version without its bytes; ranged reads by the same credential are served from it for a while."""
+        credential, kept = caller.who.credential, self.recollections.kept
+
+        def look(tx: Reader) -> tuple[Found, Recollection | None]:
+            found = objects.read(tx, caller, address, version_id, 0, conditions, packed=False)
+            return found, kept(tx, credential, address)
+
         if objects.sees_outputs_only(caller, address):
             found = await self._get_outputs(caller, address, version_id, 0, conditions)
+            before = await self.read(lambda tx: kept(tx, credential, address))
         else:
-            found = await self.read(
-                lambda tx: objects.read(tx, caller, address, version_id, 0, conditions, packed=False)
-            )
+            found, before = await self.read(look)
         if not version_id:
-            await self.recollections.headed(caller.who.credential, address, found.version, caller.now)
+            await self.recollections.headed(credential, address, found.version, caller.now, before)
         return found
 
     async def get(

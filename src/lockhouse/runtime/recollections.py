@@ -79,7 +79,13 @@ class Recollections(Protocol):
         """It has released, and that is committed."""
         ...
 
-    async def headed(self, credential: str, address: Address, version: Version, now: float) -> None: ...
+    def kept(self, tx: Reader, credential: str, address: Address) -> Recollection | None:
+        """What `headed` has to know of what was remembered before."""
+        ...
+
+    async def headed(
+        self, credential: str, address: Address, version: Version, now: float, before: Recollection | None
+    ) -> None: ...
     async def pinned(self, credential: str, address: Address, now: float) -> int:
         """The seq to serve a range from; 0: the newest."""
         ...
@@ -125,7 +131,14 @@ class InMemory:
         if facet in _ASKING:
             self.refusals.released(who.name, address)
 
-    async def headed(self, credential: str, address: Address, version: Version, now: float) -> None:
+    def kept(self, tx: Reader, credential: str, address: Address) -> Recollection | None:
+        del tx, credential, address  # it is at hand
+        return None
+
+    async def headed(
+        self, credential: str, address: Address, version: Version, now: float, before: Recollection | None
+    ) -> None:
+        del before
         self.pins.pin(credential, address, version.seq, now)
 
     async def pinned(self, credential: str, address: Address, now: float) -> int:
@@ -195,8 +208,14 @@ class InStore:
     def released(self, who: Asker, address: Address, facet: Facet) -> None:
         """Counted already."""
 
-    async def headed(self, credential: str, address: Address, version: Version, now: float) -> None:
-        if version.size > RANGED_BYTES:
+    def kept(self, tx: Reader, credential: str, address: Address) -> Recollection | None:
+        return tx.recollection(credential, address)
+
+    async def headed(
+        self, credential: str, address: Address, version: Version, now: float, before: Recollection | None
+    ) -> None:
+        """A small version is not remembered, but it ends what was remembered of a large one."""
+        if version.size > RANGED_BYTES or (before is not None and now < before.pin_until):
             await self._edit(
                 credential,
                 address,

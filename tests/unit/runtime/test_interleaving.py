@@ -379,3 +379,28 @@ def test_a_lock_that_cannot_be_given_back_at_once_is_given_back_later(tmp_path: 
         assert (engine.refused, held(engine)) == (2, "")
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize("store", [MemoryStore, Shared])
+def test_a_range_is_never_of_another_version_than_the_last_head_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: type[MemoryStore]
+):
+    """A state that was large was read a moment ago, and has become a small one since."""
+    monkeypatch.setattr("lockhouse.runtime.recollections.RANGED_BYTES", 1000)
+    engine = Engine(store(), FileBlobs(tmp_path), now=lambda: 1000.0)
+    engine.store.write(lambda tx: namespaces.create(tx, caller("root"), "acme"))
+
+    async def play() -> None:
+        rooms = house(engine)
+        large, small = await put(rooms, state(1, "x" * 2000)), await put(rooms, state(2))
+        assert (await rooms.head(caller("ann"), STATE)).version.seq == small.seq
+        third = await put(rooms, state(3, "y" * 2000))
+        assert (await rooms.head(caller("ann"), STATE)).version.seq == third.seq
+        fourth = await put(rooms, state(4))
+        assert (await rooms.get(caller("ann"), STATE, ranged=True)).version.seq == third.seq
+        assert (await rooms.head(caller("ann"), STATE)).version.seq == fourth.seq
+        assert (await rooms.get(caller("ann"), STATE, ranged=True)).version.seq == fourth.seq
+        assert large.seq == 1
+        engine.stop()
+
+    asyncio.run(play())
