@@ -129,7 +129,8 @@ class AwsClient(Client):
         async def put() -> bool:
             command = Put(ADDRESS, Body(0, b"", b""), self.rig.house.engine.nonce())
             try:
-                await self.rig.house.put(self._caller(), command, chunks())
+                intake = await self.rig.house.take_in(chunks())
+                await self.rig.house.put_intake(self._caller(), command, intake)
             except Problem:
                 return False
             return True

@@ -146,15 +146,10 @@ class House:
                 f"{problem.message} (version {version.id})", hint=problem.hint, **problem.details
             ) from problem
 
-    async def put(self, caller: Caller, command: Put, chunks: AsyncIterator[Piece]) -> Written:
-        """Take the body in and write the version; `command.body` and `command.facts` are replaced by what came.
+    async def put_intake(self, caller: Caller, command: Put, intake: Intake) -> Written:
+        """Write a version whose body was taken in; `command.body` and `command.facts` are replaced by what came.
 
         Errors as `service.objects.put`, and the problem of a refused (parked) write."""
-        intake = await self.take_in(chunks, expect_state=is_state_key(command.address.key))
-        return await self.put_intake(caller, command, intake)
-
-    async def put_intake(self, caller: Caller, command: Put, intake: Intake) -> Written:
-        """Write a version whose body was taken in already. Errors as `put`."""
         command = self.with_body(command, intake)
         return _accepted(await self.write(lambda tx: objects.put(tx, self.still(tx, caller), command)))
 

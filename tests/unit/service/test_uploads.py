@@ -12,7 +12,7 @@ from lockhouse.core.bodies import read_facts
 from lockhouse.core.principals import Grant, Identity, Right
 from lockhouse.core.records import Part
 from lockhouse.core.versions import Body
-from lockhouse.errors import AccessDenied, RequestInvalid, UploadNotFound, UploadPartInvalid
+from lockhouse.errors import AccessDenied, NamespaceNotFound, RequestInvalid, UploadNotFound, UploadPartInvalid
 from lockhouse.service import uploads
 from lockhouse.service.objects import Put, Refused, Written
 from lockhouse.service.uploads import MAX_PARTS, MIN_PART_BYTES, ListedPart, Template
@@ -144,7 +144,16 @@ def test_an_aborted_upload_is_gone(rooms):
 
 
 def test_unfinished_uploads_are_listed_whole_in_order_in_pages_of_any_size(rooms):
-    places = [("a/1", "u1"), ("a/1", "u2"), ("a/2", "u3"), ("b", "u4"), ("c/x/1", "u5"), ("c/y", "u6"), ("d", "u7")]
+    places = [
+        ("/r", "u0"),
+        ("a/1", "u1"),
+        ("a/1", "u2"),
+        ("a/2", "u3"),
+        ("b", "u4"),
+        ("c/x/1", "u5"),
+        ("c/y", "u6"),
+        ("d", "u7"),
+    ]
     for key, upload in reversed(places):
         begin(rooms, upload, Address("acme", key))
 
@@ -162,10 +171,10 @@ def test_unfinished_uploads_are_listed_whole_in_order_in_pages_of_any_size(rooms
             last = page[-1]
             after = (last, "") if isinstance(last, str) else (last.address.key, last.id)
 
-    for limit in range(1, 9):
+    for limit in range(1, 10):
         assert listed(limit) == places
-        assert listed(limit, "a/") == places[:3]
-        assert listed(limit, "", "/") == ["a/", ("b", "u4"), "c/", ("d", "u7")]
+        assert listed(limit, "a/") == places[1:4]
+        assert listed(limit, "", "/") == ["/", "a/", ("b", "u4"), "c/", ("d", "u7")]
         assert listed(limit, "c/", "/") == ["c/x/", ("c/y", "u6")]
     assert [each.id for each in rooms.store.read(lambda tx: list(uploads.every(tx, "acme")))] == [
         upload for _, upload in places
@@ -174,3 +183,11 @@ def test_unfinished_uploads_are_listed_whole_in_order_in_pages_of_any_size(rooms
     with pytest.raises(AccessDenied):
         rooms.store.read(lambda tx: uploads.list_uploads(tx, reader, "acme"))
     assert len(rooms.store.read(lambda tx: uploads.list_uploads(tx, reader, "acme", "a/"))) == 3
+
+
+def test_an_upload_needs_a_namespace_and_a_key(rooms):
+    for address, problem in ((Address("nowhere", "plan"), NamespaceNotFound), (Address("acme", ""), RequestInvalid)):
+        with pytest.raises(problem):
+            begin(rooms, address=address)
+    with pytest.raises(NamespaceNotFound):
+        rooms.store.read(lambda tx: uploads.get(tx, caller(), Address("nowhere", "plan"), "u1"))
