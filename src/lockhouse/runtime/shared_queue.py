@@ -65,14 +65,15 @@ class SharedQueue:
         return living(tx.queue(address), now - ALIVE_SECONDS, request_id)
 
     async def _poll(self) -> None:
-        said = self._engine.now()
+        steady = asyncio.get_running_loop().time  # the clock may be set back, and the replica lives on
+        said = steady()
         while self._held:
             await asyncio.sleep(POLL_SECONDS)
             now = self._engine.now()
             try:
-                if now - said >= SAY_SECONDS:
+                if steady() - said >= SAY_SECONDS:
                     await self._engine.write(lambda tx, now=now: tx.say_alive(self._replica, now))  # type: ignore[misc]
-                    said = now
+                    said = steady()
                 asking, left = await self._engine.read(lambda tx, now=now: self._to_ask(tx, now))  # type: ignore[misc]
                 for waiter in asking:
                     waiter.woken.set()

@@ -404,3 +404,25 @@ def test_a_range_is_never_of_another_version_than_the_last_head_told_of(
         engine.stop()
 
     asyncio.run(play())
+
+
+def test_a_server_says_that_it_lives_also_when_its_clock_was_set_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Else whoever waits there would be passed over until the clock had caught up."""
+    for name in ("POLL_SECONDS", "SAY_SECONDS"):
+        monkeypatch.setattr(f"lockhouse.runtime.shared_queue.{name}", 0.0)
+    now = [10_000.0]
+    engine = Engine(Shared(), FileBlobs(tmp_path), now=lambda: now[0])
+    engine.store.write(lambda tx: namespaces.create(tx, caller("root"), "acme"))
+
+    async def play() -> None:
+        rooms = house(engine)
+        await rooms.take_lock(caller("ann"), wants("ann"), never)
+        waiting = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), never))
+        await until(lambda: engine.store.read(lambda tx: tx.queue(STATE)))
+        for now[0] in (10_001.0, 6_400.0):
+            await until(lambda: engine.store.read(lambda tx: tx.queue(STATE))[0][1] == now[0])
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        engine.stop()
+
+    asyncio.run(play())
