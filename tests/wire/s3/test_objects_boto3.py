@@ -451,6 +451,7 @@ def test_a_checksum_of_the_whole_is_compared_before_there_is_an_object_and_kept(
     bodies = [random.Random(7).randbytes(5 << 20), b"the end"]
     where = {"Bucket": bucket, "Key": "o"}
     begun = s3.create_multipart_upload(**where, ChecksumAlgorithm=algorithm, ChecksumType=kind)
+    assert (begun["ChecksumAlgorithm"], begun["ChecksumType"]) == (algorithm, kind)
     where["UploadId"] = begun["UploadId"]
     parts = []
     for number, body in enumerate(bodies, 1):
@@ -564,11 +565,15 @@ def test_an_object_has_one_part(wire, s3, bucket):
 def test_a_part_is_not_copied_from_beyond_the_end(s3, bucket):
     s3.put_object(Bucket=bucket, Key="from", Body=b"0123456789")
     upload = s3.create_multipart_upload(Bucket=bucket, Key="to")["UploadId"]
-    for span in ("bytes=0-10", "bytes=5-", "bytes=-3"):
-        assert refused(
-            s3.upload_part_copy, Bucket=bucket, Key="to", UploadId=upload, PartNumber=1,
-            CopySource=f"{bucket}/from", CopySourceRange=span,
-        )[:2] == ("InvalidArgument", 400)  # fmt: skip
+    where = {"Bucket": bucket, "Key": "to", "UploadId": upload, "PartNumber": 1, "CopySource": f"{bucket}/from"}
+    for span in ("bytes=0-10", "bytes=5-", "bytes=-3", "bytes=-9", "bytes=5-2", "lines=0-9"):
+        assert refused(s3.upload_part_copy, **where, CopySourceRange=span)[:2] == ("InvalidArgument", 400)
+    etag = s3.upload_part_copy(**where)["CopyPartResult"]["ETag"]  # the whole
+    named = {"Parts": [{"PartNumber": 1, "ETag": etag}]}
+    s3.complete_multipart_upload(Bucket=bucket, Key="to", UploadId=upload, MultipartUpload=named)
+    assert body_of(s3, bucket, "to") == b"0123456789"
+    where["UploadId"] = s3.create_multipart_upload(Bucket=bucket, Key="to", ChecksumAlgorithm="CRC32")["UploadId"]
+    assert s3.upload_part_copy(**where)["CopyPartResult"]["ChecksumCRC32"] == "poTHxg=="
 
 
 def test_parts_may_be_copied(s3, bucket):
@@ -602,6 +607,23 @@ def test_customer_keys_decide_who_may_read(s3, bucket):
     assert refused(s3.copy_object, Bucket=bucket, Key="copy", CopySource=f"{bucket}/o")[0] == "InvalidRequest"
     s3.put_object(Bucket=bucket, Key="plain", Body=b"plain")
     assert refused(s3.get_object, Bucket=bucket, Key="plain", **key)[:2] == ("InvalidRequest", 400)
+
+
+def test_the_parts_of_an_upload_come_with_the_customers_key_that_it_was_begun_with(s3, bucket):
+    key = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": bytes(range(32))}
+    other = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": bytes(32)}
+    where = {"Bucket": bucket, "Key": "o"}
+    begun = s3.create_multipart_upload(**where, **key)
+    plain = s3.create_multipart_upload(**where)
+    assert begun["SSECustomerKeyMD5"]
+    for upload, wrong in ((begun, {}), (begun, other), (plain, key)):
+        assert refused(s3.upload_part, **where, UploadId=upload["UploadId"], PartNumber=1, Body=b"x", **wrong)[1] == 400
+    where["UploadId"] = begun["UploadId"]
+    part = s3.upload_part(**where, PartNumber=1, Body=b"secret", **key)
+    assert part["SSECustomerKeyMD5"] == begun["SSECustomerKeyMD5"]
+    s3.complete_multipart_upload(**where, MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+    assert refused(s3.get_object, Bucket=bucket, Key="o")[1] == 400
+    assert s3.get_object(Bucket=bucket, Key="o", **key)["Body"].read() == b"secret"
 
 
 def test_a_state_with_a_customers_key_goes_out_over_s3_alone_until_its_owner_shares_it(server, wire, s3, bucket):

@@ -93,7 +93,7 @@ async def upload_part_copy(call: Call) -> Response:
     source = origin.version
     wanted = call.request.headers.get("x-amz-copy-source-range")
     part = fields.read_range(wanted, source.size)
-    if wanted is not None and (part is None or not wanted.endswith(f"-{part[1] - 1}")):
+    if wanted is not None and (part is None or wanted != f"bytes={part[0]}-{part[1] - 1}"):
         raise RequestInvalid(
             f"cannot read the range {wanted[:60]!r}: it lies outside the {source.size} bytes, or is none",
             hint="for example: bytes=0-5242879",
