@@ -562,6 +562,21 @@ def test_an_object_has_one_part(wire, s3, bucket):
         assert (answer.status, answer.code) == expected
 
 
+def test_parts_are_listed_in_pages(s3, bucket):
+    where = {"Bucket": bucket, "Key": "o"}
+    where["UploadId"] = s3.create_multipart_upload(**where)["UploadId"]
+    for number in (7, 1, 3):
+        s3.upload_part(**where, PartNumber=number, Body=b"x")
+    for size, pages in ((1, [[1], [3], [7]]), (2, [[1, 3], [7]]), (3, [[1, 3, 7]])):
+        found = list(s3.get_paginator("list_parts").paginate(**where, PaginationConfig={"PageSize": size}))
+        assert [[part["PartNumber"] for part in page["Parts"]] for page in found] == pages
+        assert [page["IsTruncated"] for page in found] == [True] * (len(pages) - 1) + [False]
+        assert [page["NextPartNumberMarker"] for page in found] == [page[-1] for page in pages]
+    none = s3.list_parts(**where, MaxParts=0)
+    assert ("Parts" in none, none["IsTruncated"], none["NextPartNumberMarker"]) == (False, False, 0)
+    assert [part["PartNumber"] for part in s3.list_parts(**where, PartNumberMarker=1)["Parts"]] == [3, 7]
+
+
 def test_a_part_is_not_copied_from_beyond_the_end(s3, bucket):
     s3.put_object(Bucket=bucket, Key="from", Body=b"0123456789")
     upload = s3.create_multipart_upload(Bucket=bucket, Key="to")["UploadId"]
