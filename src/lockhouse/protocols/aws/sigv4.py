@@ -315,9 +315,8 @@ def _from_header(parts: Parts, authorization: str, now: float) -> Claim:
     timestamp = field(b"x-amz-date", b"").decode("latin-1")
     token = field(b"x-amz-security-token", b"").decode("latin-1")
     scope = _header_scope(listed) if len(listed) <= _MAX_KEPT_SCOPE else _header_scope.__wrapped__(listed)
-    claim = _claim(parts, scope, timestamp, signature, token, presigned=False)
-    signed_at = timestamp_seconds(timestamp)
-    if signed_at is None or abs(now - signed_at) > MAX_SKEW_SECONDS:
+    claim, signed_at = _claim(parts, scope, timestamp, signature, token, presigned=False)
+    if abs(now - signed_at) > MAX_SKEW_SECONDS:
         raise _skewed(timestamp, now)
     return claim
 
@@ -349,7 +348,7 @@ def _from_query(parts: Parts, now: float) -> Claim:
     if not 1 <= seconds <= MAX_EXPIRES_SECONDS:
         raise SignatureMalformed("cannot accept X-Amz-Expires: 1 to 604800 seconds", place="query")
     timestamp = fields["x-amz-date"]
-    claim = _claim(
+    claim, signed_at = _claim(
         parts,
         _scope(fields["x-amz-credential"], fields["x-amz-signedheaders"], "query"),
         timestamp,
@@ -359,8 +358,7 @@ def _from_query(parts: Parts, now: float) -> Claim:
     )
     if claim.service != "s3":
         raise SignatureUnsupported("cannot accept a presigned request for anything but objects")
-    signed_at = timestamp_seconds(timestamp)
-    if signed_at is None or signed_at - now > MAX_SKEW_SECONDS:
+    if signed_at - now > MAX_SKEW_SECONDS:
         raise _skewed(timestamp, now)
     if now > signed_at + seconds:
         raise SignatureExpired("cannot serve this presigned address: it has expired")
@@ -414,9 +412,13 @@ def _scope(credential: str, names: str, place: str) -> Scope:
     )
 
 
-def _claim(parts: Parts, scope: Scope, timestamp: str, signature: str, token: str, *, presigned: bool) -> Claim:
+def _claim(
+    parts: Parts, scope: Scope, timestamp: str, signature: str, token: str, *, presigned: bool
+) -> tuple[Claim, float]:
+    """The claim, and when it was signed in seconds since 1970."""
     place = "query" if presigned else "header"
-    if timestamp_seconds(timestamp) is None:
+    signed_at = timestamp_seconds(timestamp)
+    if signed_at is None:
         raise SignatureMalformed("cannot do without X-Amz-Date as YYYYMMDDTHHMMSSZ", place=place)
     if scope.date != timestamp[:8]:
         raise SignatureMalformed("cannot accept a credential date that is not the date of X-Amz-Date", place=place)
@@ -426,7 +428,7 @@ def _claim(parts: Parts, scope: Scope, timestamp: str, signature: str, token: st
         mode, payload = _payload(parts.headers.get("x-amz-content-sha256"), presigned=presigned)
     else:
         mode, payload = _WHOLE, ""
-    return Claim(scope, timestamp, signature, mode, payload, token, presigned)
+    return Claim(scope, timestamp, signature, mode, payload, token, presigned), signed_at
 
 
 def _is_sha256(text: str) -> bool:

@@ -109,7 +109,7 @@ def test_a_presigned_address_needs_every_field_of_a_signature_once():
             assert refused.value.details["place"] == "query"
 
 
-@pytest.mark.parametrize("expires", ["0", "604801", "-1", "", "x", "1.5", "0x10", "١", "1000000", "+60"])
+@pytest.mark.parametrize("expires", ["0", "604801", "-1", "", "x", "1.5", "0x10", "١", "1000000", "+60", "9" * 5000])
 def test_a_presigned_address_is_good_for_a_second_to_a_week(expires):
     parts = presigned()
     now = signed_at(parts)
@@ -448,3 +448,41 @@ def test_a_long_word_with_one_other_byte_takes_no_longer_than_another(length):
         sigv4._canonical_path(b"/" + word, "s3")
         sigv4._canonical_query(b"k=" + word + b"&" + word + b"=v")
     assert time.process_time() - began < 1.0
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Credential=", "Credential=x, Credential="),
+        ("SignedHeaders=", "SignedHeaders=host, SignedHeaders="),
+        (", Signature=", ", Else=x, Signature="),
+        (", Signature=", ", =x, Signature="),
+        (KEY_ID, "LHAK EXAMPLE"),
+        (KEY_ID, "x" * 129),
+        (KEY_ID, ""),
+        ("/eu-west-1/", "/eu_west_1/"),
+        ("/eu-west-1/", "//"),
+        ("/s3/", "/s 3/"),
+        ("/aws4_request", "/aws4"),
+        ("/aws4_request", "/aws4_request/x"),
+        ("host;", "Host;"),
+        ("host;x-amz-content-sha256;x-amz-date", "x-amz-content-sha256;host;x-amz-date"),
+        ("host;x-amz-content-sha256;x-amz-date", "host;host;x-amz-content-sha256;x-amz-date"),
+        ("host;x-amz-content-sha256;x-amz-date", "host;;x-amz-content-sha256;x-amz-date"),
+        ("host;x-amz-content-sha256;x-amz-date", "x-amz-content-sha256;x-amz-date"),
+    ],
+)
+def test_an_authorization_that_is_not_exactly_one_is_malformed(old, new):
+    parts = signed()
+    given = dict(parts.headers.raw)[b"authorization"].decode()
+    assert old in given
+    with pytest.raises(SignatureMalformed):
+        read_claim(with_headers(parts, (b"authorization", given.replace(old, new).encode())), time.time())
+
+
+def test_a_date_is_one_and_that_of_the_credential():
+    parts = signed()
+    said = dict(parts.headers.raw)[b"x-amz-date"].decode()
+    for date in ("", said[:-1], said.replace("T", " "), f"{said[:4]}1301T000000Z", "20200101T000000Z"):
+        with pytest.raises(SignatureMalformed):
+            read_claim(with_headers(parts, (b"x-amz-date", date.encode())), time.time())
