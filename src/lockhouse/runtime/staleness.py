@@ -126,7 +126,10 @@ class Staleness:
             if evidence is None:
                 return False
             kept = msgspec.structs.replace(evidence, asks=asks)
-            await self._engine.write(lambda tx: staleness.mark(tx, self._house(), state.address, lock.epoch, kept))
+            if not await self._engine.write(
+                lambda tx: staleness.mark(tx, self._house(), state.address, lock.epoch, kept, self._own(lock))
+            ):
+                return False
             _log.info("Found a stale lock namespace=%r key=%r why=%r", *state.address, evidence.why)
             return True
         if held.act is Act.RELEASE and self._may_release(held, seen, now):

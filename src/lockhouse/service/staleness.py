@@ -64,12 +64,18 @@ def look(tx: Reader, after: Address | None, limit: int) -> Sequence[Held]:
     return found
 
 
-def mark(tx: Transaction, caller: Caller, address: Address, epoch: int, evidence: Evidence | None) -> bool:
-    """Keep evidence with the lock of this epoch, or (None) take back what was refuted; whether the lock was there."""
+def mark(
+    tx: Transaction, caller: Caller, address: Address, epoch: int, evidence: Evidence | None, seen: float = 0.0
+) -> bool:
+    """Keep evidence with the lock of this epoch, or (None) take back what was refuted; whether the lock was there. What
+    the holder has refuted since by writing or being seen is not kept: a provider may have taken long to answer."""
     found = tx.state_and_lock(address)
     if found is None or found[1].lock is None or found[1].lock.epoch != epoch:
         return False
     state, record = found
+    seen = max(seen, locks.last_seen(tx, found[1].lock)) if evidence is not None else 0.0
+    if evidence is not None and not rule.stands(evidence, seq=state.current, seen=seen):
+        return False
     lock = msgspec.structs.replace(found[1].lock, stale=evidence)
     verb = "seen-again" if evidence is None else "stale"
     reason = "" if evidence is None else evidence.why

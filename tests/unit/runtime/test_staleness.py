@@ -299,3 +299,22 @@ def test_of_two_servers_that_both_look_one_releases(tmp_path):
     assert world.lock is None
     assert world.woken == [STATE]
     assert [each.action for each in world.told()].count("lock.forced") == 1
+
+
+@pytest.mark.parametrize("how", ["writes", "is seen"])
+def test_a_holder_that_is_there_while_its_provider_is_asked_is_not_said_to_be_gone(tmp_path, how):
+    world = World(tmp_path)
+    world.provider.report = Report(JobState.ENDED, BEGAN, "failed")
+
+    async def ask(issuer: str, claims: Mapping[str, str]) -> Report:
+        del issuer, claims
+        if how == "writes":
+            world.rooms.put(state(1), world.holder(), lock_id="lock-1")
+        else:
+            world.memory["C1"] = world.now + 1.0
+        return world.provider.report
+
+    world.provider.ask = ask
+    world.round(QUIET_SECONDS + 1)
+    assert (world.lock.stale, world.task.found) == (None, 0)
+    assert [each.action for each in world.told()] == ["lock.taken"]
