@@ -306,3 +306,20 @@ def test_a_held_lock_request_is_granted_when_the_lock_is_released(tmp_path):
         assert bob.unlock("l-2").status == 200
     finally:
         rig.close()
+
+
+def test_a_server_that_ends_holds_no_request_for_a_lock(tmp_path):
+    """Neither those that it held, nor one that comes now: both are refused at once, and their clients ask again."""
+    rig = Rig(tmp_path, lock_wait=600.0)
+    rig.mount(b"/http/", HttpRoom(rig.house, rig.authenticator, lambda: rig.now))
+    try:
+        ann, bob = Client(rig, "ann"), Client(rig, "bob")
+        ann.lock("l-1")
+        held = rig.start("LOCK", WHERE, lock("l-2"), bob.user.basic)
+        while not rig.house.waiting.count:
+            pass
+        rig.loop.call_soon_threadsafe(rig.house.waiting.end_all)
+        assert held.result(30).status == 423
+        assert bob.lock("l-3").status == 423
+    finally:
+        rig.close()

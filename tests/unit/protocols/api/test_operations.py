@@ -11,6 +11,7 @@ import pytest
 from lockhouse.core.attributes import Kind
 from lockhouse.core.items import KeyAttribute, Schema, Table, decode_table, encode_table
 from lockhouse.errors import SerialConflict, WriteFenced
+from lockhouse.runtime import house
 from lockhouse.storage.carry.archive import read_manifest
 from tests.unit.protocols.api.desk import NAMESPACE, NOW, Desk, state
 
@@ -207,7 +208,18 @@ def test_a_state_with_resources_is_deleted_only_when_that_is_said_and_comes_back
     marker, old = desk.ask("GET", f"{STATE}/versions", key=KEY).json["versions"]
     assert marker["deleted"]
     assert desk.ask("GET", f"{STATE}/body", key=KEY, version=marker["id"]).code == "version.not_found"
+    assert desk.ask("POST", f"{STATE}/restore", {"key": KEY, "version": marker["id"]}).code == "request.invalid"
     assert desk.ask("POST", f"{STATE}/restore", {"key": KEY, "version": old["id"]}).json["serial"] == 2
+
+
+def test_a_version_that_is_too_large_to_be_rewritten_in_memory_is_not_restored(desk: Desk, monkeypatch):
+    for serial in (1, 2):
+        desk.put(KEY, state(serial))
+    old = desk.ask("GET", f"{STATE}/versions", key=KEY).json["versions"][1]["id"]
+    monkeypatch.setattr(house, "RESTORE_BYTES", len(state(1)) - 1)
+    assert desk.ask("POST", f"{STATE}/restore", {"key": KEY, "version": old}).code == "request.invalid"
+    monkeypatch.setattr(house, "RESTORE_BYTES", len(state(1)))
+    assert desk.ask("POST", f"{STATE}/restore", {"key": KEY, "version": old}).json["serial"] == 3
 
 
 def test_an_empty_state_is_deleted_without_a_word_but_never_while_it_is_locked(desk: Desk):
