@@ -109,8 +109,13 @@ async def put(rooms: House, raw: bytes) -> Version:
     async def chunks() -> AsyncIterator[bytes]:
         yield raw
 
+    return await send(rooms, chunks())
+
+
+async def send(rooms: House, chunks: AsyncIterator[bytes]) -> Version:
+    intake = await rooms.take_in(chunks, expect_state=True)
     command = Put(STATE, Body(0, b"", b""), rooms.engine.nonce())
-    return (await rooms.put(caller("ann"), command, chunks())).version
+    return (await rooms.put_intake(caller("ann"), command, intake)).version
 
 
 async def current(rooms: House) -> bytes:
@@ -336,7 +341,7 @@ def test_what_is_still_being_sent_when_its_credential_is_revoked_is_not_written(
             yield state(2)[20:]
 
         with pytest.raises(CredentialUnknown):
-            await rooms.put(caller("ann"), Put(STATE, Body(0, b"", b""), "n"), slowly())
+            await send(rooms, slowly())
         assert json.loads(await current(rooms)) == json.loads(state(1))
 
     asyncio.run(play())
