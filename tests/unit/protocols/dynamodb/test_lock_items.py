@@ -213,6 +213,10 @@ def test_writing_or_deleting_a_digest_is_answered_and_changes_nothing(desk: Desk
         "ExpressionAttributeValues": {":d": {"S": "1" * 32}},
     }
     assert desk("UpdateItem", TableName="locks", **update).ok == {}
+    reader = person("eve", (Grant("acme", "", (Right.READ,)), Grant("locks", "", (Right.READ, Right.WRITE))))
+    assert desk("UpdateItem", TableName="locks", **update, who=reader).fault == "AccessDeniedException"
+    both = update | {"UpdateExpression": "SET Digest = :d, Info = :d"}
+    assert desk("UpdateItem", TableName="locks", **both).fault == "ValidationException"
     shown = show(desk, projection="LockID, Digest", lock_id=STATE + "-md5").ok
     assert shown["Item"]["Digest"]["S"] == hashlib.md5(b"{1}").hexdigest()
 

@@ -233,6 +233,11 @@ def test_updates_answer_what_was_asked_for(desk: Desk):
     assert desk("UpdateItem", **request, ReturnValues="UPDATED_NEW").ok == {"Attributes": {"n": {"N": "4"}}}
     assert desk("UpdateItem", **request, ReturnValues="ALL_OLD").ok["Attributes"]["n"] == {"N": "4"}
     assert desk("UpdateItem", **request, ReturnValues="ALL_NEW").ok["Attributes"]["o"] == {"S": "x"}
+    unused = request | {"ExpressionAttributeValues": {":one": {"N": "1"}, ":two": {"N": "2"}}}
+    assert "unused in expressions: keys: {:two}" in desk("UpdateItem", **unused).message
+    for path in ("id", "id.part", "id[0]"):
+        inside = request | {"UpdateExpression": f"SET {path} = :one"}
+        assert "Cannot update attribute id. This attribute is part of the key" in desk("UpdateItem", **inside).message
     refused = desk("UpdateItem", **request, ReturnValues="SOME")
     assert "Member must satisfy enum value set: [ALL_NEW, UPDATED_OLD, ALL_OLD, NONE, UPDATED_NEW]" in refused.message
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from lockhouse.core.addresses import Address
 from lockhouse.core.attributes import Item, item_size
 from lockhouse.core.conditions import project
-from lockhouse.core.items import check_changes, check_paths, write_units
+from lockhouse.core.items import check_changes, write_units
 from lockhouse.core.ports import Reader, Transaction
 from lockhouse.core.updates import Change
 from lockhouse.errors import RequestInvalid
@@ -48,7 +48,6 @@ async def update_item(call: Call, body: bytes) -> Mapping[str, Json]:
     def update(tx: Transaction) -> Written:
         table = tables.get(tx, call.caller, name)
         check_changes(table.schema, frozenset(str(change.path[0]) for change in changes))
-        check_paths(table.schema, tuple(change.path for change in changes))
         cover = lock_items.covers(tx, call.caller, table)
         return tables.update_item(tx, call.caller, table, key, changes, condition, cover)
 
