@@ -215,6 +215,8 @@ def test_a_condition_may_be_as_long_as_aws_takes_it(text):
         "SET " + ",".join(f"v{n} = if_not_exists(a, (b + :n))" for n in range(100)),
         "SET a = (b + :n) - (c - (:n + :m)), b = list_append(a, (:l))",
         "SET a = " + "(" * 60 + ":n" + ")" * 60,
+        "SET a[999999999] = :n, b" + ".c" * 31 + " = :n",
+        "SET a = :n" + " " * 4086,
     ],
 )
 def test_an_update_may_nest_its_operands(text):
@@ -224,6 +226,9 @@ def test_an_update_may_nest_its_operands(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        (" ", "The expression can not be empty;"),
+        ("SET a[b] = :a", 'Syntax error; token: "b", near: "[b]"'),
+        ("SET a[1234567890] = :a", "List index is not within the allowable range; index: [1234567890]"),
         ("ADD a b", 'Syntax error; token: "b", near: "a b"'),
         (
             "DELETE a :n",
