@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lockhouse.core.attributes import Kind
 from lockhouse.core.conditions import holds
+from lockhouse.core.items import KeyAttribute, Schema
 from lockhouse.core.updates import Set
 from lockhouse.errors import RequestInvalid
 from lockhouse.protocols.dynamodb.expressions.condition import parse_condition
+from lockhouse.protocols.dynamodb.expressions.keys import split_key_condition
 from lockhouse.protocols.dynamodb.expressions.placeholders import Placeholders
 from lockhouse.protocols.dynamodb.expressions.projection import parse_projection
 from lockhouse.protocols.dynamodb.expressions.update import parse_update
@@ -410,3 +413,68 @@ def test_the_type_of_a_value_may_be_asked_for():
     text = "attribute_type(:n, :a)"
     condition = parse_condition("ConditionExpression", text, Placeholders(None, {":n": Decimal(3), ":a": "N"}))
     assert holds(condition, {})
+
+
+BY_ID = Schema(KeyAttribute("id", Kind.S))
+BY_ID_AND_TIME = Schema(KeyAttribute("id", Kind.S), KeyAttribute("t", Kind.N))
+
+
+def split(schema: Schema, text: str):
+    return split_key_condition(schema, parse_condition("KeyConditionExpression", text, placeholders()))
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("id = :a", 0, 9),
+        (":a = id", 0, 9),
+        ("t = :n AND id = :a", 3, 3),
+        ("id = :a AND t > :n", 4, 9),
+        ("id = :a AND :n < t", 4, 9),
+        ("id = :a AND t >= :n", 3, 9),
+        ("id = :a AND :n <= t", 3, 9),
+        ("id = :a AND t < :n", 0, 2),
+        ("id = :a AND :n > t", 0, 2),
+        ("(id = :a) AND :n >= t", 0, 3),
+        ("id = :a AND t BETWEEN :m AND :n", 1, 3),
+    ],
+)
+def test_a_key_condition_is_a_hash_key_and_a_span(text, first, last):
+    hash_key, span = split(BY_ID_AND_TIME, text)
+    assert hash_key == VALUES[":a"]
+    found = [number for number in range(10) if span is None or holds(span, {"t": Decimal(number)})]
+    assert (found[0], found[-1]) == (first, last)
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "message"),
+    [
+        (BY_ID, "id = :n", "Condition parameter type does not match schema type"),
+        (BY_ID, "id > :a", "Query key condition not supported"),
+        (BY_ID, "begins_with(id, :a)", "Query key condition not supported"),
+        (BY_ID, "id = :a AND t = :n", "Query key condition not supported"),
+        (BY_ID, "t = :n", "missed key schema element: id"),
+        (BY_ID, "id = x", "Multiple attribute names used in one condition"),
+        (BY_ID, ":a = :a", "No key attribute specified"),
+        (BY_ID, "id.part = :a", "cannot have conditions on nested attributes"),
+        (BY_ID, "NOT id = :a", "Invalid operator used in KeyConditionExpression: NOT"),
+        (BY_ID, "attribute_not_exists(id)", "Invalid operator used in KeyConditionExpression: attribute_not_exists"),
+        (BY_ID, "id IN (:a)", "Invalid operator used in KeyConditionExpression: IN"),
+        (BY_ID_AND_TIME, "id = :a AND x = :n", "missed key schema element: t"),
+        (BY_ID_AND_TIME, "id = :a AND t = :n AND x = :n", "Conditions can be of length 1 or 2 only"),
+        (BY_ID_AND_TIME, "id = :a AND t = :a", "Condition parameter type does not match schema type"),
+        (BY_ID_AND_TIME, "id = :a AND t BETWEEN :a AND :a", "Condition parameter type does not match schema type"),
+        (BY_ID_AND_TIME, "id = :a AND begins_with(t, :a)", "Condition parameter type does not match schema type"),
+        (BY_ID_AND_TIME, "id = :a AND t BETWEEN id AND :n", "Multiple attribute names used in one condition"),
+        (
+            BY_ID_AND_TIME,
+            "id = :a AND :n BETWEEN t AND :n",
+            "BETWEEN operator must have the key attribute as its first",
+        ),
+        (BY_ID_AND_TIME, "id = :a AND begins_with(:a, id)", "begins_with operator must have the key attribute as its"),
+    ],
+)
+def test_a_key_condition_of_another_form_is_refused(schema, text, message):
+    with pytest.raises(RequestInvalid) as refused:
+        split(schema, text)
+    assert message in refused.value.message
