@@ -232,6 +232,20 @@ def test_an_update_may_nest_its_operands(text):
         (" ", "The expression can not be empty;"),
         ("SET a[b] = :a", 'Syntax error; token: "b", near: "[b]"'),
         ("SET a[1234567890] = :a", "List index is not within the allowable range; index: [1234567890]"),
+        *(
+            (
+                f"REMOVE x, {paths}",
+                (
+                    "Two document paths overlap with each other; must remove or rewrite one of these paths; path one: "
+                    f"{one}, path two: {two}"
+                ),
+            )
+            for paths, one, two in (
+                ("a.b, a", "[a, b]", "[a]"),
+                ("a, b, a", "[a]", "[a]"),
+                ("a.b, c, a.b.c", "[a, b]", "[a, b, c]"),
+            )
+        ),
         ("ADD a b", 'Syntax error; token: "b", near: "a b"'),
         (
             "DELETE a :n",
