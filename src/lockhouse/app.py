@@ -216,7 +216,7 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             seen=lambda credential: authenticator.last_used.get(credential, 0.0),
             silence=settings.stale_silence * 60,
             jobs=build_jobs(settings),
-            released=house.waiting.wake,
+            released=house.locking.waiting.wake,
         )
         for gauge in (
             ("lockhouse_audit_waiting", "Audit entries that are not in the database yet.", lambda: journal.waiting),
@@ -240,8 +240,8 @@ def build(settings: Settings, now: Callable[[], float] = time.time) -> Server:
             retention_floor=settings.retention_floor * DAY_SECONDS,
             sessions=house.sessions,
         )
-        house.waiting_notice = settings.waiting_notice
-        house.on_waiting = journal.saw_waiting
+        house.locking.waiting_notice = settings.waiting_notice
+        house.locking.on_waiting = journal.saw_waiting
         dispatcher = Dispatcher(engine, sender.send, server=settings.public_url)
         background: tuple[Background, ...] = (
             *((repacking.rounds,) if settings.packing else ()),
@@ -463,7 +463,7 @@ class _Process(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._server.api.draining = True
-        self._server.house.waiting.end_all()
+        self._server.house.locking.waiting.end_all()
         await super().shutdown(sockets)
         for each in self._server.background:
             await each.stop()

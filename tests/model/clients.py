@@ -108,7 +108,7 @@ class AwsClient(Client):
         async def take() -> bool:
             command = TakeLock(ADDRESS, self.facet, document(lock_id))
             try:
-                await self.rig.house.take_lock(self._caller(), command, asyncio.Event().wait)
+                await self.rig.house.locking.take(self._caller(), command, asyncio.Event().wait)
             except LockHeld:
                 return False
             return True
@@ -118,7 +118,7 @@ class AwsClient(Client):
     def unlock(self) -> None:
         async def release() -> None:
             with contextlib.suppress(Problem):
-                await self.rig.house.release_lock(self._caller(), Unlock(ADDRESS, self.facet))
+                await self.rig.house.locking.release(self._caller(), Unlock(ADDRESS, self.facet))
 
         self._run(release()).result(30)
 

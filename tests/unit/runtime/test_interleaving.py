@@ -165,15 +165,15 @@ def test_a_lock_that_a_client_was_told_of_when_it_asked_again_is_not_given_back(
         async def gone() -> None:
             await left.wait()
 
-        await rooms.take_lock(caller("ann"), wants("ann"), never)
-        cut_off = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), gone))
-        await until(lambda: rooms.waiting.count)
-        await rooms.release_lock(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
+        await rooms.locking.take(caller("ann"), wants("ann"), never)
+        cut_off = asyncio.create_task(rooms.locking.take(caller("bob"), wants("bob"), gone))
+        await until(lambda: rooms.locking.waiting.count)
+        await rooms.locking.release(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
         await until(lambda: engine.waiting)
         assert held(engine) == "bob"
         left.set()
         engine.is_late = lambda _: False
-        again = await rooms.take_lock(caller("bob"), wants("bob"), never)
+        again = await rooms.locking.take(caller("bob"), wants("bob"), never)
         assert again is not None
         assert again.verdict is Verdict.AGAIN
         engine.gate.set()
@@ -193,10 +193,10 @@ def test_a_lock_is_given_back_whose_client_left_and_did_not_ask_again(engine: La
         async def gone() -> None:
             await left.wait()
 
-        await rooms.take_lock(caller("ann"), wants("ann"), never)
-        cut_off = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), gone))
-        await until(lambda: rooms.waiting.count)
-        await rooms.release_lock(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
+        await rooms.locking.take(caller("ann"), wants("ann"), never)
+        cut_off = asyncio.create_task(rooms.locking.take(caller("bob"), wants("bob"), gone))
+        await until(lambda: rooms.locking.waiting.count)
+        await rooms.locking.release(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
         await until(lambda: engine.waiting)
         assert held(engine) == "bob"
         left.set()
@@ -224,20 +224,22 @@ def test_a_request_that_ended_while_the_database_was_away_stands_in_nobodys_way(
             await left.wait()
 
         for place in (STATE, OTHER):
-            await rooms.take_lock(caller("ann"), wants("ann", place), never)
-        leaving = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), gone))
-        staying = asyncio.create_task(rooms.take_lock(caller("eve"), wants("eve", OTHER), never))
+            await rooms.locking.take(caller("ann"), wants("ann", place), never)
+        leaving = asyncio.create_task(rooms.locking.take(caller("bob"), wants("bob"), gone))
+        staying = asyncio.create_task(rooms.locking.take(caller("eve"), wants("eve", OTHER), never))
         await until(lambda: len(engine.store.read(lambda tx: [*tx.queue(STATE), *tx.queue(OTHER)])) == 2)
         await until(
-            lambda: not engine.running and not any(each.woken.is_set() for each in rooms.waiting._waiters.values())
+            lambda: (
+                not engine.running and not any(each.woken.is_set() for each in rooms.locking.waiting._waiters.values())
+            )
         )
         engine.away = True
         left.set()
         with pytest.raises(BodyIncomplete):
             await leaving
         engine.away = False
-        await rooms.release_lock(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
-        taken = await asyncio.wait_for(rooms.take_lock(caller("dora"), wants("dora"), never), 15)
+        await rooms.locking.release(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
+        taken = await asyncio.wait_for(rooms.locking.take(caller("dora"), wants("dora"), never), 15)
         assert taken is not None
         assert taken.lock.name == "dora"
         assert not staying.done()
@@ -299,11 +301,11 @@ def test_who_lost_its_rights_while_it_waited_does_not_get_the_lock(tmp_path: Pat
             credential = Credential(f"key-{name}", name, "token", 1.0)
             await rooms.write(lambda tx, each=name: tx.save_principal(Principal(each, each, ALL, 1.0)))
             await rooms.write(lambda tx, each=credential: tx.save_credential(each))
-        await rooms.take_lock(caller("ann"), wants("ann"), never)
-        waiting = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), never))
-        await until(lambda: rooms.waiting.count)
-        behind = asyncio.create_task(rooms.take_lock(caller("eve"), wants("eve"), never))
-        await until(lambda: rooms.waiting.count == 2)
+        await rooms.locking.take(caller("ann"), wants("ann"), never)
+        waiting = asyncio.create_task(rooms.locking.take(caller("bob"), wants("bob"), never))
+        await until(lambda: rooms.locking.waiting.count)
+        behind = asyncio.create_task(rooms.locking.take(caller("eve"), wants("eve"), never))
+        await until(lambda: rooms.locking.waiting.count == 2)
         kept = engine.store.read(lambda tx: tx.credential("key-bob"))
         assert kept is not None
         if what == REVOKED:
@@ -313,7 +315,7 @@ def test_who_lost_its_rights_while_it_waited_does_not_get_the_lock(tmp_path: Pat
             now[0] = 1001.0
         else:
             await rooms.write(lambda tx: tx.save_principal(Principal("bob", "bob", (), 1.0)))
-        await rooms.release_lock(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
+        await rooms.locking.release(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
         with pytest.raises(refused):
             await waiting
         taken = await behind
@@ -349,7 +351,7 @@ def test_what_is_still_being_sent_when_its_credential_is_revoked_is_not_written(
 
 def test_a_lock_that_cannot_be_given_back_at_once_is_given_back_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Its client has gone while it was granted, and then the database goes away for a moment."""
-    monkeypatch.setattr("lockhouse.runtime.house.WITHDRAWN_AGAIN", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("lockhouse.runtime.locking.WITHDRAWN_AGAIN", (0.0, 0.0, 0.0))
 
     class Rough(Late):
         refused = 0
@@ -371,10 +373,10 @@ def test_a_lock_that_cannot_be_given_back_at_once_is_given_back_later(tmp_path: 
         async def gone() -> None:
             await left.wait()
 
-        await rooms.take_lock(caller("ann"), wants("ann"), never)
-        cut_off = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), gone))
-        await until(lambda: rooms.waiting.count)
-        await rooms.release_lock(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
+        await rooms.locking.take(caller("ann"), wants("ann"), never)
+        cut_off = asyncio.create_task(rooms.locking.take(caller("bob"), wants("bob"), gone))
+        await until(lambda: rooms.locking.waiting.count)
+        await rooms.locking.release(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
         await until(lambda: engine.waiting)
         left.set()
         await asyncio.sleep(0)
@@ -421,8 +423,8 @@ def test_a_server_says_that_it_lives_also_when_its_clock_was_set_back(tmp_path: 
 
     async def play() -> None:
         rooms = house(engine)
-        await rooms.take_lock(caller("ann"), wants("ann"), never)
-        waiting = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), never))
+        await rooms.locking.take(caller("ann"), wants("ann"), never)
+        waiting = asyncio.create_task(rooms.locking.take(caller("bob"), wants("bob"), never))
         await until(lambda: engine.store.read(lambda tx: tx.queue(STATE)))
         for now[0] in (10_001.0, 6_400.0):
             await until(lambda: engine.store.read(lambda tx: tx.queue(STATE))[0][1] == now[0])

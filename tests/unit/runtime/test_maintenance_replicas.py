@@ -31,8 +31,8 @@ def test_who_waits_at_one_server_is_served_when_it_ends(tmp_path: Path, how: str
         until = time.time() + 1.5 if how == "by time" else 0.0
         await there.write(lambda tx: maintenance.start(tx, root, PLACE, "m", "moving", until))
         with pytest.raises(UnderMaintenance):
-            await there.take_lock(caller("nobody", now=time.time()), wants("nobody"), never)
-        waiting = asyncio.create_task(here.take_lock(caller("ann", now=time.time()), wants("ann"), never))
+            await there.locking.take(caller("nobody", now=time.time()), wants("nobody"), never)
+        waiting = asyncio.create_task(here.locking.take(caller("ann", now=time.time()), wants("ann"), never))
         async with asyncio.timeout(15):
             while not await _queue(there):
                 await asyncio.sleep(0.05)
@@ -44,7 +44,7 @@ def test_who_waits_at_one_server_is_served_when_it_ends(tmp_path: Path, how: str
         return taken.verdict
 
     async def _queue(house: House) -> list[Queued]:
-        return (await house.held_requests([STATE]))[0]
+        return (await house.locking.held_requests([STATE]))[0]
 
     async def both() -> Verdict:
         houses = []

@@ -54,7 +54,7 @@ def house(engine: Engine, lock_wait: float = 20.0) -> House:
 
 async def queued(rooms: House, count: int, address: Address = STATE) -> None:
     async with asyncio.timeout(10):
-        while len(rooms.waiting.queue(address)) != count:
+        while len(rooms.locking.waiting.queue(address)) != count:
             await asyncio.sleep(0)
 
 
@@ -68,16 +68,16 @@ def test_held_requests_are_served_in_the_order_in_which_they_came(engine: Engine
         served: list[str] = []
 
         async def turn(name: str) -> None:
-            await rooms.take_lock(caller(name), wants(name), never)
+            await rooms.locking.take(caller(name), wants(name), never)
             served.append(name)
-            await rooms.release_lock(caller(name), unlock(name))
+            await rooms.locking.release(caller(name), unlock(name))
 
-        await rooms.take_lock(caller("first"), wants("first"), never)
+        await rooms.locking.take(caller("first"), wants("first"), never)
         tasks = []
         for number, name in enumerate(("b", "a", "d", "c"), 1):
             tasks.append(asyncio.create_task(turn(name)))
             await queued(rooms, number)
-        await rooms.release_lock(caller("first"), unlock("first"))
+        await rooms.locking.release(caller("first"), unlock("first"))
         await asyncio.gather(*tasks)
         return served
 
@@ -87,16 +87,16 @@ def test_held_requests_are_served_in_the_order_in_which_they_came(engine: Engine
 def test_a_client_that_left_while_it_waited_never_gets_the_lock(engine: Engine) -> None:
     async def play() -> None:
         rooms = house(engine)
-        await rooms.take_lock(caller("ann"), wants("ann"), never)
+        await rooms.locking.take(caller("ann"), wants("ann"), never)
         gone = asyncio.Event()
-        left = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), lambda: _wait(gone)))
+        left = asyncio.create_task(rooms.locking.take(caller("bob"), wants("bob"), lambda: _wait(gone)))
         await queued(rooms, 1)
-        patient = asyncio.create_task(rooms.take_lock(caller("eve"), wants("eve"), never))
+        patient = asyncio.create_task(rooms.locking.take(caller("eve"), wants("eve"), never))
         await queued(rooms, 2)
         gone.set()
         with pytest.raises(BodyIncomplete):
             await left
-        await rooms.release_lock(caller("ann"), unlock("ann"))
+        await rooms.locking.release(caller("ann"), unlock("ann"))
         assert (await patient).lock.name == "eve"
 
     asyncio.run(play())
@@ -105,12 +105,12 @@ def test_a_client_that_left_while_it_waited_never_gets_the_lock(engine: Engine) 
 def test_when_the_wait_is_over_the_refusal_names_the_holder(engine: Engine) -> None:
     async def play() -> None:
         rooms = house(engine, lock_wait=0.05)
-        await rooms.take_lock(caller("ann"), wants("ann"), never)
+        await rooms.locking.take(caller("ann"), wants("ann"), never)
         with pytest.raises(LockHeld) as refused:
-            await rooms.take_lock(caller("bob"), wants("bob"), never)
+            await rooms.locking.take(caller("bob"), wants("bob"), never)
         assert refused.value.info == b'{"ID":"ann"}'
-        assert not rooms.waiting.queue(STATE)
-        assert [poller.name for poller in rooms.waiting.pollers(STATE, 1000.0)] == ["bob"]
+        assert not rooms.locking.waiting.queue(STATE)
+        assert [poller.name for poller in rooms.locking.waiting.pollers(STATE, 1000.0)] == ["bob"]
 
     asyncio.run(play())
 
@@ -118,9 +118,9 @@ def test_when_the_wait_is_over_the_refusal_names_the_holder(engine: Engine) -> N
 def test_with_waiting_off_a_refusal_comes_at_once(engine: Engine) -> None:
     async def play() -> None:
         rooms = house(engine, lock_wait=0)
-        await rooms.take_lock(caller("ann"), wants("ann"), never)
+        await rooms.locking.take(caller("ann"), wants("ann"), never)
         with pytest.raises(LockHeld):
-            await rooms.take_lock(caller("bob"), wants("bob"), never)
+            await rooms.locking.take(caller("bob"), wants("bob"), never)
 
     asyncio.run(play())
 
@@ -128,10 +128,10 @@ def test_with_waiting_off_a_refusal_comes_at_once(engine: Engine) -> None:
 def test_the_holders_own_retry_does_not_queue_behind_the_waiters(engine: Engine) -> None:
     async def play() -> Verdict:
         rooms = house(engine)
-        await rooms.take_lock(caller("ann"), wants("ann"), never)
-        waiting = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), never))
+        await rooms.locking.take(caller("ann"), wants("ann"), never)
+        waiting = asyncio.create_task(rooms.locking.take(caller("bob"), wants("bob"), never))
         await queued(rooms, 1)
-        again = await rooms.take_lock(caller("ann"), wants("ann"), never)
+        again = await rooms.locking.take(caller("ann"), wants("ann"), never)
         waiting.cancel()
         return again.verdict
 
@@ -141,10 +141,10 @@ def test_the_holders_own_retry_does_not_queue_behind_the_waiters(engine: Engine)
 def test_one_state_never_waits_for_another(engine: Engine) -> None:
     async def play() -> None:
         rooms = house(engine)
-        await rooms.take_lock(caller("ann"), wants("ann"), never)
-        waiting = asyncio.create_task(rooms.take_lock(caller("bob"), wants("bob"), never))
+        await rooms.locking.take(caller("ann"), wants("ann"), never)
+        waiting = asyncio.create_task(rooms.locking.take(caller("bob"), wants("bob"), never))
         await queued(rooms, 1)
-        assert (await rooms.take_lock(caller("eve"), wants("eve", OTHER), never)).verdict is Verdict.GRANTED
+        assert (await rooms.locking.take(caller("eve"), wants("eve", OTHER), never)).verdict is Verdict.GRANTED
         waiting.cancel()
 
     asyncio.run(play())
@@ -153,12 +153,12 @@ def test_one_state_never_waits_for_another(engine: Engine) -> None:
 def test_stopping_answers_every_held_request(engine: Engine) -> None:
     async def play() -> None:
         rooms = house(engine)
-        await rooms.take_lock(caller("ann"), wants("ann"), never)
+        await rooms.locking.take(caller("ann"), wants("ann"), never)
         tasks = []
         for number in (1, 2):
-            tasks.append(asyncio.create_task(rooms.take_lock(caller(f"w{number}"), wants(f"w{number}"), never)))
+            tasks.append(asyncio.create_task(rooms.locking.take(caller(f"w{number}"), wants(f"w{number}"), never)))
             await queued(rooms, number)
-        rooms.waiting.end_all()
+        rooms.locking.waiting.end_all()
         for task in tasks:
             with pytest.raises(LockHeld):
                 await task
@@ -176,7 +176,7 @@ def test_many_waiters_and_random_departures_never_make_two_holders_or_lose_the_q
             nonlocal inside, served
             name = f"n{number}"
             try:
-                await rooms.take_lock(caller(name), wants(name), never if number % 3 else _soon)
+                await rooms.locking.take(caller(name), wants(name), never if number % 3 else _soon)
             except BodyIncomplete:
                 return
             inside += 1
@@ -184,11 +184,11 @@ def test_many_waiters_and_random_departures_never_make_two_holders_or_lose_the_q
             served += 1
             await asyncio.sleep(0)
             inside -= 1
-            await rooms.release_lock(caller(name), unlock(name))
+            await rooms.locking.release(caller(name), unlock(name))
 
         async with asyncio.timeout(30):
             await asyncio.gather(*(turn(number) for number in range(60)))
-        assert not rooms.waiting.queue(STATE)
+        assert not rooms.locking.waiting.queue(STATE)
         return served
 
     assert asyncio.run(play()) >= 40
@@ -199,20 +199,20 @@ async def _under_maintenance(rooms: House, until: float = 0.0) -> tuple[list[str
     served: list[str] = []
 
     async def turn(name: str) -> None:
-        await rooms.take_lock(caller(name, now=time.time()), wants(name), never)
+        await rooms.locking.take(caller(name, now=time.time()), wants(name), never)
         served.append(name)
-        await rooms.release_lock(caller(name, now=time.time()), unlock(name))
+        await rooms.locking.release(caller(name, now=time.time()), unlock(name))
 
-    await rooms.take_lock(caller("ann"), wants("ann"), never)
+    await rooms.locking.take(caller("ann"), wants("ann"), never)
     root = caller("root", now=time.time())
     place = Place(STATE.namespace, STATE.key)
     made, _ = await rooms.write(lambda tx: maintenance.start(tx, root, place, "m", "moving", until))
-    rooms.maintenance_changed(made)
+    rooms.locking.maintenance_changed(made)
     tasks = []
     for number, name in enumerate(("b", "a", "c"), 1):
         tasks.append(asyncio.create_task(turn(name)))
         await queued(rooms, number)
-    await rooms.release_lock(caller("ann"), unlock("ann"))
+    await rooms.locking.release(caller("ann"), unlock("ann"))
     return served, tasks
 
 
@@ -221,12 +221,12 @@ def test_who_waits_under_maintenance_is_served_in_order_when_somebody_ends_it(en
         rooms = house(engine)
         served, tasks = await _under_maintenance(rooms)
         with pytest.raises(UnderMaintenance, match="moving"):
-            await house(engine, lock_wait=0.05).take_lock(caller("late", now=time.time()), wants("late"), never)
+            await house(engine, lock_wait=0.05).locking.take(caller("late", now=time.time()), wants("late"), never)
         assert served == []
-        assert rooms.waiting.count == 3
+        assert rooms.locking.waiting.count == 3
         root = caller("root", now=time.time())
         ended = await rooms.write(lambda tx: maintenance.end(tx, root, Place(STATE.namespace, STATE.key)))
-        rooms.maintenance_changed(ended)
+        rooms.locking.maintenance_changed(ended)
         async with asyncio.timeout(10):
             await asyncio.gather(*tasks)
         return served

@@ -319,7 +319,7 @@ class World:
         self._put_back()
         self.authenticator.changed()
         if isinstance(self.house.recollections, InMemory):
-            self.house.recollections = InMemory()
+            self.house.recollections = self.house.locking.recollections = InMemory()
         if ask.holding:
             self._lock(who if ask.holding == "caller" else self.people[Right.ADMIN], ask)
         return asyncio.run_coroutine_threadsafe(self._ask(who, ask), self._loop).result(30)

@@ -299,7 +299,7 @@ def test_a_held_lock_request_is_granted_when_the_lock_is_released(tmp_path):
         ann, bob = Client(rig, "ann"), Client(rig, "bob")
         ann.lock("l-1")
         waiting = rig.start("LOCK", WHERE, lock("l-2"), bob.user.basic)
-        while not rig.house.waiting.queue(Address("acme", "app/prod")):
+        while not rig.house.locking.waiting.queue(Address("acme", "app/prod")):
             pass
         ann.unlock("l-1")
         assert waiting.result(10).status == 200
@@ -316,9 +316,9 @@ def test_a_server_that_ends_holds_no_request_for_a_lock(tmp_path):
         ann, bob = Client(rig, "ann"), Client(rig, "bob")
         ann.lock("l-1")
         held = rig.start("LOCK", WHERE, lock("l-2"), bob.user.basic)
-        while not rig.house.waiting.count:
+        while not rig.house.locking.waiting.count:
             pass
-        rig.loop.call_soon_threadsafe(rig.house.waiting.end_all)
+        rig.loop.call_soon_threadsafe(rig.house.locking.waiting.end_all)
         assert held.result(30).status == 423
         assert bob.lock("l-3").status == 423
     finally:

@@ -166,7 +166,7 @@ class _House(Collector):
         webhooks = tx.webhooks()
         return _Counts(
             held=len(held),
-            waiting=self._house.waiting.count,
+            waiting=self._house.locking.waiting.count,
             parked=len(tx.parked_writes(limit=_MOST)),
             unsealed=len(tx.unsealed(limit=_MOST)),
             failing=sum(progress.failures > 0 for _, progress in webhooks),

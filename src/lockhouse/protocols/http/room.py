@@ -162,18 +162,18 @@ class HttpRoom:
         body = await _document(request)
         lock_id = wire.decode_lock_id(body)
         command = TakeLock(address, Facet.HTTP, body, lock_id)
-        await self._house.take_lock(caller, command, request.disconnected)
+        await self._house.locking.take(caller, command, request.disconnected)
         return Response(200, [_JSON], body)
 
     async def _unlock(self, request: Request, caller: Caller, address: Address) -> Response:
         body = await _document(request)
         lock_id = wire.decode_unlock_id(body)
         command = Unlock(address, Facet.HTTP, id=lock_id, force=not lock_id, reason="" if lock_id else _reason(request))
-        await self._house.release_lock(caller, command)
+        await self._house.locking.release(caller, command)
         return Response(200)
 
     async def _show_lock(self, _: Request, caller: Caller, address: Address) -> Response:
-        shown = await self._house.show_lock(caller, address, Facet.HTTP)
+        shown = await self._house.locking.show(caller, address, Facet.HTTP)
         if shown is None:
             return Response(204)
         return Response(200, [_JSON], shown)

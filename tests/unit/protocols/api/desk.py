@@ -165,7 +165,7 @@ class Desk:
             await asyncio.Event().wait()
 
         async def act() -> None:
-            await self.house.take_lock(self.caller(token), take, never)
+            await self.house.locking.take(self.caller(token), take, never)
 
         self._runner.run(act())
 

@@ -192,7 +192,7 @@ def test_limits_and_switches_of_the_query_are_checked(desk: Desk):
 
 
 def test_what_nobody_foresaw_is_answered_without_a_word_of_it(desk: Desk, caplog: pytest.LogCaptureFixture):
-    desk.house.waiting.queue = lambda address: 1 / 0
+    desk.house.locking.waiting.queue = lambda address: 1 / 0
     answer = desk.ask("GET", f"/namespaces/{NAMESPACE}/state", key="a.tfstate")
     assert answer.status == 500
     assert answer.code == "internal"

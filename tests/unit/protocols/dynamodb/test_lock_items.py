@@ -628,7 +628,7 @@ def test_a_lock_whose_namespace_is_made_in_the_same_moment_is_never_an_ordinary_
     """Else two could have it: one as a lock, and one as an item that no other protocol knows of."""
     engine = Meanwhile(desk.store, FileBlobs(tmp_path / "more"))
     desk.loop.call_soon(engine.start)
-    engine.number, desk.house.engine = number, engine
+    engine.number, desk.house.engine, desk.house.locking.engine = number, engine, engine
     item = {"Info": {"S": document("one")}, "LockID": {"S": "fresh/a.tfstate"}}
 
     def put():
@@ -661,7 +661,11 @@ def test_locks_of_a_refused_batch_are_given_back_though_one_of_them_cannot_be(de
     take(desk, "one", BOB)
     engine = Rough(desk.store, FileBlobs(tmp_path / "more"))
     desk.loop.call_soon(engine.start)
-    engine.left, desk.house.engine = 3, engine  # two are granted, the third is refused, and the first does not go back
+    engine.left, desk.house.engine, desk.house.locking.engine = (
+        3,
+        engine,
+        engine,
+    )  # two are granted, the third is refused, and the first does not go back
     names = ["acme/x.tfstate", "acme/y.tfstate", STATE]
     puts = [{"PutRequest": {"Item": {"Info": {"S": document(name)}, "LockID": {"S": name}}}} for name in names]
     assert desk("BatchWriteItem", ANN, RequestItems={"locks": puts}).fault == "ValidationException"

@@ -33,8 +33,8 @@ async def list_held(call: Call) -> wire.Locks:
         return locks.list_held(tx, call.caller, namespace, prefix, after, limit)
 
     found, following = await call.house.read(look)
-    waiting = await call.house.held_requests([each.address for each in found])
-    polling = [call.house.waiting.pollers(each.address, call.caller.now) for each in found]
+    waiting = await call.house.locking.held_requests([each.address for each in found])
+    polling = [call.house.locking.waiting.pollers(each.address, call.caller.now) for each in found]
     documents = (
         views.holder(each.address, each.lock, len(held) + len(polls), call.seen(each.lock, each.last_seen))
         for each, held, polls in zip(found, waiting, polling, strict=True)
@@ -71,7 +71,7 @@ async def force_unlock(call: Call) -> wire.ForceUnlocked:
             hint=f"lockhouse lock show {address.words}",
         )
     unlock = Unlock(address=address, facet=lock.holds[0].facet, id=asked.id or lock.id, force=True, reason=asked.reason)
-    await call.house.release_lock(call.caller, unlock)
+    await call.house.locking.release(call.caller, unlock)
     return wire.ForceUnlocked(namespace=address.namespace, key=address.key, id=lock.id, holder=lock.name)
 
 
@@ -79,7 +79,7 @@ async def release_stale(call: Call) -> wire_locks.ReleasedStale:
     """The evidence is compared once more with what was seen of the holder since, in the transaction."""
     asked = call.document(wire_locks.ReleaseStaleAsk)
     address = Address(call.path["namespace"], asked.key)
-    released = await call.house.release_stale(call.caller, address, asked.id, call.seen)
+    released = await call.house.locking.release_stale(call.caller, address, asked.id, call.seen)
     return wire_locks.ReleasedStale(
         namespace=address.namespace,
         key=address.key,
@@ -110,8 +110,8 @@ def _policy(call: Call, policy: Policy[Rule]) -> wire_locks.StalePolicyDocument:
 
 
 async def _waiters(call: Call, address: Address) -> tuple[wire.WaiterDocument, ...]:
-    (held,) = await call.house.held_requests([address])
-    polls = call.house.waiting.pollers(address, call.caller.now)
+    (held,) = await call.house.locking.held_requests([address])
+    polls = call.house.locking.waiting.pollers(address, call.caller.now)
     return tuple(
         wire.WaiterDocument(name=each.name, since=wire.when(each.since), peer=each.peer, agent=each.agent, polls=False)
         for each in held

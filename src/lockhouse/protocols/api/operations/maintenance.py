@@ -26,7 +26,7 @@ async def start(call: Call) -> wire.StartedMaintenance:
     made, before = await call.house.write(
         lambda tx: maintenance.start(tx, call.caller, place, new_id, asked.reason, until)
     )
-    call.house.maintenance_changed(made)
+    call.house.locking.maintenance_changed(made)
     return wire.StartedMaintenance(
         maintenance=wire.document(made), before=wire.document(before) if before is not None else None
     )
@@ -35,7 +35,7 @@ async def start(call: Call) -> wire.StartedMaintenance:
 async def end(call: Call) -> MaintenanceDocument:
     place = Place(call.path["namespace"], call.query.get("prefix", ""), call.switch("exact"))
     ended = await call.house.write(lambda tx: maintenance.end(tx, call.caller, place))
-    call.house.maintenance_changed(ended)
+    call.house.locking.maintenance_changed(ended)
     return wire.document(ended)
 
 

@@ -32,7 +32,7 @@ async def list_all(call: Call) -> wire.States:
 
 async def show(call: Call) -> wire.StateDocument:
     address = call.address()
-    waiters = len((await call.house.held_requests([address]))[0])
+    waiters = len((await call.house.locking.held_requests([address]))[0])
 
     def query(tx: Reader) -> wire.StateDocument:
         state, newest = history.show_state(tx, call.caller, address)

@@ -144,7 +144,7 @@ async def _write_all(call: Call, writes: list[_Write]) -> None:
         for kept in taken:
             if kept.taken is not None:
                 try:
-                    await call.house.withdraw_lock(
+                    await call.house.locking.withdraw(
                         call.caller, kept.address, kept.taken, "another of its batch was refused"
                     )
                 except Problem as problem:  # the others are to be given back all the same

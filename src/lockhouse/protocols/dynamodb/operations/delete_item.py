@@ -41,7 +41,7 @@ async def delete_item(call: Call, body: bytes) -> Mapping[str, Json]:
         name = table_name(quick.table)
         meant = parse_lock_id(quick.lock_id)
         if meant is None or (
-            await call.house.release_held(
+            await call.house.locking.release_held(
                 call.caller,
                 Unlock(meant, _TABLE),
                 lambda tx: lock_items.keeps(tx, tables.get(tx, call.caller, name), meant),
@@ -95,7 +95,7 @@ async def _release(call: Call, kept: _Kept, condition: Condition | None, *, want
         return kept.item
     # A condition that holds on the document means that very lock: as if this credential had just read it.
     meant = kept.lock_id if condition is not None else ""
-    await call.house.release_lock(call.caller, Unlock(kept.address, _TABLE, last_read=meant))
+    await call.house.locking.release(call.caller, Unlock(kept.address, _TABLE, last_read=meant))
     return kept.item
 
 

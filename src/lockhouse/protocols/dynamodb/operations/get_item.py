@@ -92,7 +92,7 @@ async def remember(call: Call, shown: Shown) -> Item | None:
     if address is None or (item is not None and not shown.lock_id):
         return item
     if item is not None:
-        await call.house.saw_lock(call.caller, address, (shown.lock_id, b""))
+        await call.house.locking.saw(call.caller, address, (shown.lock_id, b""))
         return item
-    document = await call.house.saw_lock(call.caller, address, None)
+    document = await call.house.locking.saw(call.caller, address, None)
     return None if document is None else lock_items.lock_item(address, document)

@@ -101,7 +101,7 @@ def take(
     if not document.id:
         lock_id = info if len(info) <= _MAX_TEXT_ID else hashlib.sha256(raw).hexdigest()
     command = TakeLock(address, _TABLE, raw, lock_id, document=document)
-    return call.house.take_lock(call.caller, command, call.gone, kept)
+    return call.house.locking.take(call.caller, command, call.gone, kept)
 
 
 class Kept(msgspec.Struct, frozen=True):

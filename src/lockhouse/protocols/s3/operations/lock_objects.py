@@ -45,14 +45,14 @@ async def put_lock_object(call: Call) -> Response:
         rejoin=bool(info),
         document=document,
     )
-    await call.house.take_lock(call.caller, command, call.request.disconnected)
+    await call.house.locking.take(call.caller, command, call.request.disconnected)
     return Response(200, [fields.etag_field(etag), *fields.encryption_headers(encryption)])
 
 
 async def get_lock_object(call: Call) -> Response:
     """The lock document. No customer key is asked for: whoever is refused must be able to read who holds the lock."""
     target = _target(call)
-    shown = None if call.version_id else await call.house.show_lock(call.caller, target, Facet.LOCKFILE)
+    shown = None if call.version_id else await call.house.locking.show(call.caller, target, Facet.LOCKFILE)
     if shown is None:
         if call.version_id:
             raise VersionNotFound(
@@ -94,7 +94,7 @@ async def release_lock_object(call: Call, key: str, version_id: str, conditions:
     place, expected = Address(call.bucket, target), conditions.if_match
     command = Unlock(place, Facet.LOCKFILE)
     if not expected:
-        await call.house.release_lock(call.caller, command)
+        await call.house.locking.release(call.caller, command)
         return
     found = False
 
@@ -104,7 +104,7 @@ async def release_lock_object(call: Call, key: str, version_id: str, conditions:
         found = shown is not None
         return shown is not None and _named(expected, _etag(shown[1]))
 
-    if await call.house.release_held(call.caller, command, kept) is None:
+    if await call.house.locking.release_held(call.caller, command, kept) is None:
         address = Address(call.bucket, key)
         raise (
             _changed(address)

@@ -41,7 +41,7 @@ async def lock(call: Call) -> Response:
     )
     command = TakeLock(view.workspace.address, Facet.WORKSPACE, info, lock_id, rejoin=False)
     try:
-        taken = await call.house.take_lock(call.caller, command, call.request.disconnected)
+        taken = await call.house.locking.take(call.caller, command, call.request.disconnected)
     except UnderMaintenance:
         raise
     except LockHeld as held:
@@ -67,7 +67,7 @@ async def unlock(call: Call) -> Response:
     hold = state_uploads.own_hold(record, who.credential)
     if hold is not None:
         address = view.workspace.address
-        await call.house.release_lock(call.caller, Unlock(address, Facet.WORKSPACE, id=hold.id))
+        await call.house.locking.release(call.caller, Unlock(address, Facet.WORKSPACE, id=hold.id))
         await _discard_pending(call, view)
         return await respond_view(call, await by_id(call))
     require_locking(who, view.workspace.address)
@@ -95,7 +95,7 @@ async def force_unlock(call: Call) -> Response:
     if view.lock.lock is None:
         raise _not_locked(view)
     command = Unlock(address, Facet.WORKSPACE, id=view.lock.lock.id, force=True, reason=FORCE_REASON)
-    await call.house.release_lock(call.caller, command)
+    await call.house.locking.release(call.caller, command)
     await _discard_pending(call, view)
     return await respond_view(call, await by_id(call))
 
