@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -44,6 +43,7 @@ from lockhouse.storage.sql.postgres_session import (
     options_of,
     unreachable,
 )
+from lockhouse.storage.sql.postgres_turns import Turns
 from lockhouse.storage.sql.postgres_writer import Writer
 from lockhouse.storage.sql.settled import Settled
 
@@ -78,9 +78,7 @@ class PostgresStore:
         self._health = Health(marks, clock)
         self._stopping = threading.Event()
         writers = max(1, connections // 2)
-        self._idle: queue.LifoQueue[Session] = queue.LifoQueue()
-        for _ in range(max(1, connections - writers - 1)):
-            self._idle.put(Session(self._options))
+        self._readers = Turns(Session(self._options) for _ in range(max(1, connections - writers - 1)))
         self._pulse_session = Session(self._options)
         self._open(migrate=migrate)
         self._writers = [
@@ -171,8 +169,8 @@ class PostgresStore:
         for writer in self._writers:
             writer.drop()
         self._pulse_session.drop()
-        while not self._idle.empty():
-            self._idle.get_nowait().drop()
+        for session in self._readers.take_all():
+            session.drop()
 
     # Beyond the port
 
@@ -204,16 +202,15 @@ class PostgresStore:
     # Reading
 
     def _borrow(self, end: float) -> Session:
-        try:
-            session = self._idle.get(timeout=max(0.0, end - time.monotonic()))
-        except queue.Empty:
-            raise busy() from None
+        session = self._readers.borrow(end - time.monotonic())
+        if session is None:
+            raise busy()
         self._health.watch(session)
         return session
 
     def _give_back(self, session: Session) -> None:
         self._health.unwatch(session)
-        self._idle.put(session)
+        self._readers.give_back(session)
 
     def _query(self, session: Session, query: Callable[[Reader], T]) -> T:
         if self._queue.closed:
