@@ -156,7 +156,7 @@ def test_terraform_works_with_a_strange_key(cloud, developer, key):
     ("arguments", "code"),
     [
         (("s3api", "get-bucket-versioning", "--bucket", "nobody-made-this"), "NoSuchBucket"),
-        (("s3api", "get-object-attributes", "--bucket", "{bucket}", "--key", KEY, "--object-attributes", "ETag"), ""),
+        (("s3api", "restore-object", "--bucket", "{bucket}", "--key", KEY, "--restore-request", "Days=1"), ""),
         (
             (
                 "s3api",

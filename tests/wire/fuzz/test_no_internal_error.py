@@ -118,6 +118,6 @@ def test_a_route_that_fails_inside_would_be_noticed(world: World, monkeypatch: p
         await asyncio.sleep(0)
         raise ZeroDivisionError
 
-    monkeypatch.setattr(world.house, "show_lock", broken)
+    monkeypatch.setattr(world.house.locking, "show", broken)
     with pytest.raises(AssertionError):
         fuzz(world, "http show lock a lock", 40, random.Random(1))
