@@ -154,22 +154,29 @@ def held(engine: Engine) -> str:
     return lock.name if lock is not None else ""
 
 
+async def granted_late(engine: Late) -> tuple[House, asyncio.Event, asyncio.Task[Taken | None]]:
+    """Bob has waited for Ann's lock and has it, and his request does not know yet: the house, how his client is made
+    to leave, and his request."""
+    rooms, left = house(engine), asyncio.Event()
+    engine.gate = asyncio.Event()
+    engine.is_late = lambda result: isinstance(result, Taken) and result.lock.name == "bob"
+
+    async def gone() -> None:
+        await left.wait()
+
+    await rooms.locking.take(caller("ann"), wants("ann"), never)
+    cut_off = asyncio.create_task(rooms.locking.take(caller("bob"), wants("bob"), gone))
+    await until(lambda: rooms.locking.waiting.count)
+    await rooms.locking.release(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
+    await until(lambda: engine.waiting)
+    return rooms, left, cut_off
+
+
 def test_a_lock_that_a_client_was_told_of_when_it_asked_again_is_not_given_back(engine: Late):
     """Its connection breaks while it is granted the lock, and its retry is faster than the withdrawal of the grant."""
 
     async def play() -> None:
-        rooms, left = house(engine), asyncio.Event()
-        engine.gate = asyncio.Event()
-        engine.is_late = lambda result: isinstance(result, Taken) and result.lock.name == "bob"
-
-        async def gone() -> None:
-            await left.wait()
-
-        await rooms.locking.take(caller("ann"), wants("ann"), never)
-        cut_off = asyncio.create_task(rooms.locking.take(caller("bob"), wants("bob"), gone))
-        await until(lambda: rooms.locking.waiting.count)
-        await rooms.locking.release(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
-        await until(lambda: engine.waiting)
+        rooms, left, cut_off = await granted_late(engine)
         assert held(engine) == "bob"
         left.set()
         engine.is_late = lambda _: False
@@ -186,18 +193,7 @@ def test_a_lock_that_a_client_was_told_of_when_it_asked_again_is_not_given_back(
 
 def test_a_lock_is_given_back_whose_client_left_and_did_not_ask_again(engine: Late):
     async def play() -> None:
-        rooms, left = house(engine), asyncio.Event()
-        engine.gate = asyncio.Event()
-        engine.is_late = lambda result: isinstance(result, Taken) and result.lock.name == "bob"
-
-        async def gone() -> None:
-            await left.wait()
-
-        await rooms.locking.take(caller("ann"), wants("ann"), never)
-        cut_off = asyncio.create_task(rooms.locking.take(caller("bob"), wants("bob"), gone))
-        await until(lambda: rooms.locking.waiting.count)
-        await rooms.locking.release(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
-        await until(lambda: engine.waiting)
+        _, left, cut_off = await granted_late(engine)
         assert held(engine) == "bob"
         left.set()
         await asyncio.sleep(0)
@@ -366,18 +362,7 @@ def test_a_lock_that_cannot_be_given_back_at_once_is_given_back_later(tmp_path: 
     engine.store.write(lambda tx: namespaces.create(tx, caller("root"), "acme"))
 
     async def play() -> None:
-        rooms, left = house(engine), asyncio.Event()
-        engine.gate = asyncio.Event()
-        engine.is_late = lambda result: isinstance(result, Taken) and result.lock.name == "bob"
-
-        async def gone() -> None:
-            await left.wait()
-
-        await rooms.locking.take(caller("ann"), wants("ann"), never)
-        cut_off = asyncio.create_task(rooms.locking.take(caller("bob"), wants("bob"), gone))
-        await until(lambda: rooms.locking.waiting.count)
-        await rooms.locking.release(caller("ann"), Unlock(STATE, Facet.TABLE, last_read="ann"))
-        await until(lambda: engine.waiting)
+        _, left, cut_off = await granted_late(engine)
         left.set()
         await asyncio.sleep(0)
         engine.gate.set()
